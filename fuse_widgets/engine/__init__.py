@@ -1,0 +1,1 @@
+"""The engine: nodes, workflows, runs and their events. Standard library only."""

@@ -1,0 +1,78 @@
+"""Which notebook cell makes a node, so that running the cell again replaces what it made before.
+
+The engine knows nothing of IPython: whoever does calls `begin` and `end` around each cell.
+
+State (owned by the thread that executes cells): which nodes a cell made, weakly, and the numbers it used.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .nodes import Node
+
+
+class _Cell:
+    def __init__(self) -> None:
+        self.nodes: list[weakref.ref[Node]] = []
+        self.numbers: dict[str, list[int]] = defaultdict(list)
+        self.used: dict[str, int] = defaultdict(int)
+
+
+_lock = threading.Lock()
+_next: dict[str, int] = defaultdict(int)
+_cells: dict[str, _Cell] = {}
+_labels: dict[str, str] = {}
+_current: _Cell | None = None
+
+
+def begin(cell_id: str) -> None:
+    """A cell starts: forget the nodes its earlier execution made, and number new ones as those were."""
+    from .nodes import forget
+
+    global _current
+    cell = _cells.setdefault(cell_id, _Cell())
+    for ref in reversed(cell.nodes):
+        node = ref()
+        if node is not None:
+            forget(node)
+    cell.nodes.clear()
+    cell.used.clear()
+    _current = cell
+
+
+def end() -> None:
+    """The cell has ended: nodes made from now on belong to no cell."""
+    global _current
+    _current = None
+
+
+def name_file(file: str, text: str) -> None:
+    """Say what the code of `file` is called for a person, for example `In[3]`."""
+    _labels[file] = text
+
+
+def label(file: str) -> str | None:
+    """What `name_file` said of this file."""
+    return _labels.get(file)
+
+
+def register(node: Node, qualname: str) -> int:
+    """Note that the current cell makes `node`; its number among the nodes of this qualified name."""
+    with _lock:
+        cell = _current
+        if cell is None:
+            number = _next[qualname]
+            _next[qualname] = number + 1
+            return number
+        cell.nodes.append(weakref.ref(node))
+        numbers, used = cell.numbers[qualname], cell.used[qualname]
+        if used == len(numbers):
+            numbers.append(_next[qualname])
+            _next[qualname] += 1
+        cell.used[qualname] = used + 1
+        return numbers[used]

@@ -1,0 +1,121 @@
+"""The exceptions of the engine, each naming the node and the way out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .nodes import Node
+
+__all__ = [
+    "BackendInfoError",
+    "DuplicateNodeNameError",
+    "FuseError",
+    "NodeExecutionError",
+    "NodeTimeoutError",
+    "PatternError",
+    "RunCancelledError",
+    "WorkerCrashedError",
+]
+
+
+def shorten(text: str, limit: int = 80) -> str:
+    """`text` with its middle left out where it is longer than `limit` characters."""
+    if len(text) <= limit:
+        return text
+    head = (limit - 1) * 2 // 3
+    return f"{text[:head]}…{text[len(text) - (limit - 1 - head) :]}"
+
+
+class FuseError(Exception):
+    """The base of every exception that `fuse_widgets` defines."""
+
+
+class DuplicateNodeNameError(FuseError, ValueError):
+    """Two live nodes of one workflow carry the same name."""
+
+    def __init__(self, first: Node, second: Node) -> None:
+        self.nodes = (first, second)
+        super().__init__(
+            f"two nodes of this workflow are named {shorten(first.name)!r}: one made at {first.made_at}, "
+            f"the other at {second.made_at}. Give one of them another name with node.set_name(...)."
+        )
+
+
+class PatternError(FuseError, ValueError):
+    """A pattern that is no regular expression."""
+
+    def __init__(self, pattern: str, reason: str) -> None:
+        self.pattern = pattern
+        super().__init__(
+            f"{shorten(pattern)!r} is not a regular expression: {reason}. "
+            "re.escape(name) turns a plain name into a pattern."
+        )
+
+
+class BackendInfoError(FuseError, ValueError):
+    """A value in `backend_info` that the backend cannot work with.
+
+    Args:
+        node: Name of the node.
+        key: The key in `backend_info`.
+        value: What stands there.
+        reason: What is allowed, in words.
+    """
+
+    def __init__(self, node: str, key: str, value: Any, reason: str) -> None:
+        self.node, self.key, self.value, self.reason = node, key, value, reason
+        super().__init__(
+            f"node {shorten(node)!r}: backend_info[{key!r}] is {shorten(repr(value))}, but {reason}."
+        )
+
+
+class NodeExecutionError(FuseError):
+    """A node's function raised. The original exception is `__cause__`, with its traceback.
+
+    Attributes:
+        node: The node that failed.
+        args, kwargs: The inputs the function was called with, kept for `replay()`.
+        failures: Every failure of the run, this one first.
+    """
+
+    def __init__(self, node: Node, cause: BaseException, inputs: tuple[tuple, dict] | None) -> None:
+        self.node = node
+        self.inputs = inputs
+        self.failures: Sequence[NodeExecutionError] = (self,)
+        message = f"node {shorten(node.name)!r} failed with {type(cause).__name__}: {shorten(str(cause), 400)}"
+        super().__init__(message)
+        self.__cause__ = cause
+
+    def __str__(self) -> str:
+        others = len(self.failures) - 1
+        more = f" ({others} more node{'s' * (others > 1)} failed: see .failures)" if others else ""
+        return f"{self.args[0]}{more}"
+
+    def replay(self) -> Any:
+        """Call the node's function again with the same inputs, for example under `%debug` or `pdb.runcall`.
+
+        Returns:
+            The result of the function.
+
+        Raises:
+            FuseError: The node failed before its function was called, so there are no inputs.
+        """
+        if self.inputs is None:
+            raise FuseError(f"node {shorten(self.node.name)!r} failed before its function was called")
+        args, kwargs = self.inputs
+        return self.node.call(args, kwargs)
+
+
+class NodeTimeoutError(FuseError, TimeoutError):
+    """A node ran longer than its `timeout` and its process was killed."""
+
+
+class WorkerCrashedError(FuseError, RuntimeError):
+    """The process that ran a node died."""
+
+
+class RunCancelledError(FuseError):
+    """The run was cancelled before its outputs were there."""

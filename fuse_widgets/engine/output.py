@@ -1,0 +1,127 @@
+"""What nodes print and display, kept per node while it still reaches the cell.
+
+One proxy stands in for `sys.stdout` and `sys.stderr` while runs are under way; a context variable says which
+node is printing, so that nodes in several threads do not mix.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextvars import ContextVar
+from typing import Any
+
+__all__ = ["LIMIT", "Tail", "capture", "current", "redirected"]
+
+#: How much of a node's output is kept, and how much of it reaches the cell, in characters (1 MB).
+LIMIT = 1_000_000
+
+current: ContextVar[Tail | None] = ContextVar("fuse_output", default=None)
+
+
+class Tail:
+    """The last `limit` characters written, and the last displays.
+
+    Attributes:
+        displays: MIME bundles that the node displayed, the newest last.
+        written: How many characters were written in all.
+    """
+
+    def __init__(self, limit: int = LIMIT) -> None:
+        self.limit = limit
+        self.written = 0
+        self.displays: deque[dict[str, Any]] = deque(maxlen=16)
+        self._parts: deque[str] = deque()
+        self._kept = 0
+        self._lock = threading.Lock()
+
+    def write(self, text: str) -> str:
+        """Keep `text`; return the part of it that should reach the cell."""
+        with self._lock:
+            room = self.limit - self.written
+            self.written += len(text)
+            part = text if len(text) <= self.limit else text[-self.limit :]
+            self._parts.append(part)
+            self._kept += len(part)
+            while self._kept - len(self._parts[0]) >= self.limit:
+                self._kept -= len(self._parts.popleft())
+        if room >= len(text):
+            return text
+        if room >= 0:
+            return f"{text[:room]}\n… more was printed: its last {self.limit:,} characters are kept with the node\n"
+        return ""
+
+    def display(self, bundle: dict[str, Any]) -> None:
+        """Keep what was displayed: MIME types and data, unless it is larger than the limit."""
+        if sum(len(data) for data in bundle.values() if isinstance(data, str | bytes)) <= self.limit:
+            self.displays.append(dict(bundle))
+
+    @property
+    def text(self) -> str:
+        """The last `limit` characters that were written."""
+        with self._lock:
+            return "".join(self._parts)[-self.limit :]
+
+    def __repr__(self) -> str:
+        return f"<Tail of {self.written:,} characters, {len(self.displays)} displays>"
+
+
+@contextlib.contextmanager
+def capture(tail: Tail) -> Iterator[Tail]:
+    """Keep what this context prints in `tail`; works inside `redirected()`."""
+    token = current.set(tail)
+    try:
+        yield tail
+    finally:
+        current.reset(token)
+
+
+class _Tee:
+    """A stream that gives a copy of what is written to the node that writes it."""
+
+    def __init__(self, stream: Any) -> None:
+        self._fuse_stream = stream
+
+    def write(self, text: str) -> int:
+        tail = current.get()
+        shown = text if tail is None else tail.write(text)
+        if shown:
+            self._fuse_stream.write(shown)
+        return len(text)
+
+    def writelines(self, lines: Any) -> None:
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._fuse_stream, name)
+
+
+_lock = threading.Lock()
+_users = 0
+_tees: dict[str, _Tee] = {}
+
+
+@contextlib.contextmanager
+def redirected() -> Iterator[None]:
+    """Let `sys.stdout` and `sys.stderr` pass through to the node that prints, as long as anyone is in here."""
+    global _users
+    with _lock:
+        _users += 1
+        if _users == 1:
+            for name in ("stdout", "stderr"):
+                _tees[name] = _Tee(getattr(sys, name))
+                setattr(sys, name, _tees[name])
+    try:
+        yield
+    finally:
+        with _lock:
+            _users -= 1
+            if not _users:
+                for name, tee in _tees.items():
+                    if getattr(sys, name) is tee:
+                        setattr(sys, name, tee._fuse_stream)
+                _tees.clear()

@@ -1,0 +1,284 @@
+"""BaseWorkflow: a DAG bound to a backend. Roots, traversal, queries, and the contract of `run`."""
+
+from __future__ import annotations
+
+import functools
+import re
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from . import nodes as _nodes
+from .errors import DuplicateNodeNameError, FuseError, PatternError, shorten
+from .events import EventHub, Subscriber
+from .nodes import Node, NodeItem, ordered
+from .query import Query
+from .run import Run
+
+__all__ = ["BaseWorkflow"]
+
+
+class BaseWorkflow:
+    """A DAG of nodes that a subclass, the backend, executes.
+
+    A backend defines `run()` over `graph_traversal()`. Whatever else it does, its runs have states, events and
+    controls: `run` is wrapped so that each call is a `Run`, and `Node.exec` reports to it.
+
+    Args:
+        *nodes: The outputs, nodes or items of nodes. `run()` returns their results. All that they need is part
+            of the workflow, and so is every descendant of the roots that are found this way.
+        workflow_name: Names the workflow in storage and on screen.
+        targets_only: Leave out descendants that the outputs do not need.
+
+    Raises:
+        TypeError: An output is not a node.
+        DuplicateNodeNameError: Two nodes have one name.
+    """
+
+    def __init__(
+        self, *nodes: Node | NodeItem, workflow_name: str = "workflow", targets_only: bool = False
+    ) -> None:
+        for node in nodes:
+            if not isinstance(node, Node | NodeItem):
+                raise TypeError(
+                    f"{type(self).__name__} takes nodes, not {shorten(repr(node))}; nodes come from calling "
+                    "@workflow functions, and a list of them is passed as *nodes."
+                )
+        if not isinstance(workflow_name, str) or not workflow_name:
+            raise TypeError(f"workflow_name is a text that is not empty, not {workflow_name!r}")
+        self.outputs = nodes
+        self.workflow_name = workflow_name
+        self.targets_only = targets_only
+        self.storage: Any = None
+        self.roots: list[Node] = self._find_roots()
+        self.runs: list[Run] = []
+        self._hub = EventHub(workflow_name)
+        self._starting = threading.Lock()
+        self._nodes()
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "run" in cls.__dict__:
+            cls.run = _as_run(cls.__dict__["run"])  # type: ignore[method-assign]
+
+    # --- the graph -----------------------------------------------------------------------------------------
+
+    def _find_roots(self) -> list[Node]:
+        """The nodes without parents that the outputs lead back to, in the order they were made."""
+        return [node for node in ordered(self._needed(), lambda node: node.parents) if not node.parents]
+
+    def _needed(self) -> dict[Node, None]:
+        """The outputs and all their ancestors."""
+        stack = [out.node if isinstance(out, NodeItem) else out for out in self.outputs]
+        found: dict[Node, None] = dict.fromkeys(stack)
+        while stack:
+            for parent in stack.pop().parents:
+                if parent not in found:
+                    found[parent] = None
+                    stack.append(parent)
+        return found
+
+    def _reachable(self) -> dict[Node, None]:
+        found = self._needed()
+        if self.targets_only:
+            return found
+        stack = [node for node in found if not node.parents]
+        seen = set(stack)
+        while stack:
+            for child in stack.pop().children:
+                if child not in seen:
+                    seen.add(child)
+                    found[child] = None
+                    stack.append(child)
+        return found
+
+    def _nodes(self) -> list[Node]:
+        """All nodes of the workflow, parents first."""
+        nodes = ordered(self._reachable(), lambda node: node.parents)
+        names: dict[str, Node] = {}
+        for node in nodes:
+            other = names.setdefault(node.name, node)
+            if other is not node:
+                raise DuplicateNodeNameError(other, node)
+        return nodes
+
+    @property
+    def left_out(self) -> list[Node]:
+        """Descendants of the roots that need a node which cannot be reached from these roots."""
+        inside = set(self._nodes())
+        return [node for node in self._reachable() if node not in inside]
+
+    def graph_traversal(self) -> Iterator[tuple[str, Node]]:
+        """Yield `(name, node)` for every node, from the roots down, parents before children.
+
+        The order is that in which the nodes were made, and so the same every time. Nothing is written on the
+        nodes: a traversal may be abandoned, or another one started meanwhile.
+        """
+        run = self._run_of_this_thread()
+        for node in self._nodes():
+            if run is not None:
+                run.gate()
+            yield node.name, node
+
+    def find_nodes(self, pattern: str | None = None) -> list[Node]:
+        """The nodes whose whole names match a pattern.
+
+        Args:
+            pattern: A regular expression, matched as `re.fullmatch` does; None for all nodes.
+
+        Raises:
+            PatternError: The pattern is no regular expression.
+        """
+        nodes = self._nodes()
+        if pattern is None:
+            return nodes
+        match = compile_pattern(pattern).fullmatch
+        return [node for node in nodes if match(node.name)]
+
+    def query(self, pattern: str | None = None) -> Query:
+        """The nodes that match a pattern, as a `Query` that can set `backend_info` on all of them."""
+        return Query(self, pattern, self.find_nodes(pattern))
+
+    def set_plugin(self, pattern: str | None, plugin: Any) -> Query:
+        """Set the plugin that runs before each node that matches a pattern."""
+        return self.query(pattern).set_plugin(plugin)
+
+    def replace_func(self, node: Node, func: Callable[..., Any]) -> None:
+        """Let a node call another function, with the same arguments.
+
+        Args:
+            node: A function node of this workflow.
+            func: A function, decorated or plain, that takes the node's arguments.
+
+        Raises:
+            ValueError: The node is not part of this workflow, or is a constructor or method.
+        """
+        if node not in self._nodes():
+            raise ValueError(f"{node!r} is not part of workflow {self.workflow_name!r}")
+        if node.kind != "function":
+            raise ValueError(f"{node!r} belongs to an object; only function nodes can get another function")
+        node.func = getattr(func, "func", func) if isinstance(func, _nodes.WorkflowFunction) else func
+
+    def set_storage(self, storage: Any) -> None:
+        """Keep results in `storage` from the next run on; None for no storage."""
+        self.storage = storage
+
+    def check_backend_info(self, name: str, info: Mapping[str, Any]) -> None:
+        """Raise `BackendInfoError` where this backend cannot work with `info`. A backend overrides this."""
+
+    def check(self) -> None:
+        """Raise what would make a run impossible, before anything runs. A backend may add to this."""
+        for node in self._nodes():
+            self.check_backend_info(node.name, node.backend_info)
+
+    # --- running -------------------------------------------------------------------------------------------
+
+    def run(self, *args: Any, **kwargs: Any) -> Any:
+        """Run all nodes and return the result of one output, or the list for several."""
+        raise NotImplementedError(f"{type(self).__name__} does not define run()")
+
+    def start(self, *args: Any, **kwargs: Any) -> Run:
+        """Run in a background thread; takes what `run` takes.
+
+        Returns:
+            The run, at once: `wait()` for its result, or follow and control it.
+        """
+        run = self._open()
+        thread = threading.Thread(
+            target=self._drive_quietly,
+            args=(run, args, kwargs),
+            name=f"fuse run {run.number} of {self.workflow_name}",
+            daemon=True,
+        )
+        thread.start()
+        return run
+
+    def subscribe(self, callback: Subscriber) -> Callable[[], None]:
+        """Call `callback` with batches of the events of every run, from the one under way on.
+
+        Returns:
+            A function that ends the subscription.
+        """
+        run = self.active_run
+        if run is None:
+            return self._hub.subscribe(callback)
+        with run._lock:
+            return self._hub.subscribe(callback, replay=run.events)
+
+    @property
+    def last_run(self) -> Run | None:
+        """The newest run, under way or ended; None before the first one."""
+        return self.runs[-1] if self.runs else None
+
+    @property
+    def active_run(self) -> Run | None:
+        """The run that is under way, if one is."""
+        run = self.last_run
+        return None if run is None or run._over.is_set() else run
+
+    def result(self, run: Run) -> Any:
+        """What `run()` returns, taken from the values of a run: one output's result, or the list."""
+        values = [
+            out.take(run.results[out.node.name]) if isinstance(out, NodeItem) else run.results[out.name]
+            for out in self.outputs
+        ]
+        return values[0] if len(values) == 1 else values
+
+    def _open(self) -> Run:
+        with self._starting:
+            active = self.active_run
+            if active is not None:
+                raise FuseError(f"{active!r} is under way: wait for it, or cancel it with .cancel()")
+            self.check()
+            previous = self.last_run
+            run = Run(self, 1 if previous is None else previous.number + 1, self._nodes())
+            self.runs = [*self.runs[-KEPT_RUNS + 1 :], run]
+            if previous is not None:
+                previous.results = {}
+            return run
+
+    def _run_of_this_thread(self) -> Run | None:
+        run = self.active_run
+        return run if run is not None and run.thread == threading.get_ident() else None
+
+    def _drive_quietly(self, run: Run, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """The body of the background thread: what the run raises is kept in it, and shown by who waits."""
+        try:
+            run.drive(lambda: self.run(*args, **kwargs))
+        except BaseException as error:
+            if error is not run.error:
+                raise
+
+    def __len__(self) -> int:
+        return len(self._nodes())
+
+    def __repr__(self) -> str:
+        run = self.last_run
+        state = f", {run!r}" if run is not None else ", not run yet"
+        return f"<{type(self).__name__} {shorten(self.workflow_name)!r}: {len(self)} nodes{state}>"
+
+
+#: How many of the newest runs a workflow remembers.
+KEPT_RUNS = 10
+
+
+def compile_pattern(pattern: str) -> re.Pattern[str]:
+    """`re.compile`, with an error that names the pattern."""
+    if not isinstance(pattern, str):
+        raise TypeError(f"a pattern is a text, not {shorten(repr(pattern))}")
+    try:
+        return re.compile(pattern)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise PatternError(pattern, str(error)) from None
+
+
+def _as_run(run: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap a backend's `run` so that each call is a `Run`."""
+
+    @functools.wraps(run)
+    def driven(self: BaseWorkflow, *args: Any, **kwargs: Any) -> Any:
+        if self._run_of_this_thread() is not None:  # start(), or super().run()
+            return run(self, *args, **kwargs)
+        return self._open().drive(lambda: run(self, *args, **kwargs))
+
+    return driven
