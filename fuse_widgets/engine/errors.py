@@ -16,6 +16,7 @@ __all__ = [
     "NodeExecutionError",
     "NodeTimeoutError",
     "PatternError",
+    "PluginError",
     "RunCancelledError",
     "WorkerCrashedError",
 ]
@@ -115,6 +116,10 @@ class NodeTimeoutError(FuseError, TimeoutError):
 
 class WorkerCrashedError(FuseError, RuntimeError):
     """The process that ran a node died."""
+
+
+class PluginError(FuseError, RuntimeError):
+    """A plugin raised before the node's function was called. The original exception is `__cause__`."""
 
 
 class RunCancelledError(FuseError):

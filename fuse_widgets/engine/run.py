@@ -140,7 +140,7 @@ class Run:
                 return
             self._cancel_level = min(self._cancel_level + 1, 2)
             self._control.notify_all()
-        self.emit(None, NodeState.RUNNING, detail={"stopping": self._cancel_level})
+            self.emit(None, NodeState.RUNNING, detail={"stopping": self._cancel_level})
         self.on_control()
 
     def pause(self) -> None:
@@ -198,8 +198,8 @@ class Run:
                 return
             changed, self._paused = self._paused is not paused, paused
             self._control.notify_all()
-        if changed:
-            self.emit(None, NodeState.PAUSED if paused else NodeState.RUNNING)
+            if changed:
+                self.emit(None, NodeState.PAUSED if paused else NodeState.RUNNING)
         self.on_control()
 
     # --- reporting -----------------------------------------------------------------------------------------

@@ -166,10 +166,11 @@ class BaseWorkflow:
     def check_backend_info(self, name: str, info: Mapping[str, Any]) -> None:
         """Raise `BackendInfoError` where this backend cannot work with `info`. A backend overrides this."""
 
-    def check(self) -> None:
-        """Raise what would make a run impossible, before anything runs. A backend may add to this."""
-        for node in self._nodes():
-            self.check_backend_info(node.name, node.backend_info)
+    def check(self, nodes: list[Node]) -> None:
+        """Raise what would make a run of `nodes` impossible, before anything runs. A backend may add to this."""
+        for node in nodes:
+            if node.backend_info:
+                self.check_backend_info(node.name, node.backend_info)
 
     # --- running -------------------------------------------------------------------------------------------
 
@@ -229,9 +230,10 @@ class BaseWorkflow:
             active = self.active_run
             if active is not None:
                 raise FuseError(f"{active!r} is under way: wait for it, or cancel it with .cancel()")
-            self.check()
+            nodes = self._nodes()
+            self.check(nodes)
             previous = self.last_run
-            run = Run(self, 1 if previous is None else previous.number + 1, self._nodes())
+            run = Run(self, 1 if previous is None else previous.number + 1, nodes)
             self.runs = [*self.runs[-KEPT_RUNS + 1 :], run]
             if previous is not None:
                 previous.results = {}

@@ -1,0 +1,94 @@
+"""See, steer and debug DAGs of Python functions inside JupyterLab.
+
+Decorate functions with `workflow`, call them to build a DAG, and give its outputs to a backend such as
+`LocalWorkflow`. A workflow at the end of a notebook cell shows itself as a `DAGWidget`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .backends.local import LocalWorkflow
+    from .engine.errors import (
+        BackendInfoError,
+        DuplicateNodeNameError,
+        FuseError,
+        NodeExecutionError,
+        NodeTimeoutError,
+        PatternError,
+        PluginError,
+        RunCancelledError,
+        WorkerCrashedError,
+    )
+    from .engine.events import RunEvent
+    from .engine.nodes import workflow
+    from .engine.query import Query
+    from .engine.run import Run
+    from .engine.states import NodeState
+    from .engine.workflow import BaseWorkflow
+    from .plugins import InitializerPlugin, Plugin, PluginCollection, RandomStatePlugin
+    from .storage.base import (
+        DamagedTaskError,
+        StorageError,
+        TaskNotFoundError,
+        UnsaveableResultError,
+        storage_factory,
+    )
+    from .storage.file import FileStorage
+    from .widget.dag import DAGWidget
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "workflow": "engine.nodes",
+    "BaseWorkflow": "engine.workflow",
+    "LocalWorkflow": "backends.local",
+    "Query": "engine.query",
+    "Run": "engine.run",
+    "RunEvent": "engine.events",
+    "NodeState": "engine.states",
+    "Plugin": "plugins",
+    "InitializerPlugin": "plugins",
+    "RandomStatePlugin": "plugins",
+    "PluginCollection": "plugins",
+    "FileStorage": "storage.file",
+    "storage_factory": "storage.base",
+    "DAGWidget": "widget.dag",
+    "FuseError": "engine.errors",
+    "BackendInfoError": "engine.errors",
+    "DuplicateNodeNameError": "engine.errors",
+    "NodeExecutionError": "engine.errors",
+    "NodeTimeoutError": "engine.errors",
+    "PatternError": "engine.errors",
+    "PluginError": "engine.errors",
+    "RunCancelledError": "engine.errors",
+    "WorkerCrashedError": "engine.errors",
+    "StorageError": "storage.base",
+    "TaskNotFoundError": "storage.base",
+    "DamagedTaskError": "storage.base",
+    "UnsaveableResultError": "storage.base",
+}
+
+__all__ = list(_HOMES)  # noqa: PLE0604 - a test holds the list
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+if "IPython" in sys.modules:
+    from . import _ipython
+
+    _ipython.register()

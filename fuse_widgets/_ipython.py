@@ -1,0 +1,76 @@
+"""What the package tells IPython, so that neither the engine nor the backends need to know it.
+
+- A workflow at the end of a cell shows itself as a `DAGWidget`.
+- Running a cell again replaces the nodes that it made before.
+- What a node displays is kept with the node.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from .engine import cells, output
+
+
+def register() -> None:
+    """Connect to the running IPython, if there is one; doing it again changes nothing."""
+    shell = _shell()
+    if shell is None or getattr(shell, "_fuse_widgets", False):
+        return
+    shell._fuse_widgets = True
+    shell.display_formatter.mimebundle_formatter.for_type_by_name(
+        "fuse_widgets.engine.workflow", "BaseWorkflow", _show_workflow
+    )
+    shell.events.register("pre_run_cell", _begin_cell)
+    shell.events.register("post_run_cell", _end_cell)
+    _begin_current_cell(shell)
+    _keep_displays(shell)
+
+
+def _shell() -> Any:
+    ipython = sys.modules.get("IPython")
+    get = getattr(ipython, "get_ipython", None)
+    return None if get is None else get()
+
+
+def _show_workflow(workflow: Any, include: Any = None, exclude: Any = None) -> Any:
+    from .widget.dag import DAGWidget
+
+    return DAGWidget.of(workflow)._repr_mimebundle_(include=include, exclude=exclude)
+
+
+def _begin_cell(info: Any) -> None:
+    shell = _shell()
+    if getattr(info, "raw_cell", None) and shell is not None:
+        compiler = shell.compile
+        name = compiler.get_code_name(info.raw_cell, info.raw_cell, shell.execution_count)
+        cells.name_file(name, f"In[{shell.execution_count}]")
+    cell_id = getattr(info, "cell_id", None)
+    if cell_id:
+        cells.begin(cell_id)
+
+
+def _end_cell(result: Any) -> None:
+    cells.end()
+
+
+def _begin_current_cell(shell: Any) -> None:
+    """The cell that imports the package began before anybody could tell us."""
+    parent = shell.get_parent() if hasattr(shell, "get_parent") else {}
+    cell_id = (parent.get("metadata") or {}).get("cellId")
+    if cell_id:
+        cells.begin(cell_id)
+
+
+def _keep_displays(shell: Any) -> None:
+    publisher = shell.display_pub
+    publish = publisher.publish
+
+    def publish_and_keep(data: Any = None, *args: Any, **kwargs: Any) -> Any:
+        tail = output.current.get()
+        if tail is not None and isinstance(data, dict):
+            tail.display(data)
+        return publish(data, *args, **kwargs)
+
+    publisher.publish = publish_and_keep

@@ -1,0 +1,152 @@
+"""What storage holds for one run: which nodes need not run, why the others do, and saving what they give.
+
+All of it is decided before the first node runs, since a fingerprint depends on code and arguments, not on results.
+
+An object that methods change cannot be stored in between, so the nodes of one object stand together: where one
+that needs the object has to run, its constructor and all its methods run again.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from ..engine.errors import shorten
+from ..engine.nodes import MethodNode, Node, NodeItem, ObjectNode
+from ..storage.base import StorageError
+from ..storage.fingerprint import Fingerprint, FingerprintCache, fingerprint
+
+if TYPE_CHECKING:
+    from ..engine.run import Run
+    from .local import LocalWorkflow
+
+log = logging.getLogger("fuse_widgets")
+
+
+class Stored:
+    """Storage as one run sees it; used by the scheduler's thread alone.
+
+    Attributes:
+        values: Stored results that this run needs, by node name; filled by `look_up`.
+    """
+
+    def __init__(self, workflow: LocalWorkflow, run: Run) -> None:
+        self.storage, self.workflow, self.run = workflow.storage, workflow, run
+        self.values: dict[str, Any] = {}
+        self._fingerprints: dict[Node, Fingerprint] = {}
+        self._why: dict[Node, str] = {}
+
+    def look_up(self) -> dict[Node, dict[str, Any]]:
+        """The nodes that need not run, each with the detail of its event; loads the results the others need."""
+        if self.storage is None:
+            return {}
+        self.storage.new_workflow(self.workflow.workflow_name)
+        stored = {node: detail for node in self.run.nodes if (detail := self._find(node)) is not None}
+        while True:
+            self._run_objects_as_a_whole(stored)
+            wanted = self._wanted(stored)
+            damaged = [node for node in wanted if not self._load(node)]
+            if not damaged:
+                names = {node._name for node in wanted}
+                self.values = {name: value for name, value in self.values.items() if name in names}
+                return stored
+            for node in damaged:
+                stored.pop(node, None)
+
+    def why(self, node: Node) -> dict[str, Any]:
+        """Why the node runs, for its event."""
+        why = self._why.get(node)
+        return {} if why is None else {"why": why}
+
+    def save(self, node: Node, value: Any, seconds: float) -> dict[str, Any]:
+        """Save a result; what cannot be saved is said in the detail that is returned, and the run goes on."""
+        if self.storage is None or not self.workflow.info_of(node).cache:
+            return {}
+        if isinstance(node, ObjectNode):
+            return {"saved": False}
+        try:
+            self.storage.save(
+                self.workflow.workflow_name,
+                node._name,
+                value,
+                fingerprint=self._fingerprints.get(node),
+                meta={"seconds": seconds},
+            )
+        except Exception as error:
+            log.warning("the result of node %r was not saved: %s", shorten(node._name), error)
+            return {"saved": False, "why_not_saved": shorten(str(error), 400)}
+        return {"saved": True}
+
+    def _find(self, node: Node) -> dict[str, Any] | None:
+        """The detail of a stored task that still holds, else None with the reason noted."""
+        name = self.workflow.workflow_name
+        if getattr(self.storage, "match", "fingerprint") != "name":
+            digests = {parent: self._fingerprints[parent].digest for parent in node.parents}
+            self._fingerprints[node] = fingerprint(node, digests, cache=self._cache)
+        if isinstance(node, ObjectNode):
+            return {"why": "not needed: what its methods gave is stored"}
+        if not self.workflow.info_of(node).cache:
+            self._why[node] = "cache is off"
+            return None
+        try:
+            record = self.storage.lookup(name, node._name)
+        except StorageError as error:
+            self._note_damage(node, error)
+            return None
+        if record is None:
+            self._why[node] = "not stored yet"
+            return None
+        if node in self._fingerprints:
+            if record.fingerprint is None:
+                self._why[node] = "stored without a fingerprint"
+                return None
+            why = self._fingerprints[node].difference(record.fingerprint)
+            if why is not None:
+                self._why[node] = why
+                return None
+        return {"why": "stored", "stored_seconds": (record.meta or {}).get("seconds")}
+
+    def _run_objects_as_a_whole(self, stored: dict[Node, dict[str, Any]]) -> None:
+        """Take out of `stored` every object of which something has to run, with all its methods."""
+        members: dict[ObjectNode, list[Node]] = {}
+        for node in self.run.nodes:
+            if isinstance(node, MethodNode):
+                members.setdefault(node.object, []).append(node)
+        outputs = {out.node if isinstance(out, NodeItem) else out for out in self.workflow.outputs}
+        waiting = [n for n in self.run.nodes if n not in stored or (isinstance(n, ObjectNode) and n in outputs)]
+        while waiting:
+            node = waiting.pop()
+            objects = [parent for parent in node.parents if isinstance(parent, ObjectNode)]
+            for obj in [node, *objects] if isinstance(node, ObjectNode) else objects:
+                for member in [obj, *members.get(obj, ())]:
+                    if stored.pop(member, None) is not None:
+                        self._why[member] = "its object is needed again"
+                        waiting.append(member)
+
+    def _wanted(self, stored: dict[Node, dict[str, Any]]) -> list[Node]:
+        """The stored nodes whose results are needed: outputs, and parents of what has to run."""
+        wanted = {out.node if isinstance(out, NodeItem) else out: None for out in self.workflow.outputs}
+        for node in self.run.nodes:
+            if node not in stored:
+                wanted.update(dict.fromkeys(node.parents))
+        return [node for node in wanted if node in stored and not isinstance(node, ObjectNode)]
+
+    def _load(self, node: Node) -> bool:
+        if node._name not in self.values:
+            try:
+                self.values[node._name] = self.storage.read_task(self.workflow.workflow_name, node._name)
+            except Exception as error:
+                self._note_damage(node, error)
+                return False
+        return True
+
+    def _note_damage(self, node: Node, error: Exception) -> None:
+        log.warning("%s", error)
+        self._why[node] = f"stored result cannot be used: {shorten(str(error), 300)}"
+        self.run.emit(None, self.run.state, detail={"notice": shorten(str(error), 300)})
+
+    @property
+    def _cache(self) -> FingerprintCache:
+        if not hasattr(self, "_fingerprint_cache"):
+            self._fingerprint_cache = FingerprintCache()
+        return self._fingerprint_cache

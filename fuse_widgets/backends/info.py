@@ -1,0 +1,87 @@
+"""What may stand in a node's `backend_info`, as pydantic models, one per backend."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from ..engine.errors import BackendInfoError
+
+__all__ = ["BackendInfo", "LocalInfo", "not_understood", "parse"]
+
+
+class BackendInfo(BaseModel):
+    """What every backend understands. Unknown keys are kept, see `not_understood`."""
+
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True, arbitrary_types_allowed=True)
+
+    cache: bool = Field(
+        default=True,
+        description="Take the result from storage where its fingerprint still holds, and save it there.",
+    )
+    plugin: Any = Field(
+        default=None,
+        description="Runs before the node: a Plugin, or anything with local_initialize() and remote_initialize().",
+    )
+
+    @field_validator("plugin")
+    @classmethod
+    def _has_the_two_functions(cls, plugin: Any) -> Any:
+        for name in ("local_initialize", "remote_initialize"):
+            if plugin is not None and not callable(getattr(plugin, name, None)):
+                raise ValueError(f"a plugin has the functions local_initialize and remote_initialize; this has no {name}")
+        return plugin
+
+
+class LocalInfo(BackendInfo):
+    """What `LocalWorkflow` understands."""
+
+    executor: Literal["inline", "thread", "process"] | None = Field(
+        default=None,
+        description="Where this node runs: in the thread of run() itself, in a worker thread or in a worker "
+        "process; None for the workflow's own choice.",
+    )
+    retries: int = Field(
+        default=0, ge=0, le=1000, description="How often the node is tried again after it failed."
+    )
+    timeout: float | None = Field(
+        default=None,
+        gt=0,
+        allow_inf_nan=False,
+        description="Seconds after which the node's process is killed and the node counts as failed; "
+        "only with executor='process'.",
+    )
+
+
+Info = TypeVar("Info", bound=BackendInfo)
+
+
+def parse(model: type[Info], name: str, info: Mapping[str, Any]) -> Info:
+    """A node's `backend_info` as the model, with defaults.
+
+    Args:
+        model: The backend's model.
+        name: Name of the node, for errors.
+        info: What stands in `node.backend_info`.
+
+    Raises:
+        BackendInfoError: Names the node, the key, the value and what is allowed.
+    """
+    try:
+        return model.model_validate(dict(info))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = str(first["loc"][0]) if first["loc"] else "?"
+        reason = first["msg"].removeprefix("Value error, ")
+        reason = reason[0].lower() + reason[1:]
+        described = model.model_fields[key].description if key in model.model_fields else None
+        if described:
+            reason = f"{reason}. {key}: {described}"
+        raise BackendInfoError(name, key, first.get("input"), reason) from None
+
+
+def not_understood(model: type[BackendInfo], info: Mapping[str, Any]) -> list[str]:
+    """The keys of `info` that the backend keeps but does not understand, in their order."""
+    return [key for key in info if key not in model.model_fields]

@@ -1,0 +1,126 @@
+"""LocalWorkflow: runs a DAG on this machine, inline, in threads or in processes."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from ..engine.errors import BackendInfoError
+from ..engine.nodes import Node, NodeItem
+from ..engine.workflow import BaseWorkflow
+from ._executors import ProcessWorkers, ThreadWorkers
+from ._scheduler import Scheduler
+from ._stored import Stored
+from .info import LocalInfo, parse
+
+__all__ = ["LocalWorkflow"]
+
+Executor = Literal["inline", "thread", "process"]
+
+
+class LocalWorkflow(BaseWorkflow):
+    """Runs a DAG on this machine.
+
+    Args:
+        *nodes: The outputs; see `BaseWorkflow`.
+        workflow_name: Names the workflow in storage and on screen.
+        max_workers: How many nodes run at one time.
+        executor: Where nodes run unless their `backend_info` says otherwise. `"inline"`: one after another in
+            the thread that calls `run()`, always in the same order, so that a debugger works. `"thread"`: in
+            worker threads, for work that waits or releases the GIL. `"process"`: in worker processes, which
+            can be killed; functions, arguments and results are pickled.
+        targets_only: Leave out descendants that the outputs do not need.
+
+    Raises:
+        ValueError: `executor` or `max_workers` is none of these.
+
+    Example:
+        >>> from fuse_widgets import LocalWorkflow, workflow
+        >>> @workflow
+        ... def double(x):
+        ...     return 2 * x
+        >>> LocalWorkflow(double(double(1))).run()
+        4
+    """
+
+    info_model = LocalInfo
+
+    def __init__(
+        self,
+        *nodes: Node | NodeItem,
+        workflow_name: str = "workflow",
+        max_workers: int = 1,
+        executor: Executor = "inline",
+        targets_only: bool = False,
+    ) -> None:
+        if executor not in ("inline", "thread", "process"):
+            raise ValueError(f"executor is 'inline', 'thread' or 'process', not {executor!r}")
+        if isinstance(max_workers, bool) or not isinstance(max_workers, int) or max_workers < 1:
+            raise ValueError(f"max_workers is a whole number from 1 up, not {max_workers!r}")
+        super().__init__(*nodes, workflow_name=workflow_name, targets_only=targets_only)
+        self.max_workers = max_workers
+        self.executor: Executor = executor
+        self._threads = ThreadWorkers()
+        self._processes = ProcessWorkers()
+        self._infos: dict[Node, LocalInfo] = {}
+        weakref.finalize(self, _close, self._threads, self._processes)
+
+    def run(self, *, fail_fast: bool = False) -> Any:
+        """Run all nodes.
+
+        Args:
+            fail_fast: Start no further node once one has failed. By default branches that do not need the
+                failed node go on.
+
+        Returns:
+            The result of one output, or the list for several.
+
+        Raises:
+            NodeExecutionError: A node failed; raised at the end, from the original exception.
+            BackendInfoError: A node's `backend_info` holds what this backend cannot work with; nothing ran.
+            RunCancelledError: `cancel()` was called.
+        """
+        run = self.active_run
+        assert run is not None
+        scheduler = Scheduler(self, run, Stored(self, run), fail_fast=fail_fast)
+        return scheduler.execute()
+
+    def check_backend_info(self, name: str, info: Mapping[str, Any]) -> None:
+        parse(LocalInfo, name, info)
+
+    def check(self, nodes: list[Node]) -> None:
+        self._infos = {}
+        for node in nodes:
+            if not node.backend_info:
+                continue
+            info = self._infos[node] = parse(LocalInfo, node.name, node.backend_info)
+            executor = info.executor or self.executor
+            if info.timeout is not None and executor != "process":
+                raise BackendInfoError(
+                    node.name,
+                    "timeout",
+                    info.timeout,
+                    f"only a process can be stopped after a time, and this node runs with executor {executor!r}: "
+                    "set backend_info['executor'] to 'process', or leave the timeout out",
+                )
+
+    def info_of(self, node: Node) -> LocalInfo:
+        """What the node's `backend_info` said when the run began, with defaults."""
+        return self._infos.get(node, _DEFAULTS)
+
+    def workers(self, kind: str) -> ThreadWorkers | ProcessWorkers:
+        """The workers of one kind of executor; they stay from run to run."""
+        return self._threads if kind == "thread" else self._processes
+
+    def close(self) -> None:
+        """End the worker threads and processes; the next run starts new ones."""
+        _close(self._threads, self._processes)
+
+
+_DEFAULTS = LocalInfo()
+
+
+def _close(threads: ThreadWorkers, processes: ProcessWorkers) -> None:
+    threads.close()
+    processes.close()
