@@ -65,7 +65,9 @@ class FrontEnd:
         say("Building the front end (a few seconds)")
         self.npm("run", "build")
         if missing := self.missing():
-            raise BuildError(f"'npm run build' ended without an error in js/, but made no {', '.join(missing)}.")
+            raise BuildError(
+                f"'npm run build' ended without an error in js/, but made no {', '.join(missing)}."
+            )
         for name in BUILT:
             os.utime(self.root / name)
 
@@ -88,9 +90,13 @@ class FrontEnd:
         node, npm = find_node()
         path = os.pathsep.join([str(Path(node).parent), os.environ.get("PATH", os.defpath)])
         # stdout belongs to whoever asked for the build: pip reads it.
-        done = subprocess.run([*npm, *args], cwd=self.js, env={**os.environ, "PATH": path}, stdout=sys.stderr, check=False)
+        done = subprocess.run(
+            [*npm, *args], cwd=self.js, env={**os.environ, "PATH": path}, stdout=sys.stderr, check=False
+        )
         if done.returncode:
-            raise BuildError(f"'npm {' '.join(args)}' failed in js/ with exit code {done.returncode}; see its output above.")
+            raise BuildError(
+                f"'npm {' '.join(args)}' failed in js/ with exit code {done.returncode}; see its output above."
+            )
 
     def _sources(self) -> list[Path]:
         found = [path for path in (self.js / "src").rglob("*") if path.is_file()]
