@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 from ..engine.errors import shorten
 from ..engine.nodes import MethodNode, Node, NodeItem, ObjectNode
 from ..storage.base import StorageError
-from ..storage.fingerprint import Fingerprint, FingerprintCache, fingerprint
 
 if TYPE_CHECKING:
+    from ..storage.fingerprint import Fingerprint, FingerprintCache
     from ..engine.run import Run
     from .local import LocalWorkflow
 
@@ -35,6 +35,7 @@ class Stored:
         self.values: dict[str, Any] = {}
         self._fingerprints: dict[Node, Fingerprint] = {}
         self._why: dict[Node, str] = {}
+        self._cache: FingerprintCache | None = None
 
     def look_up(self) -> dict[Node, dict[str, Any]]:
         """The nodes that need not run, each with the detail of its event; loads the results the others need."""
@@ -81,6 +82,9 @@ class Stored:
         """The detail of a stored task that still holds, else None with the reason noted."""
         name = self.workflow.workflow_name
         if getattr(self.storage, "match", "fingerprint") != "name":
+            from ..storage.fingerprint import FingerprintCache, fingerprint  # joblib takes a while to import
+
+            self._cache = self._cache or FingerprintCache()
             digests = {parent: self._fingerprints[parent].digest for parent in node.parents}
             self._fingerprints[node] = fingerprint(node, digests, cache=self._cache)
         if isinstance(node, ObjectNode):
@@ -144,9 +148,3 @@ class Stored:
         log.warning("%s", error)
         self._why[node] = f"stored result cannot be used: {shorten(str(error), 300)}"
         self.run.emit(None, self.run.state, detail={"notice": shorten(str(error), 300)})
-
-    @property
-    def _cache(self) -> FingerprintCache:
-        if not hasattr(self, "_fingerprint_cache"):
-            self._fingerprint_cache = FingerprintCache()
-        return self._fingerprint_cache

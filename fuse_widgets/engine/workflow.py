@@ -178,13 +178,17 @@ class BaseWorkflow:
         """Run all nodes and return the result of one output, or the list for several."""
         raise NotImplementedError(f"{type(self).__name__} does not define run()")
 
-    def start(self, *args: Any, **kwargs: Any) -> Run:
+    def start(self, *args: Any, paused: bool = False, **kwargs: Any) -> Run:
         """Run in a background thread; takes what `run` takes.
+
+        Args:
+            paused: Start no node before `resume()` or `step()`.
 
         Returns:
             The run, at once: `wait()` for its result, or follow and control it.
         """
         run = self._open()
+        run._paused = paused
         thread = threading.Thread(
             target=self._drive_quietly,
             args=(run, args, kwargs),
@@ -205,6 +209,14 @@ class BaseWorkflow:
             return self._hub.subscribe(callback)
         with run._lock:
             return self._hub.subscribe(callback, replay=run.events)
+
+    def drain_events(self, timeout: float = 1.0) -> bool:
+        """Wait until subscribers got all events so far.
+
+        Returns:
+            False where one was still busy after `timeout` seconds.
+        """
+        return self._hub.flush(timeout)
 
     @property
     def last_run(self) -> Run | None:

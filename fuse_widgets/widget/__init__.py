@@ -1,0 +1,1 @@
+"""The widget: the only room that knows ipywidgets and anywidget."""

@@ -1,0 +1,94 @@
+"""The bridge: one thread for all widgets, which alone writes their traits from inside and sends their messages.
+
+Subscribers and message handlers run on any thread and only post here. What gathers between two turns goes out
+together, at most 30 times a second.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+__all__ = ["FLUSHES_PER_SECOND", "Bridge", "bridge"]
+
+FLUSHES_PER_SECOND = 30
+log = logging.getLogger("fuse_widgets")
+
+
+class Flushable(Protocol):
+    """What the bridge serves."""
+
+    def flush(self) -> None:
+        """Send what has gathered; called on the bridge thread after the posted actions."""
+
+
+class Bridge:
+    """Runs posted actions, in order, on one daemon thread, and flushes the widgets they concern.
+
+    State: `_posted` is appended to by any thread, popped by the bridge; `_thread` changes under `_wake`.
+    """
+
+    def __init__(self) -> None:
+        self._posted: deque[tuple[weakref.ref[Flushable], Callable[[], object]]] = deque()
+        self._wake = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._turn = 0
+
+    def post(self, widget: Flushable, action: Callable[[], object]) -> None:
+        """Let the bridge thread call `action`, then `widget.flush()`."""
+        self._posted.append((weakref.ref(widget), action))
+        with self._wake:
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._serve, name="fuse bridge", daemon=True)
+                self._thread.start()
+            self._wake.notify_all()
+
+    def wait_idle(self, timeout: float = 5.0) -> bool:
+        """Wait until everything posted so far was done; for tests and for saving a snapshot."""
+        if threading.current_thread() is self._thread:
+            return True
+        done = threading.Event()
+        anchor = _Anchor()
+        self.post(anchor, done.set)
+        return done.wait(timeout)
+
+    def _serve(self) -> None:
+        while True:
+            with self._wake:
+                self._wake.wait_for(lambda: self._posted)
+            begin = time.monotonic()
+            touched: dict[int, Flushable] = {}
+            for _ in range(len(self._posted)):
+                ref, action = self._posted.popleft()
+                widget = ref()
+                if widget is not None:
+                    self._do(action)
+                    touched[id(widget)] = widget
+                del widget
+            for widget in touched.values():
+                self._do(widget.flush)
+            touched.clear()
+            pause = 1 / FLUSHES_PER_SECOND - (time.monotonic() - begin)
+            if pause > 0:
+                time.sleep(pause)
+
+    @staticmethod
+    def _do(action: Callable[[], object]) -> None:
+        try:
+            action()
+        except Exception:
+            log.exception("the widget could not do what it was asked to")
+
+
+class _Anchor:
+    def flush(self) -> None:
+        pass
+
+
+#: The bridge of this process.
+bridge = Bridge()

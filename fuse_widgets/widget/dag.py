@@ -1,0 +1,245 @@
+"""DAGWidget: the graph of a workflow and the live states of its runs, in a notebook cell."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import traitlets
+
+from ..engine.errors import shorten
+from ..engine.events import RunEvent
+from ..engine.workflow import BaseWorkflow
+from ..view.graph import Graph
+from ..view.snapshot import render_fragment, render_html, render_svg
+from ..view.state import NodeStates, StatusColumns
+from .bridge import bridge
+from .commands import execute
+
+__all__ = ["DAGWidget"]
+
+log = logging.getLogger("fuse_widgets")
+_STATIC = Path(__file__).parent.parent / "static"
+_NOT_BUILT = """
+export default { render({ el }) {
+  el.textContent = "fuse_widgets: the front end is not built. Run `make setup`, or install the package with pip.";
+} };
+"""
+
+
+def _asset(name: str, otherwise: str) -> str:
+    path = _STATIC / name
+    return path.read_text(encoding="utf-8") if path.exists() else otherwise
+
+
+class DAGWidget(anywidget.AnyWidget):
+    """Shows the graph of a workflow, runs it, and follows every run, wherever it was started.
+
+    Args:
+        workflow: Any backend.
+        direction: `"LR"` (left to right) or `"TB"` (top to bottom).
+        height: Pixels of the graph area.
+
+    Attributes:
+        states: The state of every node by name; an immutable mapping, replaced as the run goes on.
+        progress: `total`, `finished`, `counts` by state, `elapsed` and `remaining` seconds, run `state`.
+        selected: Names of the selected nodes; both ways.
+
+    Observers of `states` and `progress` are called on the thread of the bridge.
+
+    Raises:
+        TypeError: `workflow` is not a workflow.
+    """
+
+    _esm = _asset("widget.js", _NOT_BUILT)
+    _css = _asset("widget.css", "")
+
+    selected = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    direction = traitlets.Enum(("LR", "TB"), default_value="LR").tag(sync=True)
+    height = traitlets.Int(420, min=80, max=10_000).tag(sync=True)
+    states = traitlets.Instance(NodeStates, read_only=True)
+    progress = traitlets.Dict(read_only=True)
+    _graph = traitlets.Dict().tag(sync=True, echo_update=False)
+    _status = traitlets.Instance(StatusColumns).tag(
+        sync=True, echo_update=False, to_json=lambda columns, widget: columns.to_wire()
+    )
+
+    def __init__(self, workflow: BaseWorkflow, *, direction: str = "LR", height: int = 420) -> None:
+        if not isinstance(workflow, BaseWorkflow):
+            raise TypeError(
+                f"DAGWidget shows a workflow such as LocalWorkflow(...), not {shorten(repr(workflow))}"
+            )
+        self.workflow = workflow
+        self.graph = Graph.of(workflow, direction)  # type: ignore[arg-type]
+        status = StatusColumns(self.graph.names)
+        status.version = 1
+        super().__init__(
+            direction=direction, height=height, _graph=self.graph.to_wire(1), _status=status
+        )
+        self._publish_columns()
+        self._route_to_subshell()
+        self.on_msg(self._on_message)
+        self._unsubscribe = workflow.subscribe(self._on_events)
+        if workflow.last_run is not None and workflow.active_run is None:
+            self._on_events(list(workflow.last_run.events))
+
+    @classmethod
+    def of(cls, workflow: BaseWorkflow) -> DAGWidget:
+        """The widget that a workflow at the end of a cell shows: one for each workflow, with as many views as cells."""
+        widget = workflow.__dict__.get("_dag_widget")
+        if widget is None or widget.comm is None:
+            widget = workflow.__dict__["_dag_widget"] = cls(workflow)
+        return widget
+
+    # --- from Python ---------------------------------------------------------------------------------------
+
+    def refresh(self) -> None:
+        """Show the graph as it is now; nodes that were added or replaced since are drawn."""
+        bridge.post(self, self._refresh)
+        bridge.wait_idle()
+
+    def save_svg(self, path: str | os.PathLike[str]) -> Path:
+        """Write the graph with its present states as an SVG file.
+
+        Returns:
+            The path.
+        """
+        return self._save(path, render_svg(*self._snapshot()))
+
+    def save_html(self, path: str | os.PathLike[str]) -> Path:
+        """Write a page of its own with the graph, its present states and a table of the nodes.
+
+        Returns:
+            The path.
+        """
+        return self._save(path, render_html(*self._snapshot()))
+
+    def close(self) -> None:
+        """End the connection to the browser and to the workflow."""
+        self._unsubscribe()
+        super().close()
+
+    def _save(self, path: str | os.PathLike[str], text: str) -> Path:
+        target = Path(path).expanduser()
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, encoding="utf-8")
+        return target
+
+    def _snapshot(self) -> tuple[Graph, StatusColumns]:
+        self.workflow.drain_events()
+        bridge.wait_idle()
+        return self.graph, self._status
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        self.refresh()
+        shown = super()._repr_mimebundle_(**kwargs)
+        data, metadata = shown if isinstance(shown, tuple) else (shown or {}, {})
+        data = {**data, "text/plain": repr(self), "text/html": render_fragment(*self._snapshot())}
+        return data, metadata
+
+    def __repr__(self) -> str:
+        return f"DAGWidget({self.workflow!r})"
+
+    # --- from anywhere, only enqueued ----------------------------------------------------------------------
+
+    def _on_events(self, events: list[RunEvent]) -> None:
+        bridge.post(self, lambda: self._apply(events))
+
+    def _on_message(self, _widget: Any, content: Any, _buffers: Any) -> None:
+        bridge.post(self, lambda: self._command(content))
+
+    def set_state(self, sync_data: Any) -> None:
+        """A change from the browser; applied on the bridge thread, so that traits have one writer."""
+        bridge.post(self, lambda: self._take_from_browser(sync_data))
+
+    @traitlets.observe("direction")
+    def _on_direction(self, _change: Any) -> None:
+        if hasattr(self, "_unsubscribe"):
+            bridge.post(self, self._refresh)
+
+    @traitlets.validate("selected")
+    def _check_selected(self, proposal: Any) -> list[str]:
+        index = self.graph.index
+        unknown = [name for name in proposal["value"] if name not in index]
+        if unknown:
+            raise traitlets.TraitError(
+                f"selected: workflow {self.workflow.workflow_name!r} has no node {shorten(repr(unknown[0]))}"
+            )
+        return list(dict.fromkeys(proposal["value"]))
+
+    # --- on the bridge thread ------------------------------------------------------------------------------
+
+    def flush(self) -> None:
+        """Send what has changed; called by the bridge."""
+        delta = self._status.take_delta()
+        if delta is not None and self.comm is not None:
+            self.send(delta.content, [delta.buffer])
+            self._publish_columns()
+            if self._status.ended is not None:
+                self.send_status()  # what the browser saves with the notebook
+
+    def send_status(self) -> None:
+        """Send the whole status, for a browser that missed a delta."""
+        self.send_state("_status")
+
+    def _publish_columns(self) -> None:
+        self.set_trait("states", self._status.states())
+        self.set_trait("progress", self._status.progress())
+
+    def _apply(self, events: list[RunEvent]) -> None:
+        if any(event.node is None and event.run != self._status.run for event in events):
+            self._refresh()
+        self._status.apply(events)
+
+    def _command(self, content: Any) -> None:
+        reply = execute(self, content)
+        if reply is not None:
+            self.send(reply)
+
+    def _take_from_browser(self, sync_data: Any) -> None:
+        try:
+            super().set_state(sync_data)
+        except Exception as error:
+            log.warning("a change from the browser was refused: %s", error)
+            self.send({"kind": "reply", "id": 0, "ok": False, "text": shorten(str(error), 2000)})
+            self.send_state(["selected", "direction", "height"])
+
+    def _refresh(self) -> None:
+        graph = Graph.of(self.workflow, self.direction)
+        if _same(graph, self.graph):
+            return
+        version = self._graph["version"] + 1
+        changed = graph.names != self.graph.names
+        self.graph = graph
+        if changed:
+            status = StatusColumns(graph.names)
+            run = self.workflow.last_run
+            status.apply(run.events if run is not None else ())
+            self.selected = [name for name in self.selected if name in graph.index]
+        else:
+            status = self._status
+        status.version = version
+        status.seq = self._status.seq
+        with self.hold_sync():
+            self._graph = graph.to_wire(version)
+            if changed:
+                self._status = status
+        if not changed:
+            self.send_status()
+
+    def _route_to_subshell(self) -> None:
+        """Let ipykernel 7.4 hand messages to the subshell while a cell blocks, as 7.3 does."""
+        if hasattr(self.comm, "_reply_subshell_for"):
+            self.comm._reply_subshell_for = None
+
+
+def _same(one: Graph, other: Graph) -> bool:
+    return (
+        one.direction == other.direction
+        and one.names == other.names
+        and one.edges.tobytes() == other.edges.tobytes()
+        and one.kind.tobytes() == other.kind.tobytes()
+    )
