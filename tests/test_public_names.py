@@ -1,0 +1,108 @@
+"""The public face: which names there are, and what it costs to import them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+import fuse_widgets
+
+NAMES = [
+    "BackendInfoError",
+    "BaseWorkflow",
+    "DAGWidget",
+    "DamagedTaskError",
+    "DuplicateNodeNameError",
+    "FileStorage",
+    "FuseError",
+    "InitializerPlugin",
+    "LocalWorkflow",
+    "NodeExecutionError",
+    "NodeState",
+    "NodeTimeoutError",
+    "PatternError",
+    "Plugin",
+    "PluginCollection",
+    "PluginError",
+    "Query",
+    "RandomStatePlugin",
+    "Run",
+    "RunCancelledError",
+    "RunEvent",
+    "StorageError",
+    "TaskNotFoundError",
+    "UnsaveableResultError",
+    "WorkerCrashedError",
+    "storage_factory",
+    "workflow",
+]
+HEAVY = (
+    "IPython",
+    "anywidget",
+    "ipycytoscape",
+    "ipywidgets",
+    "joblib",
+    "loky",
+    "numpy",
+    "pydantic",
+    "ray",
+    "traitlets",
+)
+
+
+def run_python(code: str) -> str:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+
+def test_the_public_names_are_these() -> None:
+    assert sorted(fuse_widgets.__all__) == NAMES
+
+
+def test_every_public_name_is_there_and_documented() -> None:
+    undocumented = [
+        name for name in fuse_widgets.__all__ if not (getattr(fuse_widgets, name).__doc__ or "").strip()
+    ]
+    assert undocumented == []
+
+
+def test_every_exception_has_the_common_base() -> None:
+    errors = [name for name in NAMES if name.endswith("Error")]
+    assert [
+        name for name in errors if not issubclass(getattr(fuse_widgets, name), fuse_widgets.FuseError)
+    ] == []
+
+
+def test_completion_offers_the_public_names() -> None:
+    assert set(NAMES) <= set(dir(fuse_widgets))
+
+
+def test_an_unknown_name_raises_and_is_named() -> None:
+    with pytest.raises(AttributeError, match="nothing_of_this_name"):
+        getattr(fuse_widgets, "nothing_of_this_name")  # noqa: B009
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    loaded = run_python(f"import sys, fuse_widgets; print(*[m for m in {HEAVY!r} if m in sys.modules])")
+    assert loaded.split() == []
+
+
+def test_the_decorator_alone_needs_only_the_standard_library() -> None:
+    loaded = run_python(
+        f"import sys\nfrom fuse_widgets import workflow, BaseWorkflow\nprint(*[m for m in {HEAVY!r} if m in sys.modules])"
+    )
+    assert loaded.split() == []
+
+
+def test_importing_the_package_takes_less_than_150_ms() -> None:
+    def best(code: str) -> float:
+        times = []
+        for _ in range(7):
+            began = time.perf_counter()
+            run_python(code)
+            times.append(time.perf_counter() - began)
+        return min(times)
+
+    assert best("import fuse_widgets") - best("pass") < 0.15
