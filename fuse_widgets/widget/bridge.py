@@ -52,10 +52,9 @@ class Bridge:
         """Wait until everything posted so far was done; for tests and for saving a snapshot."""
         if threading.current_thread() is self._thread:
             return True
-        done = threading.Event()
         anchor = _Anchor()
-        self.post(anchor, done.set)
-        return done.wait(timeout)
+        self.post(anchor, anchor.touch)
+        return anchor.flushed.wait(timeout)
 
     def _serve(self) -> None:
         while True:
@@ -86,8 +85,16 @@ class Bridge:
 
 
 class _Anchor:
-    def flush(self) -> None:
+    """Something to wait for: it is flushed after all that was posted before it."""
+
+    def __init__(self) -> None:
+        self.flushed = threading.Event()
+
+    def touch(self) -> None:
         pass
+
+    def flush(self) -> None:
+        self.flushed.set()
 
 
 #: The bridge of this process.

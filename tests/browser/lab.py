@@ -1,0 +1,257 @@
+"""A real JupyterLab and a real browser, for tests, benchmarks and screenshots."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import urllib.request
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, Locator, Page, sync_playwright
+
+ROOT = Path(__file__).parents[2]
+#: Milliseconds that a person would wait before calling it broken, on a busy machine.
+PATIENCE = 60_000
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def browser_path() -> str | None:
+    """The browser that `make` found, or one of the system; None for Playwright's own."""
+    noted = ROOT / ".venv" / ".browser"
+    path = noted.read_text().strip() if noted.exists() else ""
+    return path or next((p for p in ("/usr/bin/chromium", "/usr/bin/google-chrome") if Path(p).exists()), None)
+
+
+@contextlib.contextmanager
+def chromium() -> Iterator[Browser]:
+    """A headless browser."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=browser_path(), args=ARGUMENTS)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+class Lab:
+    """A JupyterLab server of our own.
+
+    Args:
+        folder: Where its notebooks, settings and logs go.
+        python: The interpreter that starts it and runs its kernels.
+    """
+
+    def __init__(self, folder: Path, python: str = sys.executable) -> None:
+        self.folder = folder
+        self.notebooks = folder / "notebooks"
+        self.notebooks.mkdir(parents=True)
+        self.token = uuid.uuid4().hex
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        environment = {
+            **os.environ,
+            "JUPYTER_CONFIG_DIR": str(folder / "config"),
+            "JUPYTER_DATA_DIR": str(folder / "data"),
+            "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
+            "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"),
+            "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces"),
+            "IPYTHONDIR": str(folder / "ipython"),
+            "JUPYTER_PREFER_ENV_PATH": "1",
+        }
+        self._log = (folder / "lab.log").open("w")
+        self._process = subprocess.Popen(
+            [
+                python, "-m", "jupyter", "lab", "--no-browser", "--allow-root", f"--port={self.port}",
+                "--ServerApp.port_retries=0", f"--IdentityProvider.token={self.token}",
+                f"--ServerApp.root_dir={self.notebooks}", "--LabApp.news_url=", "--LabApp.check_for_updates_class="
+                "jupyterlab.NeverCheckForUpdate",
+            ],
+            stdout=self._log, stderr=subprocess.STDOUT, env=environment, cwd=self.notebooks,
+        )  # fmt: skip
+        self._wait_until_up()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def api(self, path: str, method: str = "GET") -> Any:
+        """Ask the server's REST interface."""
+        request = urllib.request.Request(
+            f"{self.url}/api/{path}", method=method, headers={"Authorization": f"token {self.token}"}
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            text = answer.read()
+        return json.loads(text) if text else None
+
+    def write(self, cells: list[str], *, kernel: str = "python3") -> str:
+        """Write a notebook with these code cells; returns its name."""
+        name = f"{uuid.uuid4().hex[:8]}.ipynb"
+        notebook = {
+            "nbformat": 4,
+            "nbformat_minor": 5,
+            "metadata": {"kernelspec": {"name": kernel, "display_name": kernel, "language": "python"}},
+            "cells": [
+                {
+                    "cell_type": "code", "id": f"cell-{number}", "metadata": {}, "outputs": [],
+                    "execution_count": None, "source": source,
+                }
+                for number, source in enumerate(cells)
+            ],
+        }  # fmt: skip
+        (self.notebooks / name).write_text(json.dumps(notebook))
+        return name
+
+    def need_kernel(self, name: str) -> None:
+        """Install a kernel with another ipykernel, named like `ipykernel-7.3`, into this server's data folder."""
+        packages = self.folder / name
+        if packages.exists():
+            return
+        version = name.removeprefix("ipykernel-")
+        subprocess.run(
+            [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", f"--target={packages}", f"ipykernel=={version}.*"],
+            check=True,
+        )  # fmt: skip
+        spec = self.folder / "data" / "kernels" / name
+        spec.mkdir(parents=True)
+        (spec / "kernel.json").write_text(
+            json.dumps(
+                {
+                    "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+                    "display_name": name,
+                    "language": "python",
+                    "env": {"PYTHONPATH": str(packages)},
+                    "metadata": {"debugger": False},
+                }
+            )
+        )
+
+    def stop_kernels(self) -> None:
+        """End all kernels."""
+        for session in self.api("sessions"):
+            with contextlib.suppress(OSError):
+                self.api(f"sessions/{session['id']}", "DELETE")
+
+    def stop(self) -> None:
+        """End the server."""
+        self._process.terminate()
+        try:
+            self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+        self._log.close()
+
+    def _wait_until_up(self) -> None:
+        import time
+
+        end = time.monotonic() + PATIENCE / 1000
+        while True:
+            try:
+                self.api("status")
+                return
+            except OSError as error:
+                if self._process.poll() is not None or time.monotonic() > end:
+                    log = (self.folder / "lab.log").read_text()[-4000:]
+                    raise RuntimeError(f"JupyterLab did not start: {error}\n{log}") from error
+                time.sleep(0.1)
+
+
+class Notebook:
+    """A notebook that is open in JupyterLab, as a person sees it."""
+
+    def __init__(self, lab: Lab, page: Page, cells: list[str], *, kernel: str = "python3") -> None:
+        self.lab, self.page = lab, page
+        self.name = lab.write(cells, kernel=kernel)
+        self.problems: list[str] = []
+        page.set_default_timeout(PATIENCE)
+        page.on("pageerror", lambda error: self.problems.append(str(error)))
+        self.load()
+
+    def load(self) -> None:
+        """Open the notebook, or reload its page."""
+        self.page.goto(f"{self.lab.url}/lab/tree/{self.name}?token={self.lab.token}&reset")
+        self.page.locator(".jp-Notebook .jp-Cell").first.wait_for()
+        self.page.locator(".jp-Notebook-ExecutionIndicator[data-status='idle']").wait_for()
+
+    def cell(self, number: int) -> Locator:
+        """A cell, counted from 0."""
+        return self.page.locator(".jp-Notebook .jp-Cell").nth(number)
+
+    def start(self, number: int) -> None:
+        """Click into a cell and run it; does not wait."""
+        self.cell(number).locator(".cm-content").click()
+        self.page.keyboard.press("Control+Enter")
+
+    def run(self, *numbers: int) -> None:
+        """Run cells one after another, and wait for each."""
+        for number in numbers:
+            before = self.prompt(number)
+            self.start(number)
+            self.page.wait_for_function(
+                "([cell, before]) => { const t = document.querySelectorAll('.jp-Notebook .jp-Cell')[cell]"
+                ".querySelector('.jp-InputPrompt').textContent; return /\\[\\d+\\]/.test(t) && t !== before; }",
+                arg=[number, before],
+            )
+
+    def prompt(self, number: int) -> str:
+        """The cell's prompt, such as `[3]:`."""
+        return self.cell(number).locator(".jp-InputPrompt").inner_text()
+
+    def output(self, number: int) -> str:
+        """The text that a cell has put out."""
+        return self.cell(number).locator(".jp-Cell-outputArea").inner_text()
+
+    def dag(self, nth: int = 0) -> Dag:
+        """The nth widget of the page."""
+        root = self.page.locator("[data-fuse-view='dag']").nth(nth)
+        root.wait_for()
+        return Dag(self.page, root)
+
+
+class Dag:
+    """A DAGWidget on the page."""
+
+    def __init__(self, page: Page, root: Locator) -> None:
+        self.page, self.root = page, root
+
+    def number(self, what: str) -> int:
+        """A count as painted, such as `done`, `failed` or `nodes`."""
+        return int(self.root.get_attribute(f"data-fuse-{what}") or 0)
+
+    def wait(self, condition: str) -> None:
+        """Wait until a JavaScript condition over `d`, the element's dataset, holds: `+d.fuseDone === 3`."""
+        handle = self.root.element_handle()
+        self.page.wait_for_function(f"root => {{ const d = root.dataset; return {condition}; }}", arg=handle)
+
+    def button(self, role: str) -> Locator:
+        """A button or field by its role."""
+        return self.root.locator(f"[data-fuse-role='{role}']")
+
+    def centre(self, name: str) -> dict[str, float]:
+        """Where a node is on the page."""
+        return self.root.evaluate("(root, name) => root.fuse.nodeCentre(name)", name)
+
+    def click(self, name: str, **options: Any) -> None:
+        """Click a node."""
+        centre = self.centre(name)
+        self.page.mouse.click(centre["x"], centre["y"], **options)
+
+    def hover(self, name: str) -> None:
+        """Move the mouse over a node."""
+        centre = self.centre(name)
+        self.page.mouse.move(centre["x"], centre["y"], steps=3)
