@@ -5,6 +5,9 @@ PORT ?= 8888
 VENV := .venv
 PY := $(VENV)/bin/python
 FRONT_END := $(PY) js/hatch_build.py
+# JupyterLab asks at its first start whether to fetch news; not here.
+QUIET_LAB := $(VENV)/bin/jupyter labextension disable --level=sys_prefix \
+  @jupyterlab/apputils-extension:announcements >/dev/null 2>&1
 PIP := FUSE_WIDGETS_SKIP_JS=1 $(PY) -m pip install --quiet --disable-pip-version-check
 NOTEBOOK := examples/01_first_workflow.ipynb
 
@@ -26,7 +29,9 @@ demo: $(VENV)/.demo front-end ## open the first example in JupyterLab (HEADLESS=
 ifneq ($(filter-out 0,$(HEADLESS)),)
 	@$(PY) examples/headless.py $(NOTEBOOK) build/demo
 else
-	@JUPYTER_PREFER_ENV_PATH=1 $(VENV)/bin/jupyter lab $(NOTEBOOK) --port=$(PORT) \
+	@echo "Starting JupyterLab; its address follows. Press Ctrl-C twice to stop it."
+	@JUPYTER_PREFER_ENV_PATH=1 $(VENV)/bin/jupyter lab --log-level=WARN --port=$(PORT) \
+	  --ServerApp.root_dir=$(dir $(NOTEBOOK)) --LabApp.default_url=/lab/tree/$(notdir $(NOTEBOOK)) \
 	  $(if $(filter 0,$(shell id -u)),--allow-root) $(if $(or $(NO_BROWSER),$(NO_SCREEN)),--no-browser)
 endif
 
@@ -74,11 +79,13 @@ $(VENV)/.created:
 $(VENV)/.demo: $(VENV)/.created pyproject.toml
 	@echo "Setting up JupyterLab and the example in .venv (about 1 minute, once)"
 	@$(PIP) -e ".[demo]"
+	@$(QUIET_LAB)
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.created pyproject.toml
 	@echo "Setting up everything the tests need in .venv (about 2 minutes, once)"
 	@$(PIP) -e ".[demo,test,ray]"
+	@$(QUIET_LAB)
 	@touch $@ $(VENV)/.demo
 
 $(VENV)/.node: $(VENV)/.created
