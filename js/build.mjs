@@ -1,0 +1,42 @@
+// Builds fuse_widgets/static/widget.js and widget.css; with --dev also build/dev.js for test/dev.html.
+import { mkdirSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const out = join(here, "..", "fuse_widgets", "static");
+mkdirSync(out, { recursive: true });
+
+const common = {
+  bundle: true,
+  minify: true,
+  target: "es2022",
+  legalComments: "none",
+  charset: "utf8",
+  logLevel: "warning",
+};
+
+await build({
+  ...common,
+  entryPoints: [join(here, "src", "widget.ts")],
+  outfile: join(out, "widget.js"),
+  format: "esm",
+});
+await build({
+  ...common,
+  entryPoints: [join(here, "src", "view", "style.css")],
+  outfile: join(out, "widget.css"),
+});
+if (process.argv.includes("--dev")) {
+  await build({
+    ...common,
+    minify: false,
+    entryPoints: [join(here, "test", "dev", "dev.ts")],
+    outfile: join(here, "build", "dev.js"),
+    format: "esm",
+  });
+}
+for (const name of ["widget.js", "widget.css"]) {
+  console.log(`${name} ${(statSync(join(out, name)).size / 1024).toFixed(1)} kB`);
+}

@@ -1,0 +1,109 @@
+// What the toolbar and the hover card say, as text and numbers.
+import { nodeSeconds, runSeconds } from "./clock";
+import { duration, oneLine, roughly, someLines } from "./format";
+import { isActive, type Run } from "./reducer";
+import { type Graph, KINDS, STATES, State } from "./types";
+
+/**
+ * Seconds until the run ends, as far as one can tell: what similar nodes took (same function, else the mean
+ * of all), divided by how many ran side by side so far. NaN while too little has happened.
+ */
+export function secondsLeft(graph: Graph, run: Run, kernelNow: number): number {
+  const elapsed = runSeconds(run, kernelNow);
+  if (run.runState !== "running" || !(elapsed > 1)) return Number.NaN;
+  const sum = new Float64Array(graph.functions.length);
+  const count = new Uint32Array(graph.functions.length);
+  let [total, finished, worked] = [0, 0, 0];
+  for (let i = 0; i < run.state.length; i++) {
+    const code = run.state[i];
+    if (code === State.running) worked += nodeSeconds(run, i, kernelNow) || 0;
+    if (code !== State.done || !(run.seconds[i] >= 0)) continue;
+    sum[graph.function[i]] += run.seconds[i];
+    count[graph.function[i]]++;
+    total += run.seconds[i];
+    finished++;
+  }
+  if (finished < 2) return Number.NaN;
+  worked += total;
+  let work = 0;
+  for (let i = 0; i < run.state.length; i++) {
+    const code = run.state[i];
+    if (code > State.paused) continue;
+    const f = graph.function[i];
+    const expected = count[f] ? sum[f] / count[f] : total / finished;
+    const spent = code === State.running ? nodeSeconds(run, i, kernelNow) || 0 : 0;
+    work += Math.max(0, expected - spent);
+  }
+  const sideBySide = Math.max(0.2, worked / elapsed);
+  return work / sideBySide;
+}
+
+/** "12 of 17 · 1 failed · 6.1 s, about 4 s left". */
+export function progressText(graph: Graph, run: Run, kernelNow: number): string {
+  const n = run.state.length;
+  const c = run.counts;
+  const elapsed = runSeconds(run, kernelNow);
+  const active = isActive(run.runState);
+  const parts: string[] = [];
+  const touched = n - c[State.pending] > 0 || active || run.ended !== null;
+  if (!touched) return n === 1 ? "1 node" : `${n} nodes`;
+  parts.push(`${c[State.done] + c[State.cached]} of ${n}`);
+  if (c[State.cached]) parts.push(`${c[State.cached]} stored`);
+  for (const code of [State.failed, State.skipped, State.cancelled]) {
+    if (c[code]) parts.push(`${c[code]} ${STATES[code]}`);
+  }
+  if (run.runState === "paused" || run.runState === "stopping") parts.push(run.runState);
+  if (Number.isFinite(elapsed)) {
+    const left = secondsLeft(graph, run, kernelNow);
+    const time = duration(elapsed, active);
+    parts.push(
+      Number.isFinite(left) && left >= 0.5 ? `${time}, about ${roughly(left)} left` : time,
+    );
+  }
+  return parts.join(" \u00b7 ");
+}
+
+/** For a screen reader: what is drawn, in one sentence. */
+export function graphLabel(graph: Graph, run: Run): string {
+  const counts = STATES.flatMap((name, code) =>
+    run.counts[code] ? [`${run.counts[code]} ${name}`] : [],
+  );
+  const title = graph.title ? `Workflow ${oneLine(graph.title, 80)}` : "Workflow";
+  const n = graph.names.length;
+  const m = graph.edges.length / 2;
+  return `${title}: ${n} ${n === 1 ? "node" : "nodes"}, ${m} ${m === 1 ? "edge" : "edges"}; ${counts.join(", ")}`;
+}
+
+/** What is known of the first node that failed by itself, -1 where none did. */
+export function firstFailed(run: Run): number {
+  if (!run.counts[State.failed]) return -1;
+  return run.state.indexOf(State.failed);
+}
+
+export interface Fact {
+  label: string;
+  text: string;
+}
+
+/** The essentials of node `i`, for the hover card. All of it is text, none of it markup. */
+export function facts(graph: Graph, run: Run, i: number, kernelNow: number): Fact[] {
+  const code = run.state[i];
+  const found: Fact[] = [];
+  const add = (label: string, text: string): void => {
+    if (text) found.push({ label, text });
+  };
+  const kind = KINDS[graph.kind[i]] ?? "function";
+  add(kind, oneLine(graph.functions[graph.function[i]] ?? "", 160));
+  const time = duration(nodeSeconds(run, i, kernelNow), code === State.running);
+  const state = code === State.cached ? "cached, read from storage" : (STATES[code] ?? "unknown");
+  add("state", time ? `${state}, ${time}` : state);
+  if (run.attempt[i] > 1) add("attempt", String(run.attempt[i]));
+  if (run.worker[i] > 0) add("worker", oneLine(run.workers[run.worker[i] - 1] ?? "", 80));
+  add("note", someLines(run.notes.get(i) ?? "", 240));
+  const error = run.errors.get(i);
+  if (error) {
+    add("error", someLines(`${error.type}: ${error.message}`, 500));
+    if (error.root && error.root !== graph.names[i]) add("failed first", oneLine(error.root, 160));
+  }
+  return found;
+}

@@ -1,0 +1,99 @@
+// Binary columns of the wire as typed arrays. Little-endian, as every browser's machine is.
+import type {
+  Bytes,
+  Delta,
+  DeltaHead,
+  Graph,
+  RunColumns,
+  Status,
+  WireGraph,
+  WireStatus,
+} from "../core/types";
+
+interface ArrayType<T> {
+  readonly BYTES_PER_ELEMENT: number;
+  readonly name: string;
+  new (buffer: ArrayBuffer, byteOffset: number, length: number): T;
+}
+
+/**
+ * A typed array over `bytes`, a copy only where the offset does not suit the type.
+ *
+ * @param what the name of the field, for the error.
+ */
+export function column<T>(type: ArrayType<T>, bytes: Bytes | undefined, what: string): T {
+  if (bytes === undefined || bytes === null) throw new Error(`the column ${what} is missing`);
+  const view = ArrayBuffer.isView(bytes) ? bytes : new Uint8Array(bytes);
+  const size = type.BYTES_PER_ELEMENT;
+  if (!(view?.buffer instanceof Object) || view.byteLength % size !== 0) {
+    throw new Error(`the column ${what} has ${view.byteLength} bytes, not a multiple of ${size}`);
+  }
+  const { buffer, byteOffset, byteLength } = view;
+  if (byteOffset % size === 0)
+    return new type(buffer as ArrayBuffer, byteOffset, byteLength / size);
+  const copy = (buffer as ArrayBuffer).slice(byteOffset, byteOffset + byteLength);
+  return new type(copy, 0, byteLength / size);
+}
+
+function expect(length: number, wanted: number, what: string): void {
+  if (length !== wanted) throw new Error(`the column ${what} has ${length} entries, not ${wanted}`);
+}
+
+export function decodeGraph(wire: WireGraph): Graph {
+  const graph: Graph = {
+    ...wire,
+    function: column(Uint32Array, wire.function, "function"),
+    kind: column(Uint8Array, wire.kind, "kind"),
+    edges: column(Uint32Array, wire.edges, "edges"),
+    x: column(Float32Array, wire.x, "x"),
+    y: column(Float32Array, wire.y, "y"),
+    w: column(Float32Array, wire.w, "w"),
+    route_at: column(Uint32Array, wire.route_at, "route_at"),
+    route: column(Float32Array, wire.route, "route"),
+  };
+  const n = graph.names.length;
+  for (const key of ["function", "kind", "x", "y", "w"] as const) expect(graph[key].length, n, key);
+  if (graph.edges.length === 0 && graph.route_at.length === 0) graph.route_at = new Uint32Array(1);
+  expect(graph.route_at.length, graph.edges.length / 2 + 1, "route_at");
+  expect(graph.route.length, 2 * (graph.route_at.at(-1) ?? 0), "route");
+  for (const end of graph.edges) {
+    if (end >= n) throw new Error(`an edge names node ${end}, but there are ${n} nodes`);
+  }
+  return graph;
+}
+
+export function decodeStatus(wire: WireStatus): Status {
+  const columns: RunColumns = {
+    state: column(Uint8Array, wire.state, "state"),
+    attempt: column(Uint16Array, wire.attempt, "attempt"),
+    worker: column(Uint16Array, wire.worker, "worker"),
+    begin: column(Float32Array, wire.begin, "begin"),
+    seconds: column(Float32Array, wire.seconds, "seconds"),
+  };
+  const n = columns.state.length;
+  for (const [key, values] of Object.entries(columns)) expect(values.length, n, key);
+  return { ...wire, ...columns };
+}
+
+/** One delta: five columns after another in one buffer, in the order of the contract. */
+export function decodeDelta(head: DeltaHead, bytes: Bytes | undefined): Delta {
+  const k = head.count;
+  if (k > 0 && !bytes) throw new Error(`a delta of ${k} nodes came without its buffer`);
+  const whole = bytes ? column(Uint8Array, bytes, "delta") : new Uint8Array(0);
+  expect(whole.byteLength, 17 * k, "delta");
+  let at = 0;
+  const take = <T>(type: ArrayType<T>, what: string): T => {
+    const part = whole.subarray(at, at + k * type.BYTES_PER_ELEMENT);
+    at += part.byteLength;
+    return column(type, part, what);
+  };
+  return {
+    ...head,
+    index: take(Uint32Array, "index"),
+    begin: take(Float32Array, "begin"),
+    seconds: take(Float32Array, "seconds"),
+    attempt: take(Uint16Array, "attempt"),
+    worker: take(Uint16Array, "worker"),
+    state: take(Uint8Array, "state"),
+  };
+}

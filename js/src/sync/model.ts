@@ -1,0 +1,21 @@
+// The part of an anywidget model that this widget uses, typed.
+import type { Command, Direction, WireGraph, WireStatus } from "../core/types";
+
+export interface Traits {
+  _graph: WireGraph;
+  _status: WireStatus;
+  selected: string[];
+  direction: Direction;
+  height: number;
+}
+
+export type Listener = (...args: never[]) => void;
+
+export interface Model {
+  get<K extends keyof Traits>(name: K): Traits[K] | undefined | null;
+  set<K extends keyof Traits>(name: K, value: Traits[K]): void;
+  save_changes(): void;
+  on(event: string, listener: Listener): void;
+  off(event?: string | null, listener?: Listener | null): void;
+  send(content: Command, callbacks?: unknown, buffers?: unknown): void;
+}

@@ -1,0 +1,213 @@
+// One model in the browser: its store, its commands and the traits that go both ways. Views share it.
+import { isActive } from "../core/reducer";
+import { same } from "../core/selection";
+import { Store } from "../core/store";
+import type { CommandName, DeltaHead, Direction, Reply } from "../core/types";
+import { decodeDelta, decodeGraph, decodeStatus } from "./decode";
+import type { Listener, Model } from "./model";
+import { Requests } from "./requests";
+
+export type Topic = "selected" | "direction" | "height" | "message" | "fault";
+/** What a command has to say: "waiting" until the kernel answers, "error" where it refused. */
+export interface Message {
+  kind: "none" | "waiting" | "error";
+  text: string;
+}
+
+const NOTHING: Message = { kind: "none", text: "" };
+const GAP_GRACE = 100;
+const RESYNC_AGAIN = 1500;
+export const HEIGHT = { least: 120, most: 2000, usual: 480 };
+
+export class Session {
+  readonly store: Store;
+  selected: string[] = [];
+  direction: Direction = "LR";
+  height = HEIGHT.usual;
+  message: Message = NOTHING;
+  /** The commands that wait for a reply. */
+  readonly waiting = new Map<CommandName, number>();
+  /** Why the graph could not be read, "" where it could. */
+  fault = "";
+  #listeners = new Set<(topic: Topic) => void>();
+  #requests: Requests;
+  #gap: ReturnType<typeof setTimeout> | undefined;
+  #asked = 0;
+
+  constructor(
+    readonly model: Model,
+    readonly signal: AbortSignal,
+  ) {
+    this.store = new Store(() => this.#afterGap());
+    this.#requests = new Requests((command) => model.send(command, undefined, []));
+    this.#on("change:_graph", () => this.#readGraph());
+    this.#on("change:_status", () => this.#readStatus());
+    this.#on("change:selected", () => this.#readSelected());
+    this.#on("change:direction", () => this.#readDirection());
+    this.#on("change:height", () => this.#readHeight());
+    this.#on("msg:custom", ((content: { kind?: string }, buffers?: DataView[]) => {
+      if (content?.kind === "delta") this.#readDelta(content as DeltaHead, buffers?.[0]);
+      else if (content?.kind === "reply") this.#readReply(content as Reply);
+    }) as Listener);
+    signal.addEventListener("abort", () => clearTimeout(this.#gap));
+    this.#readSelected();
+    this.#readDirection();
+    this.#readHeight();
+    this.#readGraph();
+    this.#readStatus();
+    // A run that was under way when this state was saved or sent: ask how far it is by now.
+    if (isActive(this.store.run.runState)) {
+      this.store.live = false;
+      this.#resync();
+    }
+  }
+
+  subscribe(listener: (topic: Topic) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  get listeners(): number {
+    return this.#listeners.size + this.store.listeners;
+  }
+
+  /** Sends a command; what comes of it is in `message`. Never throws. */
+  async command(name: CommandName, args: Record<string, unknown> = {}): Promise<void> {
+    this.waiting.set(name, (this.waiting.get(name) ?? 0) + 1);
+    this.#say(NOTHING);
+    let said = NOTHING;
+    try {
+      const reply = await this.#requests.request(name, args, {
+        signal: this.signal,
+        onSlow: () => this.#say({ kind: "waiting", text: "waiting for the kernel\u2026" }),
+      });
+      if (!reply.ok)
+        said = { kind: "error", text: reply.text || `the kernel refused \u201c${name}\u201d` };
+    } catch (error) {
+      if (this.signal.aborted) return;
+      const why = error instanceof Error ? error.message : String(error);
+      const text = `${why}: the kernel may be busy, gone or restarted; run the cell again to go on`;
+      said = { kind: "error", text };
+    }
+    const left = (this.waiting.get(name) ?? 1) - 1;
+    if (left > 0) this.waiting.set(name, left);
+    else this.waiting.delete(name);
+    this.#say(said);
+  }
+
+  select(names: string[]): void {
+    if (same(names, this.selected)) return;
+    this.selected = names;
+    this.#save("selected", names);
+    this.#tell("selected");
+  }
+
+  turn(direction: Direction): void {
+    this.direction = direction;
+    this.#save("direction", direction);
+    this.#tell("direction");
+  }
+
+  /** Sets the height of the graph area; `keep` also writes it to the model. */
+  resize(height: number, keep: boolean): void {
+    this.height = Math.round(Math.min(HEIGHT.most, Math.max(HEIGHT.least, height)));
+    if (keep) this.#save("height", this.height);
+    this.#tell("height");
+  }
+
+  #save<K extends "selected" | "direction" | "height">(name: K, value: Session[K]): void {
+    this.model.set(name, value as never);
+    this.model.save_changes();
+  }
+
+  #on(event: string, listener: Listener): void {
+    this.model.on(event, listener);
+    this.signal.addEventListener("abort", () => this.model.off(event, listener));
+  }
+
+  #guarded(read: () => void): void {
+    try {
+      read();
+      if (this.fault) {
+        this.fault = "";
+        this.#tell("fault");
+      }
+    } catch (error) {
+      console.error("fuse_widgets:", error);
+      this.fault = error instanceof Error ? error.message : String(error);
+      this.#tell("fault");
+    }
+  }
+
+  #readGraph(): void {
+    const wire = this.model.get("_graph");
+    if (!wire?.names || this.store.graph?.version === wire.version) return;
+    this.#guarded(() => this.store.setGraph(decodeGraph(wire)));
+    // Both may have come in one message, and the status that belongs to this graph was read before it.
+    this.#readStatus();
+  }
+
+  #readStatus(): void {
+    const wire = this.model.get("_status");
+    if (!wire?.state) return;
+    this.#guarded(() => this.store.setStatus(decodeStatus(wire)));
+    if (this.#asked && !this.store.behind) {
+      this.#asked = 0;
+      this.store.setLive(true);
+    }
+  }
+
+  #readDelta(head: DeltaHead, bytes: DataView | undefined): void {
+    this.#guarded(() => this.store.receive(decodeDelta(head, bytes)));
+  }
+
+  #readReply(reply: Reply): void {
+    if (this.#requests.receive(reply)) this.store.setLive(true);
+  }
+
+  #readSelected(): void {
+    const names = this.model.get("selected");
+    if (!Array.isArray(names) || same(names, this.selected)) return;
+    this.selected = names.filter((name) => typeof name === "string");
+    this.#tell("selected");
+  }
+
+  #readDirection(): void {
+    const direction = this.model.get("direction");
+    if ((direction !== "LR" && direction !== "TB") || direction === this.direction) return;
+    this.direction = direction;
+    this.#tell("direction");
+  }
+
+  #readHeight(): void {
+    const height = Number(this.model.get("height"));
+    if (!(height > 0) || height === this.height) return;
+    this.height = Math.min(HEIGHT.most, Math.max(HEIGHT.least, height));
+    this.#tell("height");
+  }
+
+  /** Deltas are missing. The status may be on its way already, so wait a little before asking. */
+  #afterGap(): void {
+    if (this.#gap !== undefined) return;
+    this.#gap = setTimeout(() => {
+      this.#gap = undefined;
+      if (!this.store.behind || this.signal.aborted) return;
+      if (Date.now() - this.#asked > RESYNC_AGAIN) this.#resync();
+      this.#afterGap();
+    }, GAP_GRACE);
+  }
+
+  #resync(): void {
+    this.#asked = Date.now();
+    void this.command("resync");
+  }
+
+  #say(message: Message): void {
+    this.message = message;
+    this.#tell("message");
+  }
+
+  #tell(topic: Topic): void {
+    for (const listener of [...this.#listeners]) listener(topic);
+  }
+}

@@ -1,0 +1,303 @@
+// The graph area of one view: canvases, viewport, painting when something changed.
+
+import { graphLabel } from "../core/progress";
+import { isActive } from "../core/reducer";
+import { State } from "../core/types";
+import * as port from "../core/viewport";
+import type { Session } from "../sync/session";
+import { element, setData, type Timers } from "./dom";
+import { Frames, Paint } from "./frames";
+import { type Look, paintEdges, paintLive, paintNodes } from "./paint";
+import { measurer, Scene } from "./scene";
+import { readTheme, type Theme, watchTheme } from "./theme";
+
+/** Edges are stretched, not painted, while a gesture goes on and painting them takes longer than this (ms). */
+const SLOW_EDGES = 8;
+
+export class GraphView {
+  readonly stage: HTMLElement;
+  readonly frames: Frames;
+  scene: Scene | null = null;
+  at: port.Viewport = { zoom: 1, tx: 0, ty: 0 };
+  view: port.Size = { width: 0, height: 0 };
+  hovered = -1;
+  /** True while the pointer drags or the wheel turns. */
+  busy = false;
+  #fitted = true;
+  #canvases: HTMLCanvasElement[];
+  #contexts: CanvasRenderingContext2D[];
+  #empty: HTMLElement;
+  #probe: HTMLElement;
+  #theme: Theme | null = null;
+  #measure: (text: string) => number = (text) => text.length * 7;
+  #ratio = 1;
+  #painted = 0;
+  #visible = 0;
+  #edgesAt: port.Viewport = this.at;
+  #edgesTook = 0;
+  #selected = new Set<number>();
+  #near: number[] = [];
+  #nearKey = "";
+  #still: MediaQueryList;
+  #inSight = true;
+
+  constructor(
+    readonly session: Session,
+    readonly root: HTMLElement,
+    readonly timers: Timers,
+    readonly signal: AbortSignal,
+  ) {
+    this.#canvases = ["edges", "nodes", "live"].map((name) =>
+      element("canvas", { class: `fuse-canvas fuse-canvas-${name}`, "aria-hidden": "true" }),
+    );
+    this.#contexts = this.#canvases.map((canvas) => {
+      const context = canvas.getContext("2d");
+      if (!context) throw new Error("this browser gives no 2D canvas");
+      return context;
+    });
+    this.#empty = element("div", { class: "fuse-empty", hidden: "" });
+    this.#probe = element("span", { class: "fuse-probe", "aria-hidden": "true" });
+    this.stage = element(
+      "div",
+      { class: "fuse-stage", tabindex: "0", role: "application", "aria-roledescription": "graph" },
+      ...this.#canvases,
+      this.#empty,
+      this.#probe,
+    );
+    this.stage.style.height = `${session.height}px`;
+    this.frames = new Frames((due, time) => this.#draw(due, time), signal);
+    this.#still = matchMedia("(prefers-reduced-motion: reduce)");
+    this.#watch();
+    this.setGraph();
+  }
+
+  /** Takes the graph of the store; keeps the place where it can. */
+  setGraph(): void {
+    const graph = this.session.store.graph;
+    const turned = this.scene?.graph.direction !== graph?.direction;
+    this.scene = graph ? new Scene(graph) : null;
+    this.hovered = -1;
+    this.#nearKey = "";
+    const none = !graph || graph.names.length === 0;
+    this.#empty.hidden = !none;
+    this.#empty.textContent = graph
+      ? "This workflow has no nodes."
+      : this.session.fault
+        ? `This graph could not be read: ${this.session.fault}. The text form is print(workflow).`
+        : "Waiting for the graph\u2026";
+    this.setSelected();
+    if (turned || this.#fitted) this.fit();
+    this.frames.ask(Paint.all);
+  }
+
+  setSelected(): void {
+    this.#selected = new Set();
+    for (const name of this.session.selected) {
+      const i = this.session.store.indexOf(name);
+      if (i !== undefined) this.#selected.add(i);
+    }
+    this.frames.ask(Paint.nodes | Paint.live);
+  }
+
+  setHovered(i: number): void {
+    if (i === this.hovered) return;
+    this.hovered = i;
+    this.frames.ask(Paint.live);
+  }
+
+  fit(): void {
+    this.#fitted = true;
+    if (this.scene) this.at = port.fit(this.scene.graph, this.view);
+    this.frames.ask(Paint.all);
+  }
+
+  /** Moves the view to another place, as a gesture does. */
+  move(to: port.Viewport): void {
+    if (!this.scene) return;
+    this.#fitted = false;
+    this.at = port.clamp(to, this.scene.graph, this.view);
+    this.frames.ask(Paint.all);
+  }
+
+  zoom(factor: number, x = this.view.width / 2, y = this.view.height / 2): void {
+    if (!this.scene) return;
+    const least = port.smallestZoom(this.scene.graph, this.view);
+    this.move(port.zoomAbout(this.at, factor, x, y, least));
+  }
+
+  /** Brings node `i` to the middle, large enough to be read. */
+  show(i: number): void {
+    if (!this.scene) return;
+    const { x, y } = this.scene.graph;
+    this.move(port.centred({ x: x[i], y: y[i] }, Math.max(this.at.zoom, 0.8), this.view));
+  }
+
+  /** The node under a point of the stage, -1 where there is none. */
+  nodeAt(x: number, y: number): number {
+    if (!this.scene) return -1;
+    const point = port.toGraph(this.at, x, y);
+    return this.scene.nodes.at(point.x, point.y);
+  }
+
+  /** The middle of a node on the page, null for an unknown name. */
+  nodeCentre(name: string): { x: number; y: number } | null {
+    const i = this.session.store.indexOf(name);
+    if (i === undefined || !this.scene) return null;
+    const box = this.stage.getBoundingClientRect();
+    const at = port.toView(this.at, this.scene.graph.x[i], this.scene.graph.y[i]);
+    return { x: box.left + this.stage.clientLeft + at.x, y: box.top + this.stage.clientTop + at.y };
+  }
+
+  /** How many boxes the last paint drew. */
+  visible(): number {
+    return this.#visible;
+  }
+
+  #watch(): void {
+    const { signal } = this;
+    const resize = new ResizeObserver(() => this.#resize());
+    resize.observe(this.stage);
+    signal.addEventListener("abort", () => resize.disconnect());
+    if (typeof IntersectionObserver === "function") {
+      const sight = new IntersectionObserver((entries) => {
+        this.#inSight = entries.at(-1)?.isIntersecting ?? true;
+        if (this.#inSight) this.frames.ask(Paint.live);
+      });
+      sight.observe(this.stage);
+      signal.addEventListener("abort", () => sight.disconnect());
+    }
+    watchTheme(() => this.#readTheme(), this.timers, signal);
+    this.#still.addEventListener("change", () => this.frames.ask(Paint.live), { signal });
+    this.#watchRatio();
+  }
+
+  /** A window that moves to another screen, or a page that is zoomed. */
+  #watchRatio(): void {
+    const ratio = matchMedia(`(resolution: ${devicePixelRatio}dppx)`);
+    const changed = (): void => {
+      this.#resize();
+      this.#watchRatio();
+    };
+    ratio.addEventListener("change", changed, { once: true, signal: this.signal });
+  }
+
+  #readTheme(): void {
+    if (!this.view.width) return;
+    const theme = readTheme(this.root, this.#probe);
+    if (JSON.stringify(theme) === JSON.stringify(this.#theme)) return;
+    this.#measure = measurer(this.#contexts[1], `13px ${theme.font}`);
+    if (theme.font !== this.#theme?.font && this.scene) this.scene = new Scene(this.scene.graph);
+    this.#theme = theme;
+    this.frames.ask(Paint.all);
+  }
+
+  #resize(): void {
+    const [width, height] = [this.stage.clientWidth, this.stage.clientHeight];
+    if (!width || !height) return;
+    const before = this.view;
+    this.view = { width, height };
+    this.#ratio = Math.min(3, devicePixelRatio || 1);
+    for (const canvas of this.#canvases) {
+      canvas.width = Math.round(width * this.#ratio);
+      canvas.height = Math.round(height * this.#ratio);
+    }
+    if (!this.#theme) this.#readTheme();
+    if (this.#fitted) this.fit();
+    else if (before.width) {
+      const [dx, dy] = [(width - before.width) / 2, (height - before.height) / 2];
+      this.move({ zoom: this.at.zoom, tx: this.at.tx + dx, ty: this.at.ty + dy });
+    }
+    this.frames.now(Paint.all);
+  }
+
+  #look(layer: number): Look {
+    return {
+      context: this.#contexts[layer],
+      scene: this.scene as Scene,
+      theme: this.#theme as Theme,
+      at: this.at,
+      view: this.view,
+      ratio: this.#ratio,
+    };
+  }
+
+  /** Paints what is due; true while something moves. */
+  #draw(due: number, time: number): boolean {
+    if (!this.view.width || !this.scene || !this.#theme) return false;
+    const { store } = this.session;
+    const { run } = store;
+    if (due & Paint.edges) this.#drawEdges();
+    if (due & Paint.nodes) {
+      const selected = this.#selected;
+      this.#visible = paintNodes({ ...this.#look(1), run, selected, measure: this.#measure });
+      this.#tell();
+    }
+    const moving = !this.#still.matches && store.live;
+    const inSight = paintLive({
+      ...this.#look(2),
+      run,
+      kernelNow: store.kernelNow(),
+      hovered: this.hovered,
+      edges: this.#edgesNear(),
+      time: moving ? time : null,
+    });
+    const ticking = inSight && this.#inSight && isActive(run.runState) && store.live;
+    if (ticking && this.#still.matches) {
+      this.timers.after("tick", 500, () => this.frames.ask(Paint.live));
+      return false;
+    }
+    return ticking;
+  }
+
+  #drawEdges(): void {
+    const canvas = this.#canvases[0];
+    if (this.busy && this.#edgesTook > SLOW_EDGES) {
+      // Stretch what is painted; the exact picture follows when the gesture rests.
+      const ratio = this.at.zoom / this.#edgesAt.zoom;
+      const dx = this.at.tx - this.#edgesAt.tx * ratio;
+      const dy = this.at.ty - this.#edgesAt.ty * ratio;
+      canvas.style.transform = `translate(${dx}px, ${dy}px) scale(${ratio})`;
+      this.timers.after("edges", 90, () => {
+        this.busy = false;
+        this.frames.ask(Paint.edges);
+      });
+      return;
+    }
+    const start = performance.now();
+    canvas.style.transform = "";
+    paintEdges(this.#look(0));
+    this.#edgesAt = this.at;
+    this.#edgesTook = performance.now() - start;
+  }
+
+  /** Edges of the hovered and of few selected nodes, found again only where these have changed. */
+  #edgesNear(): number[] {
+    const some = this.#selected.size <= 20 ? [...this.#selected] : [];
+    const nodes = this.hovered >= 0 ? [...some, this.hovered] : some;
+    const key = nodes.join();
+    if (key !== this.#nearKey) {
+      this.#nearKey = key;
+      this.#near = nodes.length ? (this.scene as Scene).edgesOf(new Set(nodes)) : [];
+    }
+    return this.#near;
+  }
+
+  /** What tests and screen readers may rely on, as painted. */
+  #tell(): void {
+    const { graph } = this.scene as Scene;
+    const { run } = this.session.store;
+    const counts = run.counts;
+    this.#painted++;
+    setData(this.root, {
+      "data-fuse-nodes": graph.names.length,
+      "data-fuse-done": counts[State.done] + counts[State.cached],
+      "data-fuse-failed": counts[State.failed],
+      "data-fuse-running": counts[State.running],
+      "data-fuse-matches": 0,
+      "data-fuse-selected": this.#selected.size,
+      "data-fuse-run-state": run.runState,
+      "data-fuse-painted": this.#painted,
+    });
+    setData(this.stage, { "aria-label": graphLabel(graph, run) });
+  }
+}

@@ -1,0 +1,109 @@
+// The card beside the node under the pointer. Everything in it is text.
+import { facts } from "../core/progress";
+import { STATES } from "../core/types";
+import { toView } from "../core/viewport";
+import { element, setText, type Timers } from "./dom";
+import type { GraphView } from "./graph";
+
+const DELAY = 140;
+const GAP = 8;
+
+export class HoverCard {
+  readonly node: HTMLElement;
+  #name = element("div", { class: "fuse-card-name" });
+  #facts = element("dl", { class: "fuse-card-facts" });
+  #shown = -1;
+
+  constructor(
+    readonly graph: GraphView,
+    readonly timers: Timers,
+  ) {
+    this.node = element(
+      "div",
+      { class: "fuse-card", role: "tooltip", hidden: "" },
+      this.#name,
+      this.#facts,
+    );
+  }
+
+  hover(i: number): void {
+    if (i < 0) {
+      this.timers.stop("card");
+      this.#hide();
+    } else if (i !== this.#shown) {
+      if (this.#shown >= 0) this.#show(i);
+      else this.timers.after("card", DELAY, () => this.#show(i));
+    }
+  }
+
+  /** New states or a new second: the text of the card that is shown, if any. */
+  update(): void {
+    if (this.#shown >= 0) this.#fill(this.#shown);
+  }
+
+  /** The nodes are other ones now. */
+  forget(): void {
+    this.hover(-1);
+  }
+
+  #hide(): void {
+    this.#shown = -1;
+    this.node.hidden = true;
+  }
+
+  #show(i: number): void {
+    if (this.graph.hovered !== i) return;
+    this.#shown = i;
+    this.node.hidden = false;
+    this.#fill(i);
+    this.#place(i);
+  }
+
+  #fill(i: number): void {
+    const { scene, session } = this.graph;
+    if (!scene || i >= scene.graph.names.length) {
+      this.#hide();
+      return;
+    }
+    const { store } = session;
+    this.node.setAttribute("data-fuse-state", STATES[store.run.state[i]] ?? "");
+    setText(this.#name, scene.name(i));
+    const rows = facts(scene.graph, store.run, i, store.kernelNow());
+    while (this.#facts.children.length > 2 * rows.length) this.#facts.lastChild?.remove();
+    while (this.#facts.children.length < 2 * rows.length) {
+      this.#facts.append(element("dt"), element("dd"));
+    }
+    for (const [k, { label, text }] of rows.entries()) {
+      const [term, value] = [this.#facts.children[2 * k], this.#facts.children[2 * k + 1]];
+      setText(term as HTMLElement, label);
+      setText(value as HTMLElement, text);
+      (value as HTMLElement).className = `fuse-fact-${label.replace(" ", "-")}`;
+    }
+  }
+
+  /** Below the node where there is room, else above, else beside; always inside the graph area. */
+  #place(i: number): void {
+    const { scene, at, view } = this.graph;
+    if (!scene) return;
+    const { x, y, w, h } = scene.graph;
+    const middle = toView(at, x[i], y[i]);
+    const [halfWide, halfTall] = [(w[i] * at.zoom) / 2, (h * at.zoom) / 2];
+    const [wide, tall] = [this.node.offsetWidth, this.node.offsetHeight];
+    const within = (v: number, size: number, room: number): number =>
+      Math.max(4, Math.min(room - size - 4, v));
+    let left = within(middle.x - halfWide, wide, view.width);
+    let top = middle.y + halfTall + GAP;
+    if (top + tall > view.height - 4) {
+      const above = middle.y - halfTall - GAP - tall;
+      if (above >= 4) top = above;
+      else {
+        top = within(middle.y - tall / 2, tall, view.height);
+        const right = middle.x + halfWide + GAP;
+        const before = middle.x - halfWide - GAP - wide;
+        if (right + wide <= view.width - 4) left = right;
+        else if (before >= 4) left = before;
+      }
+    }
+    this.node.style.transform = `translate(${Math.round(left)}px, ${Math.round(top)}px)`;
+  }
+}

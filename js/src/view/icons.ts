@@ -1,0 +1,57 @@
+// The marks of states and kinds, as paths around (0, 0). Drawn, not typed: fonts differ.
+import { State } from "../core/types";
+
+export interface Icon {
+  path: Path2D;
+  how: "stroke" | "fill";
+}
+
+/** Radius of the disc behind the mark of a state. */
+export const DISC = 9;
+
+const MARKS: Record<number, [string, Icon["how"]]> = {
+  [State.queued]: ["M0 -3.8 V0 L2.7 1.7", "stroke"],
+  [State.running]: ["M-2.4 -4 L4.2 0 L-2.4 4 Z", "fill"],
+  [State.paused]: ["M-3.4 -3.8 h2.4 v7.6 h-2.4 Z M1 -3.8 h2.4 v7.6 h-2.4 Z", "fill"],
+  [State.done]: ["M-3.9 0.3 L-1.2 3 L4 -2.9", "stroke"],
+  [State.cached]: [
+    "M-4 -2.7 a4 1.6 0 0 1 8 0 a4 1.6 0 0 1 -8 0 V2.7 a4 1.6 0 0 0 8 0 V-2.7 M-4 0 a4 1.6 0 0 0 8 0",
+    "stroke",
+  ],
+  [State.failed]: ["M-3 -3 L3 3 M3 -3 L-3 3", "stroke"],
+  [State.skipped]: ["M-3 3.4 L3 -3.4", "stroke"],
+  [State.cancelled]: ["M-3 -3 h6 v6 h-6 Z", "fill"],
+};
+
+// Kinds: an f with its hook, a box seen from a corner, a box with a pin on it.
+const KIND_MARKS = [
+  "M3.4 -4.6 C1.4 -5.4 0.6 -4.4 0.3 -2.6 L-0.8 3 C-1.2 4.7 -2 5.3 -3.6 4.7 M-2.2 -1.4 H2.8",
+  "M0 -4.8 L4.2 -2.4 V2.4 L0 4.8 L-4.2 2.4 V-2.4 Z M-4.2 -2.4 L0 0 L4.2 -2.4 M0 0 V4.8",
+  "M-3.4 0 m-1.4 0 a1.4 1.4 0 1 0 2.8 0 a1.4 1.4 0 1 0 -2.8 0 M0.6 -4 C-0.9 -1.6 -0.9 1.6 0.6 4 M3.2 -4 C4.7 -1.6 4.7 1.6 3.2 4",
+];
+
+let states: Map<number, Icon> | undefined;
+let kinds: Path2D[] | undefined;
+
+export function stateIcon(code: number): Icon | undefined {
+  states ??= new Map(
+    Object.entries(MARKS).map(([key, [d, how]]) => [Number(key), { path: new Path2D(d), how }]),
+  );
+  return states.get(code);
+}
+
+export function kindIcon(kind: number): Path2D {
+  kinds ??= KIND_MARKS.map((d) => new Path2D(d));
+  return kinds[kind] ?? kinds[0];
+}
+
+/** Pictures of the toolbar, for a 16 by 16 box. */
+export const BUTTONS = {
+  run: "M4 2.5 L13 8 L4 13.5 Z",
+  stop: "M3.5 3.5 h9 v9 h-9 Z",
+  pause: "M4 3 h3 v10 h-3 Z M9 3 h3 v10 h-3 Z",
+  step: "M3 3 L9.5 8 L3 13 Z M11 3 h2 v10 h-2 Z",
+  fit: "M2 2 h4.4 v1.6 H3.6 V6.4 H2 Z M9.6 2 H14 V6.4 H12.4 V3.6 H9.6 Z M2 9.6 H3.6 V12.4 H6.4 V14 H2 Z M12.4 9.6 H14 V14 H9.6 V12.4 H12.4 Z",
+  right: "M2 7.2 H10.4 L7.4 4.2 L8.6 3 L13.6 8 L8.6 13 L7.4 11.8 L10.4 8.8 H2 Z",
+  down: "M7.2 2 V10.4 L4.2 7.4 L3 8.6 L8 13.6 L13 8.6 L11.8 7.4 L8.8 10.4 V2 Z",
+};

@@ -1,0 +1,293 @@
+// Painting: edges, boxes, and what moves, each on a canvas of its own, so that a change of states repaints
+// neither edges nor what moves, and what moves repaints nothing else.
+import { nodeSeconds } from "../core/clock";
+import { duration } from "../core/format";
+import type { Run } from "../core/reducer";
+import { STATES, State } from "../core/types";
+import { type Size, shown, type Viewport } from "../core/viewport";
+import { DISC, kindIcon, stateIcon } from "./icons";
+import type { Scene } from "./scene";
+import type { Theme } from "./theme";
+
+/** Below these zooms: no names; no marks, plain blocks of colour; no arrow heads; no edges. */
+export const DETAIL = { names: 0.36, marks: 0.2, heads: 0.24, edges: 0.03 };
+const FONT = 13;
+const SMALL = 11;
+const RADIUS = 7;
+/** From the left edge of a box: middle of the state's disc, middle of the kind's mark, start of the name. */
+const AT = { disc: 17, kind: 36, name: 46, end: 10 };
+
+export interface Look {
+  context: CanvasRenderingContext2D;
+  scene: Scene;
+  theme: Theme;
+  at: Viewport;
+  view: Size;
+  ratio: number;
+}
+
+export function begin({ context, at, ratio }: Look): void {
+  context.setTransform(1, 0, 0, 1, 0, 0);
+  context.clearRect(0, 0, context.canvas.width, context.canvas.height);
+  const [tx, ty] = [Math.round(at.tx * ratio), Math.round(at.ty * ratio)];
+  context.setTransform(at.zoom * ratio, 0, 0, at.zoom * ratio, tx, ty);
+}
+
+function trace(context: CanvasRenderingContext2D, scene: Scene, edges: Iterable<number>): void {
+  const { at, pts } = scene.curves;
+  context.beginPath();
+  for (const e of edges) {
+    let o = 2 * at[e];
+    context.moveTo(pts[o], pts[o + 1]);
+    for (o += 2; o < 2 * at[e + 1]; o += 6) {
+      context.bezierCurveTo(pts[o], pts[o + 1], pts[o + 2], pts[o + 3], pts[o + 4], pts[o + 5]);
+    }
+  }
+  context.stroke();
+}
+
+function heads(context: CanvasRenderingContext2D, scene: Scene, nodes: Iterable<number>): void {
+  const { graph } = scene;
+  const down = graph.direction === "TB";
+  context.beginPath();
+  for (const i of nodes) {
+    if (!scene.targets[i]) continue;
+    const [x, y] = down
+      ? [graph.x[i], graph.y[i] - graph.h / 2]
+      : [graph.x[i] - graph.w[i] / 2, graph.y[i]];
+    context.moveTo(x, y);
+    context.lineTo(down ? x - 4 : x - 8, down ? y - 8 : y - 4);
+    context.lineTo(down ? x + 4 : x - 8, down ? y - 8 : y + 4);
+    context.closePath();
+  }
+  context.fill();
+}
+
+export function paintEdges(look: Look): number {
+  const { context, scene, theme, at, view } = look;
+  begin(look);
+  if (at.zoom < DETAIL.edges) return 0;
+  const area = shown(at, view, 8);
+  const edges = scene.edges.within(area);
+  context.strokeStyle = theme.edge;
+  context.fillStyle = theme.edge;
+  // Thin lines where there are many, so that they stay in the background.
+  context.lineWidth = Math.max(1.25, Math.min(0.8, 0.45 + at.zoom) / at.zoom);
+  context.globalAlpha = Math.min(1, Math.max(0.4, 0.35 + at.zoom * 1.6));
+  trace(context, scene, edges);
+  if (at.zoom >= DETAIL.heads) heads(context, scene, scene.nodes.within(area));
+  context.globalAlpha = 1;
+  return edges.length;
+}
+
+function boxes(look: Look, nodes: readonly number[], radius: number): void {
+  const { context, scene } = look;
+  const { x, y, w, h } = scene.graph;
+  context.beginPath();
+  for (const i of nodes) {
+    if (radius > 0) context.roundRect(x[i] - w[i] / 2, y[i] - h / 2, w[i], h, radius);
+    else context.rect(x[i] - w[i] / 2, y[i] - h / 2, w[i], h);
+  }
+}
+
+export interface NodeLook extends Look {
+  run: Run;
+  selected: ReadonlySet<number>;
+  /** Width of a text in the font of names. */
+  measure: (text: string) => number;
+}
+
+/** Paints the boxes and returns how many. */
+export function paintNodes(look: NodeLook): number {
+  const { context, scene, theme, at, view, run, selected } = look;
+  begin(look);
+  const visible = scene.nodes.within(shown(at, view, 8));
+  const groups: number[][] = STATES.map(() => []);
+  for (const i of visible) groups[run.state[i]]?.push(i);
+  const plain = at.zoom < DETAIL.marks;
+  for (const [code, nodes] of groups.entries()) {
+    if (!nodes.length) continue;
+    if (plain) {
+      context.fillStyle = code === State.pending ? theme.border[code] : theme.strong[code];
+      boxes(look, nodes, at.zoom < 0.1 ? 0 : RADIUS);
+      context.fill();
+      continue;
+    }
+    boxes(look, nodes, RADIUS);
+    context.fillStyle = theme.fill[code];
+    context.fill();
+    context.strokeStyle = theme.border[code];
+    context.lineWidth = Math.max(1, 0.7 / at.zoom);
+    if (code === State.skipped) context.setLineDash([4, 3]);
+    context.stroke();
+    context.setLineDash([]);
+    marks(look, nodes, code);
+  }
+  if (!plain && at.zoom >= DETAIL.names) names(look, visible);
+  rings(
+    look,
+    visible.filter((i) => selected.has(i)),
+    theme.accent,
+    2.5,
+  );
+  return visible.length;
+}
+
+function marks(look: NodeLook, nodes: readonly number[], code: number): void {
+  const { context, scene, theme, at } = look;
+  const { x, y, w, kind } = scene.graph;
+  // Larger than life where the boxes are small, so that the state can still be read.
+  const grow = Math.min(1.35, Math.max(1, 0.5 / at.zoom));
+  const hollow = code === State.pending || code === State.queued || code === State.skipped;
+  context.lineWidth = 1.5 * grow;
+  context.beginPath();
+  for (const i of nodes) {
+    const cx = x[i] - w[i] / 2 + AT.disc;
+    const r = (hollow ? DISC - 1 : DISC) * grow;
+    context.moveTo(cx + r, y[i]);
+    context.arc(cx, y[i], r, 0, 2 * Math.PI);
+  }
+  context.fillStyle = context.strokeStyle = theme.strong[code];
+  if (hollow) context.stroke();
+  else context.fill();
+  const icon = stateIcon(code);
+  context.lineCap = context.lineJoin = "round";
+  const before = context.getTransform();
+  if (icon) {
+    context.fillStyle = context.strokeStyle = hollow ? theme.strong[code] : theme.onState;
+    for (const i of nodes) {
+      context.translate(x[i] - w[i] / 2 + AT.disc, y[i]);
+      context.scale(grow, grow);
+      context.lineWidth = code === State.cached ? 1.3 : 1.8;
+      if (icon.how === "fill") context.fill(icon.path);
+      else context.stroke(icon.path);
+      context.setTransform(before);
+    }
+  }
+  if (at.zoom < 0.5) return;
+  context.strokeStyle = theme.quiet;
+  context.lineWidth = 1.1;
+  for (const i of nodes) {
+    context.translate(x[i] - w[i] / 2 + AT.kind, y[i]);
+    context.stroke(kindIcon(kind[i]));
+    context.setTransform(before);
+  }
+}
+
+/** What stands at the right end of a box: how long it took, or that it came from storage. */
+export function sideText(run: Run, i: number): string {
+  const code = run.state[i];
+  if (code === State.cached) return "stored";
+  if (code === State.running) return "00.0 s";
+  return code === State.done || code === State.failed ? duration(run.seconds[i]) : "";
+}
+
+function names(look: NodeLook, nodes: readonly number[]): void {
+  const { context, scene, theme, at, run, measure } = look;
+  const { x, y, w } = scene.graph;
+  const family = theme.font;
+  // At least 9 pixels on the screen, so that names can be read a good way out.
+  const size = Math.min(24, Math.max(FONT, 9 / at.zoom));
+  const roomy = at.zoom >= 0.5;
+  const start = roomy ? AT.name : AT.disc + DISC * 1.35 + 5;
+  context.textBaseline = "middle";
+  const texts: [string, number, number][] = [];
+  const sides: [string, number, number][] = [];
+  for (const i of nodes) {
+    const left = x[i] - w[i] / 2;
+    const side = roomy ? sideText(run, i) : "";
+    const taken = side ? measure(side) * (SMALL / FONT) + 8 : 0;
+    const room = ((w[i] - start - AT.end - taken) * FONT) / size;
+    texts.push([scene.label(i, room, measure), left + start, y[i] + 0.5]);
+    if (side && run.state[i] !== State.running)
+      sides.push([side, x[i] + w[i] / 2 - AT.end, y[i] + 0.5]);
+  }
+  context.font = `${size}px ${family}`;
+  context.textAlign = "left";
+  context.fillStyle = theme.text;
+  for (const [text, tx, ty] of texts) context.fillText(text, tx, ty);
+  context.font = `${SMALL}px ${family}`;
+  context.textAlign = "right";
+  context.fillStyle = theme.quiet;
+  for (const [text, tx, ty] of sides) context.fillText(text, tx, ty);
+}
+
+function rings(look: Look, nodes: readonly number[], colour: string, width: number): void {
+  if (!nodes.length) return;
+  const { context, scene, at } = look;
+  const { x, y, w, h } = scene.graph;
+  const line = Math.max(width, 2 / at.zoom);
+  const out = 1.5 + line / 2;
+  context.beginPath();
+  for (const i of nodes) {
+    const [wide, tall] = [w[i] + 2 * out, h + 2 * out];
+    context.roundRect(x[i] - wide / 2, y[i] - tall / 2, wide, tall, RADIUS + out);
+  }
+  context.strokeStyle = colour;
+  context.lineWidth = line;
+  context.stroke();
+}
+
+export interface LiveLook extends Look {
+  run: Run;
+  kernelNow: number;
+  hovered: number;
+  /** Edges to bring forward: those of the hovered and the selected nodes. */
+  edges: readonly number[];
+  /** Milliseconds of the animation's clock; null where nothing may move. */
+  time: number | null;
+}
+
+/** Paints what moves or follows the pointer. Returns whether a running node is in sight. */
+export function paintLive(look: LiveLook): boolean {
+  const { context, scene, theme, at, view, run, hovered } = look;
+  begin(look);
+  if (look.edges.length && at.zoom >= DETAIL.edges) {
+    context.strokeStyle = context.fillStyle = theme.accent;
+    context.lineWidth = Math.max(1.6, 1.2 / at.zoom);
+    trace(context, scene, look.edges);
+    const ends = new Set(look.edges.map((e) => scene.graph.edges[2 * e + 1]));
+    if (at.zoom >= DETAIL.heads) heads(context, scene, ends);
+  }
+  if (hovered >= 0) rings(look, [hovered], theme.quiet, 1.25);
+  if (!run.counts[State.running]) return false;
+  const moving = scene.nodes.within(shown(at, view)).filter((i) => run.state[i] === State.running);
+  if (at.zoom >= DETAIL.marks) bars(look, moving);
+  return moving.length > 0;
+}
+
+const PERIOD = 2400;
+
+function bars(look: LiveLook, nodes: readonly number[]): void {
+  const { context, scene, theme, at, run } = look;
+  const { x, y, w, h } = scene.graph;
+  const colour = theme.strong[State.running];
+  const thick = Math.max(2.5, 1.5 / at.zoom);
+  for (const i of nodes) {
+    const [left, wide] = [x[i] - w[i] / 2 + RADIUS, w[i] - 2 * RADIUS];
+    const top = y[i] + h / 2 - thick - 1.5;
+    context.globalAlpha = 0.2;
+    context.fillStyle = colour;
+    context.beginPath();
+    context.roundRect(left, top, wide, thick, thick / 2);
+    context.fill();
+    context.globalAlpha = 1;
+    context.beginPath();
+    if (look.time === null) context.roundRect(left, top, wide, thick, thick / 2);
+    else {
+      // A piece that walks to and fro, slow at both ends.
+      const phase = 0.5 - 0.5 * Math.cos((2 * Math.PI * look.time) / PERIOD + i * 0.7);
+      context.roundRect(left + phase * wide * 0.7, top, wide * 0.3, thick, thick / 2);
+    }
+    context.fill();
+  }
+  if (at.zoom < 0.5) return;
+  context.font = `${SMALL}px ${theme.font}`;
+  context.textAlign = "right";
+  context.textBaseline = "middle";
+  context.fillStyle = theme.quiet;
+  for (const i of nodes) {
+    const text = duration(nodeSeconds(run, i, look.kernelNow), true);
+    context.fillText(text, x[i] + w[i] / 2 - AT.end, y[i] + 0.5);
+  }
+}

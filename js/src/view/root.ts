@@ -1,0 +1,107 @@
+// One view of a model: toolbar, graph, line of notices. Everything it starts ends with its signal.
+import { isActive } from "../core/reducer";
+import type { Session } from "../sync/session";
+import { element, setText, Timers } from "./dom";
+import { Footer } from "./footer";
+import { Paint } from "./frames";
+import { gestures } from "./gestures";
+import { GraphView } from "./graph";
+import { HoverCard } from "./hover";
+import { Toolbar } from "./toolbar";
+
+const TICK = 200;
+
+/** For tests and for the curious, at `root.fuse`. */
+export interface Handle {
+  /** The middle of a node in client coordinates, null where no node has this name. */
+  nodeCentre(name: string): { x: number; y: number } | null;
+  /** How many boxes the last paint drew: those in the viewport. */
+  visible(): number;
+  zoom(): number;
+}
+
+export function mount(session: Session, el: HTMLElement, signal: AbortSignal): HTMLElement {
+  const { store } = session;
+  const root = element("div", {
+    class: "fuse-widget",
+    "data-fuse-view": "dag",
+    "data-fuse-nodes": "0",
+    "data-fuse-painted": "0",
+    // JupyterLab's own keys (d d, a, b) stay out while the widget has the focus.
+    "data-lm-suppress-shortcuts": "true",
+  });
+  const timers = new Timers(signal);
+  const graph = new GraphView(session, root, timers, signal);
+  const card = new HoverCard(graph, timers);
+  const toolbar = new Toolbar(session, () => graph.fit(), signal);
+  const show = (node: number): void => {
+    graph.show(node);
+    const name = store.graph?.names[node];
+    if (name !== undefined) session.select([name]);
+  };
+  const footer = new Footer(session, show, signal);
+  const hint = element("div", { class: "fuse-hint", "aria-hidden": "true" });
+  graph.stage.append(card.node, hint);
+  root.append(toolbar.node, graph.stage, footer.node);
+
+  const say = (text: string): void => {
+    setText(hint, text);
+    hint.classList.add("fuse-on");
+    timers.after("hint", 1600, () => hint.classList.remove("fuse-on"));
+  };
+  gestures(graph, { hover: (node) => card.hover(node), hint: say }, signal);
+
+  const tick = (): void => {
+    if (!isActive(store.run.runState) || !store.live) return;
+    toolbar.tick();
+    card.update();
+    timers.after("progress", TICK, tick);
+  };
+  const update = (): void => {
+    toolbar.update();
+    footer.update();
+    card.update();
+    graph.frames.ask(Paint.nodes | Paint.live);
+    tick();
+  };
+  const stopStore = store.subscribe((change) => {
+    if (change === "graph") {
+      card.forget();
+      graph.setGraph();
+    }
+    update();
+  });
+  const stopSession = session.subscribe((topic) => {
+    if (topic === "selected") graph.setSelected();
+    else if (topic === "direction") toolbar.direction();
+    else if (topic === "height") graph.stage.style.height = `${session.height}px`;
+    else {
+      if (topic === "fault") graph.setGraph();
+      toolbar.update();
+      footer.update();
+    }
+  });
+  toolbar.direction();
+  update();
+  const handle: Handle = {
+    nodeCentre: (name) => graph.nodeCentre(name),
+    visible: () => graph.visible(),
+    zoom: () => graph.at.zoom,
+  };
+  Object.assign(root, { fuse: handle });
+  signal.addEventListener("abort", () => {
+    stopStore();
+    stopSession();
+    root.remove();
+  });
+  el.append(root);
+  return root;
+}
+
+/** A sentence in place of the view: never a blank output. */
+export function sorry(el: HTMLElement, error: unknown): void {
+  console.error("fuse_widgets:", error);
+  const why = error instanceof Error ? error.message : String(error);
+  const text = `fuse_widgets could not draw this graph: ${why}; the text form is \`print(workflow)\``;
+  el.replaceChildren(element("div", { class: "fuse-widget fuse-sorry", role: "alert", text }));
+}

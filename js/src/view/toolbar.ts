@@ -1,0 +1,165 @@
+// Run, Stop, Pause, Step; the progress of the run; direction and fit.
+
+import { progressText } from "../core/progress";
+import { isActive } from "../core/reducer";
+import { type CommandName, STATES, State } from "../core/types";
+import type { Session } from "../sync/session";
+import { element, glyph, setData, setText } from "./dom";
+import { BUTTONS } from "./icons";
+
+/** From left to right in the bar; what is not there is still to come. */
+const ORDER = [
+  State.cached,
+  State.done,
+  State.running,
+  State.paused,
+  State.failed,
+  State.skipped,
+  State.cancelled,
+];
+
+interface Button {
+  node: HTMLButtonElement;
+  label: HTMLElement;
+  shape: SVGElement;
+}
+
+export class Toolbar {
+  readonly node: HTMLElement;
+  #buttons: Record<"run" | "stop" | "pause" | "step" | "fit" | "direction", Button>;
+  #bar = element("div", {
+    class: "fuse-bar",
+    role: "progressbar",
+    "aria-label": "progress of the run",
+  });
+  #parts: HTMLElement[];
+  #text = element("span", { class: "fuse-progress" });
+
+  constructor(
+    readonly session: Session,
+    readonly fit: () => void,
+    signal: AbortSignal,
+  ) {
+    const button = (role: string, label: string, picture: string, act: () => void): Button => {
+      const [text, svg] = [element("span", { text: label }), glyph(picture)];
+      const node = element(
+        "button",
+        { class: "fuse-button", type: "button", "data-fuse-role": role },
+        svg,
+        text,
+      );
+      node.addEventListener("click", act, { signal });
+      return { node, label: text, shape: svg.firstChild as SVGElement };
+    };
+    const send = (name: CommandName) => () => void session.command(name);
+    this.#buttons = {
+      run: button("run", "Run", BUTTONS.run, send("run")),
+      stop: button("stop", "Stop", BUTTONS.stop, send("stop")),
+      pause: button("pause", "Pause", BUTTONS.pause, () => {
+        void session.command(session.store.run.runState === "paused" ? "resume" : "pause");
+      }),
+      step: button("step", "Step", BUTTONS.step, send("step")),
+      direction: button("direction", "", BUTTONS.right, () => {
+        session.turn(session.direction === "LR" ? "TB" : "LR");
+      }),
+      fit: button("fit", "Fit", BUTTONS.fit, fit),
+    };
+    this.#parts = ORDER.map((code) =>
+      element("span", { class: `fuse-part fuse-is-${STATES[code]}` }),
+    );
+    this.#bar.append(...this.#parts);
+    const { run, stop, pause, step, direction, fit: whole } = this.#buttons;
+    this.node = element(
+      "div",
+      { class: "fuse-toolbar", role: "toolbar", "aria-label": "run and view" },
+      element("div", { class: "fuse-group" }, run.node, stop.node, pause.node, step.node),
+      element("div", { class: "fuse-status" }, this.#bar, this.#text),
+      element("div", { class: "fuse-group" }, direction.node, whole.node),
+    );
+    this.#title(whole, "Show the whole graph (0)");
+    this.update();
+  }
+
+  /** Everything that depends on the run. */
+  update(): void {
+    const { session } = this;
+    const { run, graph } = session.store;
+    const { runState } = run;
+    const some = (graph?.names.length ?? 0) > 0;
+    const able = (which: "run" | "stop" | "pause" | "step", yes: boolean): void => {
+      this.#buttons[which].node.disabled = !yes;
+    };
+    const pending = (name: CommandName): boolean => session.waiting.has(name);
+    able("run", some && !isActive(runState) && !pending("run"));
+    able("stop", isActive(runState));
+    able(
+      "pause",
+      (runState === "running" || runState === "paused") && !pending("pause") && !pending("resume"),
+    );
+    able("step", runState === "paused" && !pending("step"));
+    for (const name of ["run", "stop", "step"] as const) {
+      this.#buttons[name].node.classList.toggle("fuse-pending", pending(name));
+    }
+    this.#title(this.#buttons.run, "Run the workflow");
+    this.#title(this.#buttons.step, "Run one more node, then pause again");
+    const stopping = runState === "stopping";
+    this.#label(this.#buttons.stop, stopping ? "Interrupt" : "Stop");
+    this.#title(
+      this.#buttons.stop,
+      stopping
+        ? "Interrupt the nodes that still run"
+        : "Start no further node; press again to interrupt those that run",
+    );
+    const paused = runState === "paused";
+    this.#label(this.#buttons.pause, paused ? "Resume" : "Pause");
+    this.#shape(this.#buttons.pause, paused ? BUTTONS.run : BUTTONS.pause);
+    this.#title(
+      this.#buttons.pause,
+      paused ? "Go on with the run" : "Start no further node until resumed",
+    );
+    this.#progress();
+  }
+
+  direction(): void {
+    const down = this.session.direction === "TB";
+    this.#shape(this.#buttons.direction, down ? BUTTONS.down : BUTTONS.right);
+    const now = down ? "top to bottom" : "left to right";
+    this.#title(this.#buttons.direction, `Drawn ${now}; press to turn`);
+  }
+
+  /** The text that changes with time, while a run is under way. */
+  tick(): void {
+    const { store } = this.session;
+    setText(this.#text, store.graph ? progressText(store.graph, store.run, store.kernelNow()) : "");
+  }
+
+  #progress(): void {
+    const { counts, state } = this.session.store.run;
+    const n = Math.max(1, state.length);
+    let shown = 0;
+    for (const [k, code] of ORDER.entries()) {
+      this.#parts[k].style.flexGrow = String(counts[code]);
+      this.#parts[k].hidden = counts[code] === 0;
+      shown += counts[code];
+    }
+    this.#bar.style.setProperty("--fuse-rest", String(n - shown));
+    setData(this.#bar, {
+      "aria-valuemin": 0,
+      "aria-valuemax": n,
+      "aria-valuenow": counts[State.done] + counts[State.cached],
+    });
+    this.tick();
+  }
+
+  #label(button: Button, text: string): void {
+    setText(button.label, text);
+  }
+
+  #shape(button: Button, path: string): void {
+    if (button.shape.getAttribute("d") !== path) button.shape.setAttribute("d", path);
+  }
+
+  #title(button: Button, text: string): void {
+    setData(button.node, { title: text, "aria-label": button.label.textContent || text });
+  }
+}

@@ -1,0 +1,126 @@
+// The page for looking: ?graph=17|80|1000|5000|empty|one|hostile & state=mixed|running|idle|done & theme=light|dark
+// & direction=LR|TB & height=480 & width=1100 & play=1. Without Jupyter.
+import { State, type WireStatus } from "../../src/core/types";
+import widget from "../../src/widget";
+import { bytes, classifiers, delta, FakeModel, graph, layered, type Spec, status } from "../fake";
+
+const query = new URLSearchParams(location.search);
+const which = query.get("graph") ?? "80";
+const HOSTILE: Spec[] = [
+  { name: "<img src=x onerror=\"document.title='HACKED'\">", fn: "<b>f</b>" },
+  { name: `line one\nline two\ttab \u0007bell`, fn: "g", parents: [0] },
+  { name: "x".repeat(10_000), fn: "long", parents: [0] },
+  { name: "データセット読み込み、分割、学習モデル その一", fn: "日本語", parents: [1, 2] },
+  {
+    name: "👩‍👩‍👧‍👦🎉 emoji 👍🏽 family that is rather long 🏳️‍🌈",
+    fn: "emoji",
+    kind: 1,
+    parents: [1],
+  },
+  { name: "Größenänderung der Überprüfungsdaten", fn: "prüfe", kind: 2, parents: [2, 0] },
+  { name: "\u202Egnp.exe \u2066turned", fn: "rtl", parents: [3, 4] },
+  { name: "", fn: "", parents: [5, 6] },
+];
+
+function specs(): Spec[] {
+  if (which === "empty") return [];
+  if (which === "one") return [{ name: "load", fn: "load" }];
+  if (which === "hostile") return HOSTILE;
+  if (which === "17") return classifiers(["moons"]).concat();
+  if (which === "30") return classifiers(["moons", "circles"]);
+  if (which === "80") return classifiers();
+  return layered(Number(which));
+}
+
+const list = specs();
+const n = list.length;
+const wire = graph(list, { direction: query.get("direction") === "TB" ? "TB" : "LR" });
+const real = (window as unknown as { REAL_GRAPH?: typeof wire }).REAL_GRAPH;
+
+function mixed(): WireStatus {
+  const now = Date.now() / 1000;
+  const cycle = [5, 5, 4, 4, 4, 6, 2, 2, 4, 1, 3, 0, 7, 8];
+  const codes = list.map((s, i) =>
+    s.fn === "load" || s.fn === "split" ? (i % 4 ? 4 : 5) : cycle[i % 14],
+  );
+  if (n > 14) codes.fill(0, n - 3);
+  const errors: WireStatus["errors"] = {};
+  codes.forEach((c, i) => {
+    if (c === 6) {
+      errors[i] = {
+        type: "ValueError",
+        message: "The least populated class in y has only 1 member, which is too few. <b>bold?</b>",
+        root: list[i].name,
+      };
+    }
+  });
+  return status(n, {
+    codes,
+    seq: 5,
+    run: 1,
+    run_state: "running",
+    now,
+    started: now - 6.1,
+    workers: ["thread 1", "thread 2"],
+    worker: bytes(Uint16Array.from(codes, (c, i) => (c >= 2 && c !== 5 ? 1 + (i % 2) : 0))),
+    attempt: bytes(Uint16Array.from(codes, (_, i) => (i % 5 ? 1 : 2))),
+    begin: bytes(Float32Array.from(codes, (_, i) => (i % 7) * 0.8)),
+    seconds: bytes(
+      Float32Array.from(codes, (c, i) => (c === 4 || c === 6 ? (i * 0.137) % 3 : Number.NaN)),
+    ),
+    errors,
+    notes: Object.fromEntries(
+      codes.map((c, i) => [i, c === 4 ? "argument C changed from 1 to 10" : ""]),
+    ),
+  });
+}
+
+function start(): WireStatus {
+  const state = query.get("state") ?? "mixed";
+  if (state === "mixed" && n) return mixed();
+  const codes = new Array(n).fill(state === "done" ? State.done : State.pending);
+  const now = Date.now() / 1000;
+  const ended =
+    state === "done" ? { run_state: "done" as const, started: now - 12, ended: now } : {};
+  return status(n, { codes, run: 1, ...ended });
+}
+
+const theme = query.get("theme") ?? "light";
+document.body.dataset.jpThemeLight = String(theme !== "dark");
+const model = new FakeModel({
+  _graph: real ?? wire,
+  _status: start(),
+  height: Number(query.get("height") ?? 480),
+  direction: wire.direction,
+});
+model.onSend = (command) => setTimeout(() => query.has("mute") || model.reply(command), 5);
+const el = document.getElementById("here") as HTMLElement;
+el.style.width = `${query.get("width") ?? 1100}px`;
+const { initialize, render } = widget();
+const began = performance.now();
+initialize({ model });
+render({ model, el });
+
+let seq = model.traits._status?.seq ?? 0;
+/** Sends one delta and says how long it took until painted. */
+async function change(count: number): Promise<number> {
+  const root = el.querySelector(".fuse-widget") as HTMLElement;
+  const painted = root.getAttribute("data-fuse-painted");
+  const states = [State.done, State.running, State.failed, State.pending];
+  const changes = Array.from({ length: Math.min(count, n) }, (_, i) => ({
+    i,
+    state: states[(i + seq) % 4],
+    seconds: 0.5,
+    begin: 0,
+  }));
+  const now = Date.now() / 1000;
+  const made = delta(++seq, changes, { now, started: now - 3 });
+  const from = performance.now();
+  model.delta(made);
+  while (root.getAttribute("data-fuse-painted") === painted) {
+    await new Promise((resolve) => requestAnimationFrame(resolve));
+  }
+  return performance.now() - from;
+}
+
+Object.assign(window, { model, change, began, el });
