@@ -282,7 +282,9 @@ def storage_factory(description: Mapping[str, Any]) -> Storage:
         raise StorageError(f'a storage has "kind" and "options", and no {_listed(unknown)}.')
     kind, options = description.get("kind"), description.get("options", {})
     if kind not in _Kinds.known:
-        raise StorageError(f"storage kind {shorten(repr(kind))} is unknown: use {_listed(_Kinds.known, 'or')}.")
+        raise StorageError(
+            f"storage kind {shorten(repr(kind))} is unknown: use {_listed(_Kinds.known, 'or')}."
+        )
     if not isinstance(options, Mapping):
         raise StorageError(f"options of storage kind {kind!r} are a dict, not {shorten(repr(options))}.")
     try:
@@ -296,8 +298,12 @@ def storage_factory(description: Mapping[str, Any]) -> Storage:
     names = {parameter.name for parameter in parameters}
     unknown = set(options) - names
     if unknown and not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
-        raise StorageError(f"storage kind {kind!r} has no option {_listed(unknown)}: it has {_listed(names)}.")
-    missing = {p.name for p in parameters if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD} - set(options)
+        raise StorageError(
+            f"storage kind {kind!r} has no option {_listed(unknown)}: it has {_listed(names)}."
+        )
+    missing = {
+        p.name for p in parameters if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD
+    } - set(options)
     if missing:
         raise StorageError(f"storage kind {kind!r} needs the option {_listed(missing)}.")
     return storage(**options)

@@ -1,11 +1,265 @@
+"""Fingerprints: what a result was computed from, so that a saved one is used only where it still holds."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import inspect
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
+
+from ..engine.errors import shorten
+from ..engine.nodes import Node, NodeItem, ObservedFunction
+from ._code import join
+from ._functions import NEVER, Functions, never
+from ._values import Unstable
+
+__all__ = ["Fingerprint", "FingerprintCache", "fingerprint"]
+
+
 @dataclass(frozen=True)
 class Fingerprint:
-    code: str = ""
-    arguments: dict = field(default_factory=dict)
-    parents: dict = field(default_factory=dict)
-    def to_json(self): return dict(self.__dict__)
+    """What a node's result depends on, as digests.
+
+    Attributes:
+        code: Of the function itself: its body, closure values and defaults.
+        arguments: By name (by position where a function does not tell its names), nodes standing for themselves.
+        parents: Digests of the parents' fingerprints, by name, in the order the arguments use them.
+        names: Of the helpers, classes and constants that the function refers to by global name, directly or
+            through each other.
+
+    An entry that begins with `!` stands for something that cannot be compared, with the reason; it matches nothing.
+    """
+
+    code: str
+    arguments: dict[str, str] = field(default_factory=dict)
+    parents: dict[str, str] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """One digest of everything, 32 hexadecimal digits. It does not change where a parent is only renamed."""
+        digest = hashlib.blake2b(self.code.encode(), digest_size=16)
+        for group in (self.names, self.arguments):
+            digest.update(b"\0\0")
+            for name in sorted(group):
+                digest.update(f"\0{name}\0{group[name]}".encode("utf-8", "surrogatepass"))
+        digest.update("\0\0".join(self.parents.values()).encode())
+        return digest.hexdigest()
+
+    def to_json(self) -> dict[str, Any]:
+        """A dict of JSON values; `from_json` turns it back."""
+        return {"code": self.code, "names": self.names, "arguments": self.arguments, "parents": self.parents}
+
     @classmethod
-    def from_json(cls, d): return cls(**d)
-    def difference(self, old): return None if self == old else "code changed"
-class FingerprintCache: pass
+    def from_json(cls, data: Mapping[str, Any]) -> Fingerprint:
+        """The fingerprint that `to_json` described."""
+        return cls(
+            code=data["code"],
+            arguments=dict(data.get("arguments", {})),
+            parents=dict(data.get("parents", {})),
+            names=dict(data.get("names", {})),
+        )
+
+    def difference(self, old: Fingerprint | None) -> str | None:
+        """Why a result with the fingerprint `old` may not be used here, in words; None where it may.
+
+        For example `code changed`, `code changed (scale)` for a helper or constant of that name,
+        `argument x changed`, `parent y changed`; the first three, where there are more.
+        """
+        if old is None:
+            return "saved without a fingerprint"
+        reasons = list(self._unstable())
+        if not reasons and self.digest == old.digest:
+            return None
+        if self.code != old.code and not self.code.startswith(NEVER):
+            reasons.append("code changed")
+        elif not self.code.startswith(NEVER):
+            names = [name for name, _ in _changes(self.names, old.names)]
+            if names:
+                reasons.append(f"code changed ({_some(names)})")
+        for what, new, before in (
+            ("argument", self.arguments, old.arguments),
+            ("parent", self.parents, old.parents),
+        ):
+            reasons += [f"{what} {shorten(name, 60)} {verb}" for name, verb in _changes(new, before)]
+        return _some(reasons) if reasons else "arguments take their values from other parents"
+
+    def _unstable(self) -> Iterable[str]:
+        entries = {"code": self.code}
+        entries.update({f"code ({name})": entry for name, entry in self.names.items()})
+        entries.update({f"argument {name}": entry for name, entry in self.arguments.items()})
+        for what, entry in entries.items():
+            if entry.startswith(NEVER):
+                yield f"{shorten(what, 70)} cannot be fingerprinted: {entry.partition(' ')[2]}"
+
+
+def _changes(new: Mapping[str, str], old: Mapping[str, str]) -> Iterable[tuple[str, str]]:
+    for name, entry in new.items():
+        if name not in old:
+            yield name, "added"
+        elif entry != old[name] and not entry.startswith(NEVER):
+            yield name, "changed"
+    for name in old:
+        if name not in new:
+            yield name, "removed"
+
+
+def _some(texts: list[str]) -> str:
+    more = len(texts) - 3
+    return ", ".join(texts[:3]) + (f" and {more} more" if more > 0 else "")
+
+
+class FingerprintCache(Functions):
+    """What was found out about functions, classes and large values during one run.
+
+    Make a new one for each run: a helper may be defined anew, and a list may change, between two runs.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._roots: dict[int, tuple[Any, str, dict[str, str]]] = {}
+        self._parameters: dict[int, tuple[Any, list[str], str | None]] = {}
+
+    def code_of(self, func: Any) -> tuple[str, dict[str, str]]:
+        """`Fingerprint.code` and `.names` of a node's function."""
+        found = self._roots.get(id(func))
+        if found is None:
+            self._module = _home(func)
+            self._in_code, self._refs = True, []
+            try:
+                code, names = self.kept(func).hex(), {}
+            except Unstable as why:
+                code, names = never(why), {}
+            else:
+                names = self.follow(self._refs)
+            finally:
+                self._in_code = False
+            found = self._roots[id(func)] = (func, code, names)
+        return found[1], found[2]
+
+    def entry(self, func: Any, make: Callable[[Any], bytes], value: Any) -> str:
+        """The entry of an argument of `func`, with the names that functions in it refer to; `make` its token."""
+        self._module, self._refs = _home(func), []
+        try:
+            token = make(value)
+            if not self._refs:
+                return token.hex() if len(token) <= 16 else join((token,)).hex()
+            names = self.follow(self._refs)
+        except Unstable as why:
+            return never(why)
+        unstable = next((entry for entry in names.values() if entry.startswith(NEVER)), None)
+        if unstable is not None:
+            return unstable
+        return join((token, *(f"{name} {names[name]}".encode() for name in sorted(names)))).hex()
+
+    def parameters(self, func: Any) -> tuple[list[str], str | None]:
+        """Names of the positional parameters, and of the one that takes the rest."""
+        found = self._parameters.get(id(func))
+        if found is None:
+            names, rest = [], None
+            try:
+                for parameter in inspect.signature(func).parameters.values():
+                    if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
+                        names.append(parameter.name)
+                    elif parameter.kind is parameter.VAR_POSITIONAL:
+                        rest = parameter.name
+            except (TypeError, ValueError):
+                pass
+            found = self._parameters[id(func)] = (func, names, rest)
+        return found[1], found[2]
+
+
+def fingerprint(
+    node: Node, parent_digests: Mapping[Node, str], *, cache: FingerprintCache | None = None
+) -> Fingerprint:
+    """What the result of a node depends on.
+
+    Args:
+        node: The node; its function counts with all it refers to in the notebook or its own module.
+        parent_digests: `Fingerprint.digest` of each parent.
+        cache: Shared by the nodes of one run, so that a function or a large argument is looked at once.
+
+    Returns:
+        The fingerprint. It is the same in another process and after a restart of the kernel. Where something
+        cannot be compared between runs (an open file, a lock) it matches nothing, and `difference` says why.
+    """
+    cache = FingerprintCache() if cache is None else cache
+    func = node.func
+    if isinstance(func, ObservedFunction):
+        func = func.__wrapped__  # type: ignore[attr-defined]
+    code, names = cache.code_of(func)
+    arguments: dict[str, str] = {}
+    order: dict[Node, int] = {}
+    if node.args or node.kwargs:
+        given = dict(node.kwargs)
+        positional, rest = cache.parameters(func)
+        for i, value in enumerate(node.args):
+            given[
+                positional[i] if i < len(positional) else f"{rest or 'argument'}[{i - len(positional)}]"
+            ] = value
+        wired = _Wiring(cache, parent_digests, order)
+        for name in sorted(given):
+            value = given[name]
+            arguments[name] = cache.entry(func, wired if _holds_nodes(value) else cache.kept, value)
+    for parent in node.parents:
+        order.setdefault(parent, len(order))
+    parents: dict[str, str] = {}
+    for parent in order:
+        name = parent.name
+        while name in parents:
+            name += "'"
+        parents[name] = parent_digests[parent]
+    return Fingerprint(code, arguments, parents, names)
+
+
+def _holds_nodes(value: Any) -> bool:
+    if isinstance(value, Node | NodeItem):
+        return True
+    if type(value) is dict:
+        return any(_holds_nodes(key) or _holds_nodes(item) for key, item in value.items())
+    if type(value) in (list, set, frozenset) or isinstance(value, tuple):
+        return any(map(_holds_nodes, value))
+    return False
+
+
+class _Wiring:
+    """Tokens of arguments with nodes in them.
+
+    Each node counts by its place among the parents, so that another result of a parent is a change of the parent
+    and not of the argument, and a new name of it is no change.
+    """
+
+    def __init__(self, cache: FingerprintCache, digests: Mapping[Node, str], order: dict[Node, int]) -> None:
+        self._cache, self._digests, self._order = cache, digests, order
+
+    def __call__(self, value: Any) -> bytes:
+        if isinstance(value, NodeItem):
+            return join((b"item", self(value.node), self._cache.token(value.path)))
+        if isinstance(value, Node):
+            return b"node %d" % self._order.setdefault(value, len(self._order))
+        if not _holds_nodes(value):
+            return self._cache.kept(value)
+        if type(value) is dict:
+            keys = sorted(value, key=self._rank)
+            return join((b"dict", *(self(part) for key in keys for part in (key, value[key]))))
+        items = value if isinstance(value, list | tuple) else sorted(value, key=self._rank)
+        return join((type(value).__name__.encode(), *map(self, items)))
+
+    def _rank(self, value: Any) -> bytes:
+        """Sorts what has no order of its own, before its nodes have a place."""
+        if isinstance(value, NodeItem):
+            return join((self._rank(value.node), self._cache.token(value.path)))
+        if isinstance(value, Node):
+            return self._digests[value].encode()
+        if isinstance(value, tuple | frozenset) and _holds_nodes(value):
+            ranks = list(map(self._rank, value))
+            return join(ranks if isinstance(value, tuple) else sorted(ranks))
+        return self._cache.kept(value)
+
+
+def _home(func: Any) -> str | None:
+    while isinstance(func, functools.partial):
+        func = func.func
+    return getattr(func, "__module__", None)

@@ -70,7 +70,9 @@ class Hashing:
         return self._digest.hexdigest()
 
 
-def write(sink: Sink, result: Any, header: Mapping[str, Any], pickled: Callable[[BaseException], BaseException]) -> None:
+def write(
+    sink: Sink, result: Any, header: Mapping[str, Any], pickled: Callable[[BaseException], BaseException]
+) -> None:
     """Write a whole task file.
 
     Args:
