@@ -91,7 +91,7 @@ export function graph(
   options: { direction?: Direction; version?: number } = {},
 ): WireGraph {
   const { direction = "LR", version = 1 } = options;
-  const [h, gapAlong, gapAcross] = [36, 64, 12];
+  const [h, gapAlong, gapAcross] = [32, 64, 12];
   const n = specs.length;
   const layer = new Array<number>(n).fill(0);
   specs.forEach((spec, i) => {
@@ -103,7 +103,7 @@ export function graph(
     layers[l].push(i);
   });
   const w = Float32Array.from(specs, (s) =>
-    Math.min(240, Math.max(96, [...s.name].length * 7.3 + 104)),
+    Math.min(264, Math.max(96, [...s.name].length * 6.7 + 84)),
   );
   const [x, y] = [new Float32Array(n), new Float32Array(n)];
   const down = direction === "TB";

@@ -120,8 +120,9 @@ export function applyDelta(run: Run, delta: Delta): Folded {
     run.worker[i] = delta.worker[k];
     run.begin[i] = delta.begin[k];
     run.seconds[i] = delta.seconds[k];
-    // A node that runs again has no error any more; its note stays until a new one comes.
-    if (code !== State.failed && code !== State.skipped) run.errors.delete(i);
+    // `errors` and `notes` are complete for the nodes of a delta: what is not there has gone.
+    run.errors.delete(i);
+    run.notes.delete(i);
   }
   for (const [i, error] of byIndex(delta.errors)) run.errors.set(i, error);
   for (const [i, note] of byIndex(delta.notes)) run.notes.set(i, note);

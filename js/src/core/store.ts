@@ -1,6 +1,7 @@
 // What the browser knows of one model: the graph and the fold of its run. Shared by all views of it.
 import { Clock } from "./clock";
 import { applyDelta, emptyRun, fromStatus, type Run } from "./reducer";
+import { same } from "./selection";
 import type { Delta, Graph, Status } from "./types";
 
 export type Change = "graph" | "status";
@@ -41,9 +42,12 @@ export class Store {
   }
 
   setGraph(graph: Graph): void {
+    const before = this.graph?.names;
     this.graph = graph;
     this.#index = null;
-    if (this.run.version !== graph.version || this.run.state.length !== graph.names.length) {
+    // The same nodes laid out anew keep what is known of them until the status of this version comes.
+    if (before && same(before, graph.names)) this.run.version = graph.version;
+    else if (this.run.version !== graph.version || this.run.state.length !== graph.names.length) {
       this.run = emptyRun(graph.names.length, graph.version);
     }
     if (this.#status) this.#take(this.#status);

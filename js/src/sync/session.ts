@@ -17,7 +17,7 @@ export interface Message {
 const NOTHING: Message = { kind: "none", text: "" };
 const GAP_GRACE = 100;
 const RESYNC_AGAIN = 1500;
-export const HEIGHT = { least: 120, most: 2000, usual: 480 };
+export const HEIGHT = { least: 80, most: 2000, usual: 480 };
 
 export class Session {
   readonly store: Store;
@@ -163,6 +163,8 @@ export class Session {
 
   #readReply(reply: Reply): void {
     if (this.#requests.receive(reply)) this.store.setLive(true);
+    // An answer to nobody's command: a change of a trait that the kernel refused.
+    else if (Number(reply.id) === 0 && !reply.ok) this.#say({ kind: "error", text: reply.text });
   }
 
   #readSelected(): void {

@@ -183,7 +183,7 @@ export class GraphView {
 
   #readTheme(): void {
     if (!this.view.width) return;
-    const theme = readTheme(this.root, this.#probe);
+    const theme = readTheme(this.root, this.#probe, this.#contexts[1]);
     if (JSON.stringify(theme) === JSON.stringify(this.#theme)) return;
     this.#measure = measurer(this.#contexts[1], `13px ${theme.font}`);
     if (theme.font !== this.#theme?.font && this.scene) this.scene = new Scene(this.scene.graph);

@@ -23,11 +23,11 @@ const MARKS: Record<number, [string, Icon["how"]]> = {
   [State.cancelled]: ["M-3 -3 h6 v6 h-6 Z", "fill"],
 };
 
-// Kinds: an f with its hook, a box seen from a corner, a box with a pin on it.
+// Kinds: an f with its hook, a box seen from a corner, an f after a dot.
 const KIND_MARKS = [
   "M3.4 -4.6 C1.4 -5.4 0.6 -4.4 0.3 -2.6 L-0.8 3 C-1.2 4.7 -2 5.3 -3.6 4.7 M-2.2 -1.4 H2.8",
   "M0 -4.8 L4.2 -2.4 V2.4 L0 4.8 L-4.2 2.4 V-2.4 Z M-4.2 -2.4 L0 0 L4.2 -2.4 M0 0 V4.8",
-  "M-3.4 0 m-1.4 0 a1.4 1.4 0 1 0 2.8 0 a1.4 1.4 0 1 0 -2.8 0 M0.6 -4 C-0.9 -1.6 -0.9 1.6 0.6 4 M3.2 -4 C4.7 -1.6 4.7 1.6 3.2 4",
+  "M4.6 -4.6 C2.6 -5.4 1.8 -4.4 1.5 -2.6 L0.4 3 C0 4.7 -0.8 5.3 -2.2 4.7 M-1 -1.4 H4 M-4.2 3.6 h0.01",
 ];
 
 let states: Map<number, Icon> | undefined;

@@ -11,11 +11,12 @@ import type { Theme } from "./theme";
 
 /** Below these zooms: no names; no marks, plain blocks of colour; no arrow heads; no edges. */
 export const DETAIL = { names: 0.36, marks: 0.2, heads: 0.24, edges: 0.03 };
+/** Sizes in a font as wide as Helvetica; `theme.scale` makes wider fonts smaller. */
 const FONT = 13;
 const SMALL = 11;
 const RADIUS = 7;
 /** From the left edge of a box: middle of the state's disc, middle of the kind's mark, start of the name. */
-const AT = { disc: 17, kind: 36, name: 46, end: 10 };
+const AT = { disc: 15, kind: 31, name: 39, end: 9 };
 
 export interface Look {
   context: CanvasRenderingContext2D;
@@ -186,8 +187,9 @@ function names(look: NodeLook, nodes: readonly number[]): void {
   const { context, scene, theme, at, run, measure } = look;
   const { x, y, w } = scene.graph;
   const family = theme.font;
+  const [font, small] = [FONT * theme.scale, Math.max(10, SMALL * theme.scale)];
   // At least 9 pixels on the screen, so that names can be read a good way out.
-  const size = Math.min(24, Math.max(FONT, 9 / at.zoom));
+  const size = Math.min(24, Math.max(font, 9 / at.zoom));
   const roomy = at.zoom >= 0.5;
   const start = roomy ? AT.name : AT.disc + DISC * 1.35 + 5;
   context.textBaseline = "middle";
@@ -196,7 +198,7 @@ function names(look: NodeLook, nodes: readonly number[]): void {
   for (const i of nodes) {
     const left = x[i] - w[i] / 2;
     const side = roomy ? sideText(run, i) : "";
-    const taken = side ? measure(side) * (SMALL / FONT) + 8 : 0;
+    const taken = side ? measure(side) * (small / FONT) + 6 : 0;
     const room = ((w[i] - start - AT.end - taken) * FONT) / size;
     texts.push([scene.label(i, room, measure), left + start, y[i] + 0.5]);
     if (side && run.state[i] !== State.running)
@@ -206,7 +208,7 @@ function names(look: NodeLook, nodes: readonly number[]): void {
   context.textAlign = "left";
   context.fillStyle = theme.text;
   for (const [text, tx, ty] of texts) context.fillText(text, tx, ty);
-  context.font = `${SMALL}px ${family}`;
+  context.font = `${small}px ${family}`;
   context.textAlign = "right";
   context.fillStyle = theme.quiet;
   for (const [text, tx, ty] of sides) context.fillText(text, tx, ty);
@@ -282,7 +284,7 @@ function bars(look: LiveLook, nodes: readonly number[]): void {
     context.fill();
   }
   if (at.zoom < 0.5) return;
-  context.font = `${SMALL}px ${theme.font}`;
+  context.font = `${Math.max(10, SMALL * theme.scale)}px ${theme.font}`;
   context.textAlign = "right";
   context.textBaseline = "middle";
   context.fillStyle = theme.quiet;

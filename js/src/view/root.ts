@@ -18,6 +18,7 @@ export interface Handle {
   /** How many boxes the last paint drew: those in the viewport. */
   visible(): number;
   zoom(): number;
+  model: Session["model"];
 }
 
 export function mount(session: Session, el: HTMLElement, signal: AbortSignal): HTMLElement {
@@ -87,6 +88,7 @@ export function mount(session: Session, el: HTMLElement, signal: AbortSignal): H
     nodeCentre: (name) => graph.nodeCentre(name),
     visible: () => graph.visible(),
     zoom: () => graph.at.zoom,
+    model: session.model,
   };
   Object.assign(root, { fuse: handle });
   signal.addEventListener("abort", () => {

@@ -5,6 +5,8 @@ import type { Timers } from "./dom";
 export interface Theme {
   dark: boolean;
   font: string;
+  /** 1 for a font as narrow as Helvetica, for which the layout makes its boxes; smaller for a wider one. */
+  scale: number;
   back: string;
   text: string;
   quiet: string;
@@ -16,6 +18,10 @@ export interface Theme {
   fill: string[];
   border: string[];
 }
+
+const ALPHABET = "abcdefghijklmnopqrstuvwxyz";
+/** How wide Helvetica draws the alphabet at 13 pixels. */
+const HELVETICA = 12.76 * 13;
 
 type Rgb = [number, number, number];
 
@@ -39,7 +45,11 @@ function mix(a: Rgb, b: Rgb, share: number): string {
 }
 
 /** Reads the theme and marks `root` as dark or light. */
-export function readTheme(root: HTMLElement, probe: HTMLElement): Theme {
+export function readTheme(
+  root: HTMLElement,
+  probe: HTMLElement,
+  context: CanvasRenderingContext2D,
+): Theme {
   const colour = (name: string, fallback: Rgb): Rgb => {
     probe.style.color = `var(${name})`;
     return parseColour(getComputedStyle(probe).color) ?? fallback;
@@ -51,10 +61,13 @@ export function readTheme(root: HTMLElement, probe: HTMLElement): Theme {
   const states = STATES.map((name) => colour(`--fuse-${name}`, grey));
   const css = (name: string, fallback: Rgb): string => mix(colour(name, fallback), back, 1);
   const tint = dark ? 0.2 : 0.13;
+  const font = getComputedStyle(root).fontFamily || "sans-serif";
+  context.font = `13px ${font}`;
   const hollow = (code: number): boolean => code < 2;
   return {
     dark,
-    font: getComputedStyle(root).fontFamily || "sans-serif",
+    font,
+    scale: Math.max(0.88, Math.min(1, HELVETICA / context.measureText(ALPHABET).width)),
     back: mix(back, back, 1),
     text: css("--fuse-text", dark ? [230, 234, 238] : [26, 30, 36]),
     quiet: css("--fuse-quiet", grey),

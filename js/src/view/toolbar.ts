@@ -96,12 +96,17 @@ export class Toolbar {
       "pause",
       (runState === "running" || runState === "paused") && !pending("pause") && !pending("resume"),
     );
-    able("step", runState === "paused" && !pending("step"));
+    able("step", some && runState !== "running" && runState !== "stopping" && !pending("step"));
     for (const name of ["run", "stop", "step"] as const) {
       this.#buttons[name].node.classList.toggle("fuse-pending", pending(name));
     }
     this.#title(this.#buttons.run, "Run the workflow");
-    this.#title(this.#buttons.step, "Run one more node, then pause again");
+    this.#title(
+      this.#buttons.step,
+      isActive(runState)
+        ? "Run one more node, then pause again"
+        : "Start a run with one node, then pause",
+    );
     const stopping = runState === "stopping";
     this.#label(this.#buttons.stop, stopping ? "Interrupt" : "Stop");
     this.#title(
