@@ -11,6 +11,8 @@ QUIET_LAB := $(VENV)/bin/jupyter labextension disable --level=sys_prefix \
 PIP := FUSE_WIDGETS_SKIP_JS=1 $(PY) -m pip install --quiet --disable-pip-version-check
 NOTEBOOK := examples/01_first_workflow.ipynb
 
+# Each runs by itself, as a module; a name with an underscore before it is a helper.
+BENCHMARKS := $(patsubst tests/benchmarks/%.py,%,$(wildcard tests/benchmarks/[a-z]*.py))
 PYTEST := $(PY) -m pytest
 NOT_UNIT := --ignore=tests/browser --ignore=tests/benchmarks
 
@@ -54,8 +56,9 @@ check: $(VENV)/.test front-end ## lint, types and the quick tests, in a minute o
 	@$(FRONT_END) npm test
 	@$(PYTEST) $(NOT_UNIT) -m "not slow and not browser" -q
 
-bench: $(VENV)/.test $(VENV)/.browser front-end ## measure speed, side by side with others
-	@$(PYTEST) tests/benchmarks -s
+bench: $(VENV)/.test $(VENV)/.browser front-end ## measure speed, side by side with others (ONLY=name for one)
+	@status=0; for name in $(or $(ONLY),$(BENCHMARKS)); do \
+	  echo; echo "== tests/benchmarks/$$name.py"; $(PY) -m tests.benchmarks.$$name || status=1; done; exit $$status
 
 screenshots: $(VENV)/.test $(VENV)/.browser front-end ## take pictures of the widget in JupyterLab, light and dark
 	@$(PY) tests/browser/screenshots.py build/screenshots
