@@ -160,7 +160,7 @@ class FrontEndHook(BuildHookInterface):  # type: ignore[type-arg, unused-ignore]
             return [NODE_PACKAGE]
         return []
 
-    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Build the front end; hatchling calls this before it builds."""
         if not skipped():
             FrontEnd(self.root).build()
