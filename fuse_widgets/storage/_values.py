@@ -228,7 +228,8 @@ class Values:
             return join((*head, self.token(column.to_numpy())))
         missing = column.isna()
         if isinstance(dtype, pandas.StringDtype):
-            texts = column.to_numpy(dtype=object, copy=True)
+            # copied here: `to_numpy(copy=True)` gives out the column's own array where it was unpickled
+            texts = column.to_numpy(dtype=object).copy()
             texts[missing] = ""
             return join((*head, self.token(missing), *self._items(texts.tolist())))
         if hasattr(dtype, "numpy_dtype") and hasattr(column, "_mask"):
