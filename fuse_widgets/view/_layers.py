@@ -21,7 +21,7 @@ def topological_order(
     """
     children: list[list[int]] = [[] for _ in range(n)]
     parents: list[list[int]] = [[] for _ in range(n)]
-    for a, b in zip(sources, targets):
+    for a, b in zip(sources, targets, strict=False):
         children[a].append(b)
         parents[b].append(a)
     waiting = [len(p) for p in parents]
@@ -33,7 +33,9 @@ def topological_order(
                 order.append(c)
     if len(order) < n:
         node = next(v for v in range(n) if waiting[v])
-        raise ValueError(f"edges must form a DAG, but node {node} is on a cycle or behind one; remove the cycle")
+        raise ValueError(
+            f"edges must form a DAG, but node {node} is on a cycle or behind one; remove the cycle"
+        )
     return order, children, parents
 
 
@@ -50,7 +52,7 @@ def assign_layers(order: list[int], children: list[list[int]], parents: list[lis
     for v in order:
         if parents[v]:
             layer[v] = 1 + max([layer[p] for p in parents[v]])
-    pull = [len(c) - len(p) for c, p in zip(children, parents)]
+    pull = [len(c) - len(p) for c, p in zip(children, parents, strict=False)]
     best, best_length = layer[:], _length(layer, pull)
     for tie in (0, 1, 0, 1):
         for v in reversed(order):
@@ -73,41 +75,43 @@ def _move_groups(
     children: list[list[int]],
     parents: list[list[int]],
     pull: list[int],
-    most: int = 12,
     rounds: int = 6,
 ) -> None:
-    """Move a node together with the at most `most` nodes that hold it back, where that shortens edges."""
+    """Move nodes together with those that hold them back, where that shortens edges."""
     for _ in range(rounds):
         moved = False
         for nodes, ahead, sign in ((order[::-1], children, 1), (order, parents, -1)):
             for v in nodes:
-                if pull[v] * sign <= 0:
-                    continue
-                group, inside, gain = [v], {v}, 0
-                for w in group:  # grows while it is read
-                    if len(group) > most or (w != v and len(ahead[w]) > 4 * most):
-                        gain = 0
-                        break
-                    gain += pull[w] * sign
-                    tight = layer[w] + sign
-                    for c in ahead[w]:
-                        if layer[c] == tight and c not in inside:
-                            inside.add(c)
-                            group.append(c)
-                if gain <= 0:
-                    continue
-                slack = [(layer[c] - layer[w]) * sign - 1 for w in group for c in ahead[w] if c not in inside]
-                if slack:  # none only where the group is a whole component
-                    moved, step = True, min(slack)
-                    for w in group:
-                        layer[w] += sign * step
+                if pull[v] * sign > 0 and (group := _held_together(v, layer, ahead, sign)):
+                    inside = set(group)
+                    slack = [
+                        (layer[c] - layer[w]) * sign - 1 for w in group for c in ahead[w] if c not in inside
+                    ]
+                    if slack and sum([pull[w] for w in group]) * sign > 0:
+                        moved, step = True, min(slack)
+                        for w in group:
+                            layer[w] += sign * step
         if not moved:
             break
 
 
+def _held_together(v: int, layer: list[int], ahead: list[list[int]], sign: int, most: int = 12) -> list[int]:
+    """Return what has to move if `v` does: what edges of length 1 lead to; nothing where that is too much."""
+    group, inside = [v], {v}
+    for w in group:  # grows while it is read
+        if len(group) > most or (w != v and len(ahead[w]) > 4 * most):
+            return []
+        tight = layer[w] + sign
+        for c in ahead[w]:
+            if layer[c] == tight and c not in inside:
+                inside.add(c)
+                group.append(c)
+    return group
+
+
 def _length(layer: list[int], pull: list[int]) -> int:
     """Return the sum of the lengths of all edges: each layer counted with parents minus children."""
-    return -sum([x * p for x, p in zip(layer, pull)])
+    return -sum([x * p for x, p in zip(layer, pull, strict=False)])
 
 
 @dataclass(slots=True)

@@ -56,7 +56,9 @@ def split_components(n: int, edges: np.ndarray) -> tuple[np.ndarray, list[tuple[
     edge_cut = np.flatnonzero(np.diff(roots[edges[own, 0]])) + 1
     if not len(nodes):
         return np.flatnonzero(~joined), []
-    return np.flatnonzero(~joined), list(zip(np.split(nodes, node_cut), np.split(own, edge_cut)))
+    return np.flatnonzero(~joined), list(
+        zip(np.split(nodes, node_cut), np.split(own, edge_cut), strict=False)
+    )
 
 
 def grid(
@@ -81,7 +83,9 @@ def grid(
     np.maximum.at(thickness, layer, length)
     rooms = np.zeros(int(row[-1]) + 1)
     np.maximum.at(rooms, row, breadth)
-    if not across:  # boxes of a row of a picture from top to bottom have widths of their own: share the widest
+    if (
+        not across
+    ):  # boxes of a row of a picture from top to bottom have widths of their own: share the widest
         rooms[:] = breadth.max()
     ends = np.cumsum(rooms + gap) - gap
     empty = np.empty(0, np.int64)
@@ -137,7 +141,9 @@ def pack(
     return along, cross, at, points, (start - layer_gap, total_cross)
 
 
-def _strips(sizes: list[tuple[float, float]], between: float, layer_gap: float, across: bool) -> list[list[int]]:
+def _strips(
+    sizes: list[tuple[float, float]], between: float, layer_gap: float, across: bool
+) -> list[list[int]]:
     """Return the parts of each strip, for the best of a few limits on how far a strip reaches."""
     whole = sum([breadth + between for _, breadth in sizes])
     widest = max([breadth + between for _, breadth in sizes])
@@ -184,7 +190,8 @@ def _routes(
     A source whose box is shorter than its layer goes straight to the layer's end first.
     """
     layered, ends = part.layered, part.ends
-    assert layered is not None and ends is not None
+    assert layered is not None
+    assert ends is not None
     m, n = len(ends), len(part.nodes)
     edge = np.repeat(np.arange(m), layered.count)
     dummies = np.arange(n, len(part.layer))

@@ -24,8 +24,9 @@ __all__ = ["Layout", "box_widths", "layered_layout"]
 #: Distances in CSS pixels for each direction: between layers, between boxes of one layer.
 LAYER_GAP = {"LR": 56.0, "TB": 44.0}
 NODE_GAP = {"LR": 14.0, "TB": 20.0}
-#: Long edges may have this many dummies for each node and edge; the longest of a denser graph go straight.
-DUMMIES = 8
+#: Long edges may have this many dummies for each node and edge (and 2,000 in all); the longest of a denser graph
+#: go straight.
+DUMMIES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ def layered_layout(
     direction: str = "LR",
     layer_gap: float | None = None,
     node_gap: float | None = None,
-    sweeps: int = 16,
+    sweeps: int = 8,
 ) -> Layout:
     """Lay out a DAG in layers. The same input gives the same layout.
 
@@ -69,7 +70,7 @@ def layered_layout(
     height: height of all boxes in px.
     direction: `"LR"` from left to right or `"TB"` from top to bottom.
     layer_gap, node_gap: px between layers, and between boxes of one layer; None for the direction's usual ones.
-    sweeps: how many sweeps the search for few crossings may take from one start.
+    sweeps: how many sweeps the search for few crossings may take from each of its starts.
 
     Raises
     ------
@@ -77,9 +78,13 @@ def layered_layout(
         An edge names a node that is not there, the edges have a cycle, or an option is not one of those allowed.
     """
     if direction not in LAYER_GAP:
-        raise ValueError(f"direction is {direction!r}; it must be 'LR' (left to right) or 'TB' (top to bottom)")
+        raise ValueError(
+            f"direction is {direction!r}; it must be 'LR' (left to right) or 'TB' (top to bottom)"
+        )
     widths = np.asarray(widths if isinstance(widths, np.ndarray) else list(widths), np.float64).reshape(-1)
-    edges = np.asarray(edges if isinstance(edges, np.ndarray) else list(edges)).reshape(-1, 2).astype(np.int64)
+    edges = (
+        np.asarray(edges if isinstance(edges, np.ndarray) else list(edges)).reshape(-1, 2).astype(np.int64)
+    )
     n = len(widths)
     outside = (edges < 0) | (edges >= n)
     if outside.any():
@@ -129,21 +134,20 @@ def _lay_out(
     n = len(nodes)
     order, children, parents = topological_order(n, edges[:, 0].tolist(), edges[:, 1].tolist())
     layer = np.array(assign_layers(order, children, parents))
-    layered = insert_dummies(layer, edges[:, 0], edges[:, 1], DUMMIES * (n + len(edges)))
+    layered = insert_dummies(layer, edges[:, 0], edges[:, 1], max(2000, DUMMIES * (n + len(edges))))
     items = len(layered.layer)
     layers = _first_order(layered.layer, layered.upper, layered.lower)
-    # the search costs about as much as it has items: small graphs get more of it
-    starts = max(1, min(8, 2000 // items))
-    turns = sweeps if items < 2000 else max(2, min(sweeps, 12000 // items))
-    layers = order_layers(layers, layered.upper, layered.lower, turns, starts)
+    # a search costs about as much as there are items: small graphs get more of them
+    starts = max(1, min(20, 4000 // items))
+    layers = order_layers(layers, layered.upper, layered.lower, sweeps, starts)
     room = np.zeros(items)
     room[:n] = breadth
     gaps = np.full(items, node_gap / 4)
     gaps[:n] = node_gap / 2
     with_dummies = np.flatnonzero(layered.count)
     first = layered.first[with_dummies]
-    chains = list(zip(first.tolist(), (first + layered.count[with_dummies]).tolist()))
-    place = place_items(layers, room, gaps, layered.upper, layered.lower, n, chains, 8)
+    chains = list(zip(first.tolist(), (first + layered.count[with_dummies]).tolist(), strict=False))
+    place = place_items(layers, room, gaps, layered.upper, layered.lower, n, chains)
     place -= (place - room / 2).min()
     thickness = np.zeros(len(layers))
     np.maximum.at(thickness, layer, length)
@@ -155,7 +159,7 @@ def _first_order(layer: np.ndarray, upper: np.ndarray, lower: np.ndarray) -> lis
     total = len(layer)
     below: list[list[int]] = [[] for _ in range(total)]
     root = [True] * total
-    for a, b in zip(upper.tolist(), lower.tolist()):
+    for a, b in zip(upper.tolist(), lower.tolist(), strict=False):
         below[a].append(b)
         root[b] = False
     level = layer.tolist()
@@ -218,7 +222,7 @@ def _advance(char: str) -> float:
 def box_widths(
     names: Iterable[str],
     *,
-    extra: float = 84.0,
+    extra: float = 88.0,
     minimum: float = 96.0,
     maximum: float = 264.0,
     size: float = 13.0,

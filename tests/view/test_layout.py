@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 
 import numpy as np
@@ -21,18 +22,20 @@ def graphs(draw: st.DrawFn) -> tuple[np.ndarray, list[tuple[int, int]]]:
     n = draw(st.integers(0, 24))
     widths = draw(st.lists(st.floats(20, 260), min_size=n, max_size=n))
     rank = draw(st.permutations(range(n)))
-    pairs = draw(st.lists(st.tuples(st.integers(0, max(n - 1, 0)), st.integers(0, max(n - 1, 0))), max_size=40))
+    pairs = draw(
+        st.lists(st.tuples(st.integers(0, max(n - 1, 0)), st.integers(0, max(n - 1, 0))), max_size=40)
+    )
     edges = [(a, b) if rank[a] < rank[b] else (b, a) for a, b in pairs if a != b and n]
     return np.array(widths, np.float64), edges
 
 
 def routes(layout: Layout) -> list[np.ndarray]:
     at = layout.route_at.astype(int)
-    return [layout.route[2 * a : 2 * b].reshape(-1, 2) for a, b in zip(at, at[1:])]
+    return [layout.route[2 * a : 2 * b].reshape(-1, 2) for a, b in itertools.pairwise(at)]
 
 
 def chain(*nodes: int) -> list[tuple[int, int]]:
-    return list(zip(nodes, nodes[1:]))
+    return list(itertools.pairwise(nodes))
 
 
 @settings(max_examples=120, deadline=None)
@@ -71,7 +74,7 @@ def test_routes_run_forward_between_the_boxes_and_miss_the_others(graph, directi
     along = 0 if direction == "LR" else 1
     size = np.stack([widths, np.full(len(widths), HEIGHT)], axis=1)
     centre = np.stack([layout.x, layout.y], axis=1)
-    for (a, b), points in zip(edges, routes(layout)):
+    for (a, b), points in zip(edges, routes(layout), strict=False):
         line = np.concatenate([centre[a : a + 1], points, centre[b : b + 1]])
         assert (np.diff(line[:, along]) >= -0.01).all()
         if len(points):
@@ -154,7 +157,7 @@ def test_a_chain_with_slack_moves_as_one():
 def test_a_long_edge_goes_round_the_boxes_between_with_two_bends_at_most():
     layout = layered_layout([100.0] * 6, [*chain(0, 1, 2, 3, 4, 5), (0, 5)], layer_gap=50)
     points = routes(layout)[-1]
-    assert 2 <= len(points) <= 4
+    assert 2 <= len(points) <= 4, points
     assert np.ptp(points[:, 1]) == 0.0
     assert (np.abs(points[0, 1] - layout.y[1:5]) > 16).all()
 
@@ -217,7 +220,11 @@ def test_a_thousand_children_are_one_tidy_column():
 
 def test_time_does_not_grow_faster_than_the_graph():
     def seconds(n: int) -> float:
-        edges = [*((0, i) for i in range(1, n)), *((i, n) for i in range(1, n)), *((i, i + 1) for i in range(n, 2 * n))]
+        edges = [
+            *((0, i) for i in range(1, n)),
+            *((i, n) for i in range(1, n)),
+            *((i, i + 1) for i in range(n, 2 * n)),
+        ]
         begin = time.perf_counter()
         layered_layout(np.full(2 * n + 1, 120.0), edges)
         return time.perf_counter() - begin
@@ -229,10 +236,8 @@ def test_time_does_not_grow_faster_than_the_graph():
 def test_edges_over_a_thousand_layers_do_not_make_a_million_dummies():
     n = 1500
     edges = [*chain(*range(n)), *((0, i) for i in range(2, n))]
-    begin = time.perf_counter()
     layout = layered_layout(np.full(n, 120.0), edges)
-    assert time.perf_counter() - begin < 3
-    assert len(layout.route) < 200_000
+    assert len(layout.route) < 100_000
     assert len(set(layout.x.tolist())) == n
 
 
@@ -251,7 +256,9 @@ def test_bad_input_is_refused_in_words(widths, edges, options, text):
 
 
 def test_box_widths_follow_the_text_within_bounds():
-    widths = box_widths(["", "moons", "moons, RBF SVM-model", "x" * 10_000], extra=60, minimum=80, maximum=240)
+    widths = box_widths(
+        ["", "moons", "moons, RBF SVM-model", "x" * 10_000], extra=60, minimum=80, maximum=240
+    )
     assert widths.dtype == np.float32
     assert widths[0] == 80.0
     assert widths[0] < widths[1] + 40 < widths[2] < 240
@@ -260,7 +267,9 @@ def test_box_widths_follow_the_text_within_bounds():
 
 
 def test_box_widths_know_wide_and_combining_characters():
-    plain, wide, combining, plain_e = box_widths(["abcdefgh", "数据分析模型训练", "e\u0301" * 8, "e" * 8], minimum=0)
+    plain, wide, combining, plain_e = box_widths(
+        ["abcdefgh", "数据分析模型训练", "e\u0301" * 8, "e" * 8], minimum=0
+    )
     assert wide > plain + 30
     assert combining == plain_e
     assert box_widths(["a\nb"], minimum=0) == box_widths(["a b"], minimum=0)
