@@ -17,6 +17,7 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
+from nbclient.util import run_sync
 
 STORAGE = ".fuse-storage"
 REPORT = """
@@ -34,7 +35,11 @@ def main(notebook: Path, folder: Path) -> int:
     shutil.rmtree(folder / STORAGE, ignore_errors=True)
     content = nbformat.read(notebook, as_version=4)
     client = NotebookClient(
-        content, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
+        content,
+        timeout=600,
+        kernel_name="python3",
+        extra_arguments=["--IPKernelApp.log_level=ERROR"],
+        resources={"metadata": {"path": str(folder)}},
     )
     error = None
     with client.setup_kernel():
@@ -64,9 +69,8 @@ def run_cells(client: NotebookClient) -> None:
         if cell.cell_type != "code":
             continue
         number += 1
-        first_line = next((line for line in cell.source.splitlines() if line.strip()), "")
         began = time.perf_counter()
-        print(f"[{number:2}/{total}] {first_line[:70]:70}", end="", flush=True)
+        print(f"[{number:2}/{total}] {cell.id:20}", end="", flush=True)
         try:
             client.execute_cell(cell, index)
         finally:
@@ -84,7 +88,7 @@ def ask(client: NotebookClient, code: str) -> list[dict]:
         elif kind == "error":
             print("\n".join(content["traceback"]), file=sys.stderr)
 
-    client.kc.execute_interactive(code, store_history=False, timeout=120, output_hook=keep)
+    run_sync(client.kc.execute_interactive)(code, store_history=False, timeout=120, output_hook=keep)
     lines = "".join(printed).splitlines()
     return json.loads(lines[-1]) if lines else []
 
