@@ -84,12 +84,20 @@ function bound(
   boxes: Float32Array,
   offset: number,
 ): void {
-  let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity];
+  let left = Infinity;
+  let top = Infinity;
+  let right = -Infinity;
+  let bottom = -Infinity;
   for (let o = from; o < to; o += 2) {
-    left = Math.min(left, pts[o]);
-    right = Math.max(right, pts[o]);
-    top = Math.min(top, pts[o + 1]);
-    bottom = Math.max(bottom, pts[o + 1]);
+    const x = pts[o];
+    const y = pts[o + 1];
+    if (x < left) left = x;
+    if (x > right) right = x;
+    if (y < top) top = y;
+    if (y > bottom) bottom = y;
   }
-  boxes.set([left, top, right, bottom], offset);
+  boxes[offset] = left;
+  boxes[offset + 1] = top;
+  boxes[offset + 2] = right;
+  boxes[offset + 3] = bottom;
 }

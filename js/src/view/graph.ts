@@ -186,7 +186,7 @@ export class GraphView {
     const theme = readTheme(this.root, this.#probe, this.#contexts[1]);
     if (JSON.stringify(theme) === JSON.stringify(this.#theme)) return;
     this.#measure = measurer(this.#contexts[1], `13px ${theme.font}`);
-    if (theme.font !== this.#theme?.font && this.scene) this.scene = new Scene(this.scene.graph);
+    if (theme.font !== this.#theme?.font) this.scene?.forgetLabels();
     this.#theme = theme;
     this.frames.ask(Paint.all);
   }

@@ -9,8 +9,19 @@ import { DISC, kindIcon, stateIcon } from "./icons";
 import type { Scene } from "./scene";
 import type { Theme } from "./theme";
 
-/** Below these zooms: no names; no marks, plain blocks of colour; no arrow heads; no edges. */
-export const DETAIL = { names: 0.36, marks: 0.2, heads: 0.24, edges: 0.03 };
+/**
+ * Below these zooms: times only where the name leaves room; no times; no marks of kinds; no names; no arrow heads;
+ * no marks of states but plain blocks of colour; no edges.
+ */
+export const DETAIL = {
+  shared: 0.8,
+  sides: 0.5,
+  kinds: 0.66,
+  names: 0.3,
+  heads: 0.24,
+  marks: 0.2,
+  edges: 0.03,
+};
 /** Sizes in a font as wide as Helvetica; `theme.scale` makes wider fonts smaller. */
 const FONT = 13;
 const SMALL = 11;
@@ -165,7 +176,7 @@ function marks(look: NodeLook, nodes: readonly number[], code: number): void {
       context.setTransform(before);
     }
   }
-  if (at.zoom < 0.5) return;
+  if (at.zoom < DETAIL.kinds) return;
   context.strokeStyle = theme.quiet;
   context.lineWidth = 1.1;
   for (const i of nodes) {
@@ -187,38 +198,57 @@ function names(look: NodeLook, nodes: readonly number[]): void {
   const { context, scene, theme, at, run, measure } = look;
   const { x, y, w } = scene.graph;
   const family = theme.font;
-  const [font, small] = [FONT * theme.scale, Math.max(10, SMALL * theme.scale)];
-  // At least 9 pixels on the screen, so that names can be read a good way out.
-  const size = Math.min(24, Math.max(font, 9 / at.zoom));
-  const roomy = at.zoom >= 0.5;
-  const start = roomy ? AT.name : AT.disc + DISC * 1.35 + 5;
+  const [font, small] = [FONT * theme.scale, smallSize(theme)];
+  // At least 9 pixels on the screen (in a narrow font), so that names can be read a good way out.
+  const size = Math.min(26, Math.max(font, (9 * theme.scale) / at.zoom));
+  const marked = at.zoom >= DETAIL.kinds;
+  const start = marked ? AT.name : AT.disc + DISC * 1.35 + 4;
+  const end = marked ? AT.end : 6;
+  const squeeze = size > font ? 1.12 : 1.06;
   context.textBaseline = "middle";
-  const texts: [string, number, number][] = [];
+  const texts: [string, number, number, number][] = [];
   const sides: [string, number, number][] = [];
   for (const i of nodes) {
     const left = x[i] - w[i] / 2;
-    const side = roomy ? sideText(run, i) : "";
+    const side = at.zoom >= DETAIL.sides ? sideText(run, i) : "";
     const taken = side ? measure(side) * (small / FONT) + 6 : 0;
-    const room = ((w[i] - start - AT.end - taken) * FONT) / size;
-    texts.push([scene.label(i, room, measure), left + start, y[i] + 0.5]);
-    if (side && run.state[i] !== State.running)
-      sides.push([side, x[i] + w[i] / 2 - AT.end, y[i] + 0.5]);
+    let room = w[i] - start - end;
+    // Seen from near, time and name share the box; from further away the name comes first.
+    const wide = (measure(scene.name(i)) * size) / FONT;
+    const both = taken > 0 && (at.zoom >= DETAIL.shared || wide <= room - taken);
+    scene.sides[i] = both ? 1 : 0;
+    if (both) room -= taken;
+    const label = scene.label(i, (room * FONT * squeeze) / size, measure);
+    texts.push([label, left + start, y[i] + 0.5, room]);
+    if (both && run.state[i] !== State.running) {
+      sides.push([side, x[i] + w[i] / 2 - end, y[i] + 0.5]);
+    }
   }
   context.font = `${size}px ${family}`;
   context.textAlign = "left";
   context.fillStyle = theme.text;
-  for (const [text, tx, ty] of texts) context.fillText(text, tx, ty);
+  for (const [text, tx, ty, room] of texts) context.fillText(text, tx, ty, room);
   context.font = `${small}px ${family}`;
   context.textAlign = "right";
   context.fillStyle = theme.quiet;
   for (const [text, tx, ty] of sides) context.fillText(text, tx, ty);
 }
 
-function rings(look: Look, nodes: readonly number[], colour: string, width: number): void {
+function smallSize(theme: Theme): number {
+  return Math.max(10, SMALL * theme.scale);
+}
+
+function rings(
+  look: Look,
+  nodes: readonly number[],
+  colour: string,
+  width: number,
+  least = 2,
+): void {
   if (!nodes.length) return;
   const { context, scene, at } = look;
   const { x, y, w, h } = scene.graph;
-  const line = Math.max(width, 2 / at.zoom);
+  const line = Math.max(width, least / at.zoom);
   const out = 1.5 + line / 2;
   context.beginPath();
   for (const i of nodes) {
@@ -251,7 +281,7 @@ export function paintLive(look: LiveLook): boolean {
     const ends = new Set(look.edges.map((e) => scene.graph.edges[2 * e + 1]));
     if (at.zoom >= DETAIL.heads) heads(context, scene, ends);
   }
-  if (hovered >= 0) rings(look, [hovered], theme.quiet, 1.25);
+  if (hovered >= 0) rings(look, [hovered], theme.quiet, 1.25, 1.25);
   if (!run.counts[State.running]) return false;
   const moving = scene.nodes.within(shown(at, view)).filter((i) => run.state[i] === State.running);
   if (at.zoom >= DETAIL.marks) bars(look, moving);
@@ -283,13 +313,15 @@ function bars(look: LiveLook, nodes: readonly number[]): void {
     }
     context.fill();
   }
-  if (at.zoom < 0.5) return;
-  context.font = `${Math.max(10, SMALL * theme.scale)}px ${theme.font}`;
+  if (at.zoom < DETAIL.sides) return;
+  const end = at.zoom >= DETAIL.kinds ? AT.end : 6;
+  context.font = `${smallSize(theme)}px ${theme.font}`;
   context.textAlign = "right";
   context.textBaseline = "middle";
   context.fillStyle = theme.quiet;
   for (const i of nodes) {
+    if (!scene.sides[i]) continue;
     const text = duration(nodeSeconds(run, i, look.kernelNow), true);
-    context.fillText(text, x[i] + w[i] / 2 - AT.end, y[i] + 0.5);
+    context.fillText(text, x[i] + w[i] / 2 - end, y[i] + 0.5);
   }
 }

@@ -10,6 +10,8 @@ export class Scene {
   readonly edges: Grid;
   /** 1 for a node that an edge leads to: one arrow head serves all edges that end there. */
   readonly targets: Uint8Array;
+  /** 1 for a node whose box shows its time, as last painted. */
+  readonly sides: Uint8Array;
   #names: (string | undefined)[];
   #labels: (string | undefined)[];
   #widths: Float32Array;
@@ -18,16 +20,17 @@ export class Scene {
     const n = graph.names.length;
     const boxes = new Float32Array(4 * n);
     for (let i = 0; i < n; i++) {
-      const [half, tall] = [graph.w[i] / 2, graph.h / 2];
-      boxes.set(
-        [graph.x[i] - half, graph.y[i] - tall, graph.x[i] + half, graph.y[i] + tall],
-        4 * i,
-      );
+      const half = graph.w[i] / 2;
+      boxes[4 * i] = graph.x[i] - half;
+      boxes[4 * i + 1] = graph.y[i] - graph.h / 2;
+      boxes[4 * i + 2] = graph.x[i] + half;
+      boxes[4 * i + 3] = graph.y[i] + graph.h / 2;
     }
     this.nodes = new Grid(boxes, 160);
     this.curves = curves(graph);
     this.edges = new Grid(this.curves.boxes, 320);
     this.targets = new Uint8Array(n);
+    this.sides = new Uint8Array(n);
     for (let e = 1; e < graph.edges.length; e += 2) this.targets[graph.edges[e]] = 1;
     this.#names = new Array(n);
     this.#labels = new Array(n);
@@ -47,6 +50,11 @@ export class Scene {
       this.#labels[i] = shorten(this.name(i), width, measure);
     }
     return this.#labels[i] as string;
+  }
+
+  /** The font has changed: widths of names are other ones. */
+  forgetLabels(): void {
+    this.#widths.fill(-1);
   }
 
   /** Edges that touch one of the nodes. */

@@ -1,6 +1,6 @@
 // The page for looking: ?graph=17|80|1000|5000|empty|one|hostile & state=mixed|running|idle|done & theme=light|dark
 // & direction=LR|TB & height=480 & width=1100 & play=1. Without Jupyter.
-import { State, type WireStatus } from "../../src/core/types";
+import { State, type WireGraph, type WireStatus } from "../../src/core/types";
 import widget from "../../src/widget";
 import { bytes, classifiers, delta, FakeModel, graph, layered, type Spec, status } from "../fake";
 
@@ -32,10 +32,11 @@ function specs(): Spec[] {
   return layered(Number(which));
 }
 
-const list = specs();
+// A graph as the kernel laid it out may be put into the window before this script runs.
+const real = (window as unknown as { REAL_GRAPH?: WireGraph }).REAL_GRAPH;
+const list: Spec[] = real ? real.names.map((name) => ({ name, fn: "f" })) : specs();
 const n = list.length;
 const wire = graph(list, { direction: query.get("direction") === "TB" ? "TB" : "LR" });
-const real = (window as unknown as { REAL_GRAPH?: typeof wire }).REAL_GRAPH;
 
 function mixed(): WireStatus {
   const now = Date.now() / 1000;
