@@ -16,7 +16,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, TypeVar
 
@@ -40,7 +40,7 @@ class Disk(Protocol):
     """Files in folders, one level deep."""
 
     def address(self, *parts: str) -> str: ...
-    def open(self, folder: str, name: str) -> Any: ...
+    def open(self, folder: str, name: str, whole: bool = False) -> AbstractContextManager[Source]: ...
     def write(self, folder: str, name: str, fill: Callable[[Sink], None]) -> None: ...
     def set_aside(self, folder: str, name: str, source: Source | None) -> str | None: ...
     def prepare(self, folder: str) -> None: ...
@@ -86,7 +86,7 @@ class LocalDisk:
         return str(self.root.joinpath(*parts))
 
     @contextmanager
-    def open(self, folder: str, name: str) -> Iterator[LocalSource]:
+    def open(self, folder: str, name: str, whole: bool = False) -> Iterator[LocalSource]:
         with open(self.root / folder / name, "rb", buffering=0) as file:
             yield LocalSource(file)
 
@@ -169,17 +169,30 @@ def _as_oserror(method: Callable[..., T]) -> Callable[..., T]:
 
 
 class RemoteSource:
-    """A file at a remote address."""
+    """A file at a remote address, of which parts are read."""
 
-    def __init__(self, fs: Any, path: str, size: int) -> None:
-        self._fs, self._path, self.size = fs, path, size
+    def __init__(self, fs: Any, path: str) -> None:
+        self._fs, self._path = fs, path
+        self.size: int = _as_oserror(fs.info)(path)["size"]
 
-    @_as_oserror
     def read(self, start: int, stop: int) -> bytes:
-        return self._fs.cat_file(self._path, start=start, end=stop)
+        return _as_oserror(self._fs.cat_file)(self._path, start=start, end=stop)
 
     def stream(self) -> BinaryIO:
-        return self._fs.open(self._path, "rb", block_size=BLOCK)
+        raise NotImplementedError("a remote file is read in one go")
+
+
+class Fetched:
+    """A remote file that was read in one go, so that all of it is of one version."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data, self.size = data, len(data)
+
+    def read(self, start: int, stop: int) -> bytes:
+        return self._data[start:stop]
+
+    def stream(self) -> BinaryIO:
+        return io.BytesIO(self._data)  # shares the memory
 
 
 class RemoteDisk:
@@ -223,13 +236,9 @@ class RemoteDisk:
         return "/".join((self._address, *parts))
 
     @contextmanager
-    def open(self, folder: str, name: str) -> Iterator[RemoteSource]:
+    def open(self, folder: str, name: str, whole: bool = False) -> Iterator[RemoteSource | Fetched]:
         path = self._path(folder, name)
-        yield RemoteSource(self.fs, path, self._size(path))
-
-    @_as_oserror
-    def _size(self, path: str) -> int:
-        return self.fs.info(path)["size"]
+        yield Fetched(_as_oserror(self.fs.cat_file)(path)) if whole else RemoteSource(self.fs, path)
 
     @_as_oserror
     def _put(self, file: BinaryIO, path: str) -> None:

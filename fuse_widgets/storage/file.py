@@ -122,8 +122,8 @@ class FileStorage(Storage):
             self._disk.write(folder, name, fill)
 
     def read_task(self, workflow_name: str, task_name: str) -> Any:
-        found = self._read(workflow_name, task_name, taskfile.read_result)
-        if found is None:
+        found = self._read(workflow_name, task_name, payload=True)
+        if found is None or found[1] is None:
             raise TaskNotFoundError(
                 f"no task {shorten(task_name)!r} of workflow {shorten(workflow_name)!r} in {self.path}. "
                 "list_tasks(...) shows what is there.",
@@ -143,7 +143,7 @@ class FileStorage(Storage):
             ) from error
 
     def lookup(self, workflow_name: str, task_name: str) -> TaskRecord | None:
-        found = self._read(workflow_name, task_name, lambda source, header: None)
+        found = self._read(workflow_name, task_name, payload=False)
         if found is None:
             return None
         return _record(found[0], self._disk.address(*_place(workflow_name, task_name)))
@@ -178,37 +178,40 @@ class FileStorage(Storage):
             self._disk.remove_folder(safe_name(workflow_name))
 
     def _read(
-        self, workflow_name: str, task_name: str, part: Callable[[Source, dict[str, Any]], Any]
-    ) -> tuple[dict[str, Any], Any] | None:
-        """The header, and what `part` makes of the rest. A remote file that looks damaged is read a second
-        time, since it may have been replaced while it was read."""
+        self, workflow_name: str, task_name: str, payload: bool
+    ) -> tuple[dict[str, Any], Callable[[], Any] | None] | None:
+        """The header, and what unpickles the verified payload where that is asked for."""
         place = _place(workflow_name, task_name)
-        attempts = 1 if isinstance(self._disk, LocalDisk) else 2
+        # The parts of a remote file may be of two versions where it is replaced meanwhile: then read it again.
+        attempts = 1 if payload or isinstance(self._disk, LocalDisk) else 5
         with self._refused("could not be read", workflow_name, task_name):
-            for attempt in range(attempts):
+            while True:
+                attempts -= 1
                 try:
-                    with self._disk.open(*place) as source:
+                    with self._disk.open(*place, whole=payload) as source:
                         try:
-                            header = taskfile.read_header(source)
-                            if (header["workflow"], header["task"]) != (workflow_name, task_name):
-                                raise Damage(
-                                    f"it holds {shorten(header['task'])!r} of workflow {shorten(header['workflow'])!r}"
-                                )
-                            return header, part(source, header)
+                            header = self._header_of(source, workflow_name, task_name)
+                            return header, taskfile.read_result(source, header) if payload else None
                         except Damage as damage:
-                            if attempt + 1 == attempts:
+                            if not attempts:
                                 raise self._set_aside(workflow_name, task_name, source, str(damage)) from None
                 except FileNotFoundError:
                     return None
-                except NewerFormat as newer:
-                    raise StorageError(
-                        f"task {shorten(task_name)!r} was saved by a later version of fuse_widgets (format "
-                        f"{newer}): install that, or run the node again.",
-                        workflow=workflow_name,
-                        task=task_name,
-                        path=self._disk.address(*place),
-                    ) from None
-        return None
+
+    def _header_of(self, source: Source, workflow_name: str, task_name: str) -> dict[str, Any]:
+        try:
+            header = taskfile.read_header(source)
+        except NewerFormat as newer:
+            raise StorageError(
+                f"task {shorten(task_name)!r} was saved by a later version of fuse_widgets (format {newer}): "
+                "install that, or run the node again.",
+                workflow=workflow_name,
+                task=task_name,
+                path=self._disk.address(*_place(workflow_name, task_name)),
+            ) from None
+        if (header["workflow"], header["task"]) != (workflow_name, task_name):
+            raise Damage(f"it holds {shorten(header['task'])!r} of workflow {shorten(header['workflow'])!r}")
+        return header
 
     def _set_aside(self, workflow: str, task: str, source: Source, reason: str) -> DamagedTaskError:
         place = _place(workflow, task)
