@@ -11,8 +11,8 @@ QUIET_LAB := $(VENV)/bin/jupyter labextension disable --level=sys_prefix \
 PIP := FUSE_WIDGETS_SKIP_JS=1 $(PY) -m pip install --quiet --disable-pip-version-check
 NOTEBOOK := examples/01_first_workflow.ipynb
 
-# Each runs by itself, as a module; a name with an underscore before it is a helper.
-BENCHMARKS := $(patsubst tests/benchmarks/%.py,%,$(wildcard tests/benchmarks/[a-z]*.py))
+# Each runs by itself, as a module, and is named after what it compares.
+BENCHMARKS := $(patsubst tests/benchmarks/%.py,%,$(wildcard tests/benchmarks/*_vs_*.py))
 PYTEST := $(PY) -m pytest
 NOT_UNIT := --ignore=tests/browser --ignore=tests/benchmarks
 
