@@ -75,7 +75,7 @@ class FileStorage(Storage):
         folder = safe_name(workflow_name)
         with self._refused("could not be made", workflow_name):
             self._disk.prepare(folder)
-            if WORKFLOW not in self._disk.names(folder):
+            if not self._disk.names(folder):  # every task names its workflow too
                 text = json.dumps({"workflow": workflow_name}).encode()
                 self._disk.write(folder, WORKFLOW, lambda sink: sink.write(text) and None)
 

@@ -36,7 +36,11 @@ def s3() -> Iterator[dict[str, object]]:
         port = probe.getsockname()[1]
     server = moto_server.ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
     server.start()
-    options = {"key": "key", "secret": "secret", "client_kwargs": {"endpoint_url": f"http://127.0.0.1:{port}"}}
+    options = {
+        "key": "key",
+        "secret": "secret",
+        "client_kwargs": {"endpoint_url": f"http://127.0.0.1:{port}"},
+    }
     patch = pytest.MonkeyPatch()
     patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
@@ -65,7 +69,6 @@ def open_storage(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[...
 @pytest.fixture
 def storage(open_storage: Callable[..., FileStorage]) -> FileStorage:
     return open_storage()
-
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -30,9 +30,42 @@ from fuse_widgets.storage.base import Storage, register_kind
 from fuse_widgets.storage.naming import safe_name
 
 NAMES = [
-    *("plain", "moons, RBF SVM-model", "a/b", "../../etc/passwd", "..", ".", "", " ", "/", "\\", "C:\\x", "~"),
-    *("A", "a", "é", "e\u0301", "con", "NUL.txt", "x.task", "x.part", "workflow.json", "*?<>|:\"'", "line\nbreak\0"),
-    *("🌋 emoji", "<script>alert(1)</script>", "%2e%2e%2f", "\ud800 lone", "x" * 10_000, "x" * 9_999 + "y", "-rf"),
+    *(
+        "plain",
+        "moons, RBF SVM-model",
+        "a/b",
+        "../../etc/passwd",
+        "..",
+        ".",
+        "",
+        " ",
+        "/",
+        "\\",
+        "C:\\x",
+        "~",
+    ),
+    *(
+        "A",
+        "a",
+        "é",
+        "e\u0301",
+        "con",
+        "NUL.txt",
+        "x.task",
+        "x.part",
+        "workflow.json",
+        "*?<>|:\"'",
+        "line\nbreak\0",
+    ),
+    *(
+        "🌋 emoji",
+        "<script>alert(1)</script>",
+        "%2e%2e%2f",
+        "\ud800 lone",
+        "x" * 10_000,
+        "x" * 9_999 + "y",
+        "-rf",
+    ),
 ]
 
 
@@ -92,7 +125,9 @@ def test_lookup_tells_what_was_saved_without_the_result(storage):
     assert record.meta == {"seconds": 1.5, "note": "é"}
     assert 800_000 < record.size < 801_000
     assert record.path.startswith(storage.path)
-    assert re.fullmatch(r"<task 'task' of 'wf': 800,\d{3} bytes, \d{4}-\d\d-\d\d \d\d:\d\d:\d\d>", repr(record))
+    assert re.fullmatch(
+        r"<task 'task' of 'wf': 800,\d{3} bytes, \d{4}-\d\d-\d\d \d\d:\d\d:\d\d>", repr(record)
+    )
     storage.save("wf", "other", 1)
     assert storage.lookup("wf", "other").fingerprint is None
     assert storage.lookup("wf", "other").saved_at >= record.saved_at
@@ -235,9 +270,13 @@ class Mute(Exception):
         raise RuntimeError("no text")
 
 
-@pytest.mark.parametrize("error", [OSError(28, "full"), Mute(), MemoryError()], ids=lambda e: type(e).__name__)
+@pytest.mark.parametrize(
+    "error", [OSError(28, "full"), Mute(), MemoryError()], ids=lambda e: type(e).__name__
+)
 def test_a_result_whose_pickling_raises_anything_is_unsaveable(local, error):
-    with pytest.raises(UnsaveableResultError, match=f"Hostile cannot be pickled .{type(error).__name__}") as caught:
+    with pytest.raises(
+        UnsaveableResultError, match=f"Hostile cannot be pickled .{type(error).__name__}"
+    ) as caught:
         local.save("wf", "task", Hostile(error))
     assert caught.value.__cause__ is error
     assert _files(local) == []
@@ -247,7 +286,9 @@ def test_a_result_nested_deeper_than_the_stack_is_unsaveable(local):
     deep: list = []
     for _ in range(100_000):
         deep = [deep]
-    with pytest.raises(UnsaveableResultError, match="its type list cannot be pickled .PicklingError: .* recursion"):
+    with pytest.raises(
+        UnsaveableResultError, match="its type list cannot be pickled .PicklingError: .* recursion"
+    ):
         local.save("wf", "task", deep)
     while deep:
         deep = deep.pop()
@@ -345,8 +386,11 @@ def test_paths(tmp_path, monkeypatch):
         ({"path": ""}, "the path of a storage is a folder or an address, not ''"),
         ({"path": 3}, "the path of a storage is a folder or an address, not 3"),
         ({"path": "nope://x"}, "the address 'nope://x' cannot be used: Protocol not known: nope"),
-        ({"path": "x", "match": "often"}, "match='often' is unknown: use \"fingerprint\" or \"name\"."),
-        ({"path": "x", "storage_options": {"a": 1}}, "storage_options are for remote addresses; 'x' is a folder"),
+        ({"path": "x", "match": "often"}, 'match=\'often\' is unknown: use "fingerprint" or "name".'),
+        (
+            {"path": "x", "storage_options": {"a": 1}},
+            "storage_options are for remote addresses; 'x' is a folder",
+        ),
     ],
 )
 def test_what_cannot_be_a_storage_is_refused_at_once(arguments, message):
@@ -368,7 +412,10 @@ def test_the_factory_makes_what_is_described(tmp_path):
         ({"kind": "tape"}, "storage kind 'tape' is unknown: use 'file' or 'ray'."),
         ({}, "storage kind None is unknown: use 'file' or 'ray'."),
         ({"kind": "file"}, "storage kind 'file' needs the option 'path'."),
-        ({"kind": "file", "options": {"path": "x", "pth": 1}}, "storage kind 'file' has no option 'pth': it has "),
+        (
+            {"kind": "file", "options": {"path": "x", "pth": 1}},
+            "storage kind 'file' has no option 'pth': it has ",
+        ),
         ({"kind": "file", "options": 3}, "options of storage kind 'file' are a dict, not 3."),
         ({"kind": "file", "option": {}}, 'a storage has "kind" and "options", and no \'option\'.'),
         ("file", 'a storage is described by {"kind": "file", "options": {"path": ...}}, not by \'file\'.'),
@@ -402,5 +449,3 @@ def test_errors_survive_pickling():
 
 def _files(storage):
     return [file for _, _, files in os.walk(storage.path) for file in files]
-
-

@@ -161,7 +161,11 @@ CHANGES = {
         "from math import cos as g\ndef f(): return g(1)",
         "code changed (g)",
     ),
-    "another module": ("import json as m\ndef f(): return m", "import math as m\ndef f(): return m", "code changed (m)"),
+    "another module": (
+        "import json as m\ndef f(): return m",
+        "import math as m\ndef f(): return m",
+        "code changed (m)",
+    ),
     "two things": (
         "N = 1\ndef g(): return 1\ndef f(): return g() + N",
         "N = 2\ndef g(): return 2\ndef f(): return g() + N",
@@ -338,7 +342,9 @@ def test_the_same_in_processes_with_other_hash_seeds(tmp_path):
     one, two = (json.loads(process.communicate(json.dumps(cells))[0]) for process in found)
     assert one == two
     assert len(one) == len(cells) + 1
-    here = {name: fingerprint_all(node_of(notebook(cells[name], workflow=workflow)["f"])).digest for name in cells}
+    here = {
+        name: fingerprint_all(node_of(notebook(cells[name], workflow=workflow)["f"])).digest for name in cells
+    }
     assert here == {name: one[name] for name in cells}
 
 
@@ -438,7 +444,9 @@ def test_a_function_that_holds_itself_has_a_fingerprint_whatever_was_looked_at_b
 def test_methods_and_constructors_of_decorated_classes():
     def nodes(body="self.k", k=1):
         Model = workflow(
-            notebook(f"class Model:\n def __init__(self, k): self.k = k\n def fit(self, x): return {body}\n")["Model"]
+            notebook(f"class Model:\n def __init__(self, k): self.k = k\n def fit(self, x): return {body}\n")[
+                "Model"
+            ]
         )
         model = Model(k).set_name("model")
         return model, model.fit(3)
@@ -484,7 +492,10 @@ def test_a_node_without_arguments_takes_few_microseconds():
     nodes: list[Node] = [node_of(notebook("def g(): return 1\ndef f(): return g()")["f"])]
     nodes += [workflow(nodes[0].func)() for _ in range(2000)]
     cache = FingerprintCache()
-    best = min(_timed(lambda: [fingerprint(node, {}, cache=cache).digest for node in nodes], perf_counter) for _ in range(3))
+    best = min(
+        _timed(lambda: [fingerprint(node, {}, cache=cache).digest for node in nodes], perf_counter)
+        for _ in range(3)
+    )
     assert best / len(nodes) < 60e-6
 
 

@@ -106,7 +106,10 @@ EQUAL = {
     "one list twice": (lambda: [[1], [1]], lambda: (lambda t: [t, t])([1])),
     "dicts": (lambda: {"a": 1, "b": [2]}, lambda: {"b": [2], "a": 1}),
     "sets": (lambda: set("abcdef"), lambda: set("fedcba")),
-    "frozen sets of tuples": (lambda: frozenset([(1, "a"), (2, "b")]), lambda: frozenset([(2, "b"), (1, "a")])),
+    "frozen sets of tuples": (
+        lambda: frozenset([(1, "a"), (2, "b")]),
+        lambda: frozenset([(2, "b"), (1, "a")]),
+    ),
     "nested": (lambda: {"k": [{"a", "b"}, (1, {"x": 2.0})]}, lambda: {"k": [{"b", "a"}, (1, {"x": 2.0})]}),
     "arrays": (lambda: np.arange(6.0).reshape(2, 3), lambda: np.asfortranarray(np.arange(6.0).reshape(2, 3))),
     "views": (lambda: np.arange(10)[::2], lambda: np.array([0, 2, 4, 6, 8])),
@@ -117,7 +120,8 @@ EQUAL = {
     "records with padding": (
         lambda: np.array([(1, 2.0)], dtype=np.dtype([("a", "i1"), ("b", "f8")], align=True)),
         lambda: np.frombuffer(
-            b"\x01" + b"\xff" * 7 + np.float64(2).tobytes(), dtype=np.dtype([("a", "i1"), ("b", "f8")], align=True)
+            b"\x01" + b"\xff" * 7 + np.float64(2).tobytes(),
+            dtype=np.dtype([("a", "i1"), ("b", "f8")], align=True),
         ),
     ),
     "text arrays": (lambda: np.array(["a", "bc"]), lambda: np.array(["a", "xx", "bc"])[::2]),
@@ -141,7 +145,10 @@ EQUAL = {
     "objects": (lambda: Thing(a=1, b=[2]), lambda: Thing(b=[2], a=1)),
     "objects with slots": (lambda: Slotted(1, "a"), lambda: Slotted(1, "a")),
     "objects that hold each other": (with_cycle, with_cycle),
-    "functions": (lambda: notebook("def g(a): return a")["g"], lambda: notebook("def g(a):\n\n return a")["g"]),
+    "functions": (
+        lambda: notebook("def g(a): return a")["g"],
+        lambda: notebook("def g(a):\n\n return a")["g"],
+    ),
     "partials": (lambda: functools.partial(int, base=2), lambda: functools.partial(int, base=2)),
     "modules": (lambda: re, lambda: re),
     "generators of random numbers": (lambda: generator_after(3), lambda: generator_after(3)),
@@ -154,15 +161,67 @@ EQUAL = {
 # Values that differ from each other, however alike.
 DIFFERENT = [
     *(None, 0, 1, True, False, 0.0, -0.0, 1.0, 1 + 0j, "", "1", b"1", "None", 2**70, -(2**70), Ellipsis),
-    *([], (), {}, set(), frozenset(), [1], (1,), {1}, {1: 1}, [[1]], ["1"], [1.0], [True], ["a", "b"], ["ab"]),
+    *(
+        [],
+        (),
+        {},
+        set(),
+        frozenset(),
+        [1],
+        (1,),
+        {1},
+        {1: 1},
+        [[1]],
+        ["1"],
+        [1.0],
+        [True],
+        ["a", "b"],
+        ["ab"],
+    ),
     *(["ab", "c"], ["a", "bc"], [1, 23], [12, 3], {"a": "b"}, {"b": "a"}, [["a"], "b"], ["a", ["b"]]),
     *(OrderedDict(a=1, b=2), OrderedDict(b=2, a=1), {"a": 1, "b": 2}, Counter("aab"), defaultdict(int, a=1)),
-    *(Point(1, 2), (1, 2), Point(2, 1), deque([1]), deque([1], maxlen=3), range(3), slice(1, 2), bytearray(b"1")),
-    *(datetime.date(2020, 1, 1), datetime.datetime(2020, 1, 1), decimal.Decimal("1.0"), decimal.Decimal("1.00")),
-    *(pathlib.PurePosixPath("a"), re.compile("a"), re.compile("a", re.I), uuid.UUID(int=1), int, str, len, sorted),
-    *(np.float64(1), np.float32(1), np.int64(1), np.array(1), np.array([1]), np.array([1.0]), np.array([[1]])),
+    *(
+        Point(1, 2),
+        (1, 2),
+        Point(2, 1),
+        deque([1]),
+        deque([1], maxlen=3),
+        range(3),
+        slice(1, 2),
+        bytearray(b"1"),
+    ),
+    *(
+        datetime.date(2020, 1, 1),
+        datetime.datetime(2020, 1, 1),
+        decimal.Decimal("1.0"),
+        decimal.Decimal("1.00"),
+    ),
+    *(
+        pathlib.PurePosixPath("a"),
+        re.compile("a"),
+        re.compile("a", re.I),
+        uuid.UUID(int=1),
+        int,
+        str,
+        len,
+        sorted,
+    ),
+    *(
+        np.float64(1),
+        np.float32(1),
+        np.int64(1),
+        np.array(1),
+        np.array([1]),
+        np.array([1.0]),
+        np.array([[1]]),
+    ),
     *(np.array([1], dtype="i4"), np.array([1], dtype=object), np.array(["1"], dtype=object), np.array(["1"])),
-    *(np.array(["2020"], dtype="M8[D]"), np.array(["2020"], dtype="M8[s]"), np.zeros((2, 3)), np.zeros((3, 2))),
+    *(
+        np.array(["2020"], dtype="M8[D]"),
+        np.array(["2020"], dtype="M8[s]"),
+        np.zeros((2, 3)),
+        np.zeros((3, 2)),
+    ),
     *(np.dtype("f4"), np.dtype("f8"), np.array(["1"], dtype=np.dtypes.StringDType())),
     *(np.ma.masked_array([1, 2], [0, 1]), np.ma.masked_array([1, 2], [1, 0])),
     *(pd.Series([1]), pd.Series([1], name="a"), pd.Series([1], index=[1]), pd.Series([1.0]), pd.Index([1])),
@@ -170,11 +229,21 @@ DIFFERENT = [
     *(pd.Series(["a", "b"], dtype="category"), pd.Series(pd.Categorical(["a", "b"], ordered=True))),
     *(frame(), frame(i=[1, 2, 4]), frame(s=["a", None, "c"]), frame(s=["a", "", long_text()]), frame().T),
     *(frame().rename(columns={"i": "j"}), frame(n=pd.array([1, 0, 3], dtype="Int64")), frame().iloc[::-1]),
-    *(frame(t=pd.to_datetime(["2020-01-01", "2020-01-03", None])), frame(o=np.array([{1, 3}, "x", 3.0], dtype=object))),
+    *(
+        frame(t=pd.to_datetime(["2020-01-01", "2020-01-03", None])),
+        frame(o=np.array([{1, 3}, "x", 3.0], dtype=object)),
+    ),
     *(pd.Timestamp("2020-01-01"), pd.Timestamp("2020-01-01", tz="UTC"), pd.NaT, pd.NA),
     *(Thing(), Thing(a=1), Thing(a=2), Thing(b=1), Slotted(1), Slotted(2), types.SimpleNamespace(a=1)),
     *(generator_after(0), generator_after(1), np.random.RandomState(1), np.random.RandomState(2)),
-    *(functools.partial(int, base=2), functools.partial(int, base=3), "a".upper, "b".upper, [].append, [1].append),
+    *(
+        functools.partial(int, base=2),
+        functools.partial(int, base=3),
+        "a".upper,
+        "b".upper,
+        [].append,
+        [1].append,
+    ),
     *(notebook("def g(a): return a")["g"], notebook("def g(a): return b")["g"], lambda: 1, lambda: 2),
     *(long_text(), long_text() + "x", list(range(100)), [*range(99), 100], [1, 1.0], [1.0, 1]),
 ]
@@ -254,7 +323,10 @@ def test_the_memory_order_of_arrays_does_not_count(array):
 
 
 UNSTABLE = {
-    "a lock": (threading.Lock, "_thread.lock cannot be compared between runs (cannot pickle '_thread.lock' object)"),
+    "a lock": (
+        threading.Lock,
+        "_thread.lock cannot be compared between runs (cannot pickle '_thread.lock' object)",
+    ),
     "an open file": (tempfile.TemporaryFile, "_io.BufferedRandom is an open file"),
     "a generator": (
         lambda: (i for i in range(3)),
@@ -273,7 +345,9 @@ def test_what_cannot_be_compared_matches_nothing_and_says_why(case):
     value = make()
     one, same = (fingerprint(f(value), {}) for _ in range(2))
     assert one.difference(same) == f"argument x cannot be fingerprinted: {why}"
-    assert one.difference(Fingerprint.from_json(one.to_json())) == f"argument x cannot be fingerprinted: {why}"
+    assert (
+        one.difference(Fingerprint.from_json(one.to_json())) == f"argument x cannot be fingerprinted: {why}"
+    )
     assert one.digest != same.digest
     if hasattr(value, "close"):
         value.close()
