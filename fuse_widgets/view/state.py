@@ -81,7 +81,7 @@ class StatusColumns:
         self.seq = 0
         self._lock = threading.Lock()
         self._begin_run(0)
-        self._reset = False
+        self._reset = self._changed = False
 
     def _begin_run(self, number: int) -> None:
         count = len(self.index)

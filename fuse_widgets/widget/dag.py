@@ -67,6 +67,8 @@ class DAGWidget(anywidget.AnyWidget):
         sync=True, echo_update=False, to_json=lambda columns, widget: columns.to_wire()
     )
 
+    _following = False
+
     def __init__(self, workflow: BaseWorkflow, *, direction: str = "LR", height: int = 420) -> None:
         if not isinstance(workflow, BaseWorkflow):
             raise TypeError(
@@ -83,6 +85,7 @@ class DAGWidget(anywidget.AnyWidget):
         self._route_to_subshell()
         self.on_msg(self._on_message)
         self._unsubscribe = workflow.subscribe(self._on_events)
+        self._following = True
         if workflow.last_run is not None and workflow.active_run is None:
             self._on_events(list(workflow.last_run.events))
 
@@ -119,7 +122,8 @@ class DAGWidget(anywidget.AnyWidget):
 
     def close(self) -> None:
         """End the connection to the browser and to the workflow."""
-        self._unsubscribe()
+        if self._following:
+            self._unsubscribe()
         super().close()
 
     def _save(self, path: str | os.PathLike[str], text: str) -> Path:
@@ -157,7 +161,7 @@ class DAGWidget(anywidget.AnyWidget):
 
     @traitlets.observe("direction")
     def _on_direction(self, _change: Any) -> None:
-        if hasattr(self, "_unsubscribe"):
+        if self._following:
             bridge.post(self, self._refresh)
 
     @traitlets.validate("selected")

@@ -90,17 +90,20 @@ class Lab:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def api(self, path: str, method: str = "GET") -> Any:
+    def api(self, path: str, method: str = "GET", body: Any = None) -> Any:
         """Ask the server's REST interface."""
         request = urllib.request.Request(
-            f"{self.url}/api/{path}", method=method, headers={"Authorization": f"token {self.token}"}
+            f"{self.url}/api/{path}",
+            method=method,
+            headers={"Authorization": f"token {self.token}"},
+            data=None if body is None else json.dumps(body).encode(),
         )
         with urllib.request.urlopen(request, timeout=30) as answer:
             text = answer.read()
         return json.loads(text) if text else None
 
     def write(self, cells: list[str], *, kernel: str = "python3") -> str:
-        """Write a notebook with these code cells; returns its name."""
+        """Write a notebook with these code cells and start a kernel for it; returns its name."""
         name = f"{uuid.uuid4().hex[:8]}.ipynb"
         notebook = {
             "nbformat": 4,
@@ -115,6 +118,8 @@ class Lab:
             ],
         }  # fmt: skip
         (self.notebooks / name).write_text(json.dumps(notebook))
+        session = {"path": name, "name": name, "type": "notebook", "kernel": {"name": kernel}}
+        self.api("sessions", "POST", session)  # with a kernel there, JupyterLab does not ask for one
         return name
 
     def need_kernel(self, name: str) -> None:

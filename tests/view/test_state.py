@@ -39,6 +39,7 @@ def test_states_begin_pending_and_nothing_is_to_be_sent() -> None:
     columns = StatusColumns(NAMES)
     assert dict(columns.states()) == {"a": "pending", "b": "pending", "c": "pending"}
     assert columns.progress()["state"] == "idle"
+    assert columns.take_delta() is None
     wire = columns.to_wire()
     assert (wire["run_state"], wire["state"], wire["started"]) == ("idle", b"\0\0\0", None)
 
