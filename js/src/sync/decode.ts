@@ -23,9 +23,10 @@ interface ArrayType<T> {
  */
 export function column<T>(type: ArrayType<T>, bytes: Bytes | undefined, what: string): T {
   if (bytes === undefined || bytes === null) throw new Error(`the column ${what} is missing`);
+  // Not `instanceof`: bytes may come from another frame, with its own ArrayBuffer.
   const view = ArrayBuffer.isView(bytes) ? bytes : new Uint8Array(bytes);
   const size = type.BYTES_PER_ELEMENT;
-  if (!(view?.buffer instanceof Object) || view.byteLength % size !== 0) {
+  if (view.byteLength % size !== 0) {
     throw new Error(`the column ${what} has ${view.byteLength} bytes, not a multiple of ${size}`);
   }
   const { buffer, byteOffset, byteLength } = view;

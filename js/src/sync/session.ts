@@ -27,8 +27,7 @@ export class Session {
   message: Message = NOTHING;
   /** The commands that wait for a reply. */
   readonly waiting = new Map<CommandName, number>();
-  /** Why the graph could not be read, "" where it could. */
-  fault = "";
+  #faults = new Map<string, string>();
   #listeners = new Set<(topic: Topic) => void>();
   #requests: Requests;
   #gap: ReturnType<typeof setTimeout> | undefined;
@@ -65,6 +64,11 @@ export class Session {
   subscribe(listener: (topic: Topic) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** Why the newest graph, status or delta could not be read, "" where they could. */
+  get fault(): string {
+    return this.#faults.values().next().value ?? "";
   }
 
   get listeners(): number {
@@ -125,24 +129,22 @@ export class Session {
     this.signal.addEventListener("abort", () => this.model.off(event, listener));
   }
 
-  #guarded(read: () => void): void {
+  #guarded(what: "graph" | "status" | "delta", read: () => void): void {
+    const before = this.fault;
     try {
       read();
-      if (this.fault) {
-        this.fault = "";
-        this.#tell("fault");
-      }
+      this.#faults.delete(what);
     } catch (error) {
       console.error("fuse_widgets:", error);
-      this.fault = error instanceof Error ? error.message : String(error);
-      this.#tell("fault");
+      this.#faults.set(what, error instanceof Error ? error.message : String(error));
     }
+    if (this.fault !== before) this.#tell("fault");
   }
 
   #readGraph(): void {
     const wire = this.model.get("_graph");
     if (!wire?.names || this.store.graph?.version === wire.version) return;
-    this.#guarded(() => this.store.setGraph(decodeGraph(wire)));
+    this.#guarded("graph", () => this.store.setGraph(decodeGraph(wire)));
     // Both may have come in one message, and the status that belongs to this graph was read before it.
     this.#readStatus();
   }
@@ -150,7 +152,7 @@ export class Session {
   #readStatus(): void {
     const wire = this.model.get("_status");
     if (!wire?.state) return;
-    this.#guarded(() => this.store.setStatus(decodeStatus(wire)));
+    this.#guarded("status", () => this.store.setStatus(decodeStatus(wire)));
     if (this.#asked && !this.store.behind) {
       this.#asked = 0;
       this.store.setLive(true);
@@ -158,7 +160,7 @@ export class Session {
   }
 
   #readDelta(head: DeltaHead, bytes: DataView | undefined): void {
-    this.#guarded(() => this.store.receive(decodeDelta(head, bytes)));
+    this.#guarded("delta", () => this.store.receive(decodeDelta(head, bytes)));
   }
 
   #readReply(reply: Reply): void {

@@ -53,6 +53,7 @@ export function mount(session: Session, el: HTMLElement, signal: AbortSignal): H
   gestures(graph, { hover: (node) => card.hover(node), hint: say }, signal);
 
   const tick = (): void => {
+    timers.stop("progress");
     if (!isActive(store.run.runState) || !store.live) return;
     toolbar.tick();
     card.update();
