@@ -34,7 +34,8 @@ def python(*args: str | Path, cwd: Path | None = None, env: dict[str, str] | Non
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the checkout without what git ignores, except the built front end."""
+    """A copy of the checkout without what git ignores, except the front end, which is built here if need be."""
+    python(sys.executable, ROOT / "js" / "hatch_build.py", "build")
     folder = tmp_path_factory.mktemp("checkout") / "fuse_widgets"
     ignored = shutil.ignore_patterns(
         ".git",
