@@ -19,7 +19,7 @@ from ._crossings import order_layers
 from ._layers import assign_layers, insert_dummies, topological_order
 from ._packing import Part, grid, pack, split_components
 
-__all__ = ["Layout", "box_widths", "layered_layout"]
+__all__ = ["Layout", "box_widths", "layered_layout", "text_width"]
 
 #: Distances in CSS pixels for each direction: between layers, between boxes of one layer.
 LAYER_GAP = {"LR": 56.0, "TB": 44.0}
@@ -219,6 +219,11 @@ def _advance(char: str) -> float:
     return 0.73 if category == "Lu" else 0.6
 
 
+def text_width(text: str, size: float = 13.0) -> float:
+    """Return about how wide a text is drawn on one line, in px, in a face as wide as Helvetica."""
+    return size * sum([_advance(char) for char in text])
+
+
 def box_widths(
     names: Iterable[str],
     *,
@@ -231,7 +236,7 @@ def box_widths(
 
     Parameters
     ----------
-    names: texts of any length; line breaks and control characters count as a space.
+    names: texts of any length; line breaks and control characters count as a space, no text as `(no name)`.
     extra: px for what stands beside the name (icon, seconds, padding).
     minimum, maximum: bounds of the result in px.
     size: font size in px.
@@ -240,7 +245,7 @@ def box_widths(
     enough = (maximum - extra) / size
     for name in names:
         em = 0.0
-        for char in name:
+        for char in name or "(no name)":
             em += _advance(char)
             if em > enough:
                 break
