@@ -74,63 +74,74 @@ def join(parts: Iterable[bytes]) -> bytes:
 
 
 def _read(code: CodeType, token: Callable[[Any], bytes]) -> CodeFacts:
-    instructions = []
+    steps: list[dis.Instruction] = []
     ordinals: dict[int, int] = {}
-    for instruction in dis.get_instructions(code):
-        ordinals[instruction.offset] = len(instructions)
-        if instruction.opcode != dis.EXTENDED_ARG:
-            instructions.append(instruction)
-    reads: set[str] = set()
-    fills: set[str] = set()
-    state: set[str] = set()
-    own: set[str] = set()
-    global_names: set[str] = set()
+    for step in dis.get_instructions(code):
+        ordinals[step.offset] = len(steps)
+        if step.opcode != dis.EXTENDED_ARG:
+            steps.append(step)
+    uses = _Uses()
     parts: list[bytes] = []
-    for i, step in enumerate(instructions):
-        name = step.opname
-        if name in _GLOBAL_READS or name in _CELL_READS:
-            if name in _GLOBAL_READS:
-                global_names.add(step.argval)
-            (fills if _only_fills(instructions, i) else reads).add(step.argval)
-        elif name in _GLOBAL_WRITES:
-            own.add(step.argval)
-        elif name in _CELL_WRITES:
-            state.add(step.argval)
-        if _is_place(instructions, i):
+    for i, step in enumerate(steps):
+        uses.note(steps, i)
+        if _is_place(steps, i):
             continue
-        parts.append(name.encode())
-        if step.opcode in _CONSTS:
-            if isinstance(step.argval, CodeType):
-                inner = facts(step.argval, token)
-                parts.append(inner.digest)
-                global_names.update(inner.names)
-                reads.update(set(inner.names) - inner.fills)
-                reads.update(set(step.argval.co_freevars) - inner.fills - inner.state)
-                fills.update(inner.fills)
-                state.update(inner.state)
-            else:
-                parts.append(token(step.argval))
+        parts.append(step.opname.encode())
+        if isinstance(step.argval, CodeType):
+            inner = facts(step.argval, token)
+            uses.note_nested(step.argval, inner)
+            parts.append(inner.digest)
+        elif step.opcode in _CONSTS:
+            parts.append(token(step.argval))
         elif step.opcode in _NAMED:
             parts.append(repr(step.argval).encode())
         elif step.opcode in _JUMPS:
             parts.append(b"%d" % ordinals.get(step.argval, -1))
         else:
             parts.append(repr(step.arg).encode())
-    count = code.co_argcount + code.co_kwonlyargcount + sum(bool(code.co_flags & flag) for flag in (4, 8))
+    counts = (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags & _FLAGS)
+    taken = code.co_argcount + code.co_kwonlyargcount + sum(bool(code.co_flags & flag) for flag in (4, 8))
     parts += [
-        repr(
-            (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags & _FLAGS)
-        ).encode(),
-        repr(code.co_varnames[:count]).encode(),
+        repr((counts, code.co_varnames[:taken])).encode(),
         getattr(code, "co_exceptiontable", b""),
         b"%d.%d" % sys.version_info[:2],
     ]
     return CodeFacts(
         digest=join(parts),
-        names=tuple(sorted(n for n in global_names - own if not (n.startswith("__") and n.endswith("__")))),
-        state=frozenset(state),
-        fills=frozenset(fills - reads),
+        names=tuple(
+            sorted(n for n in uses.names - uses.own if not (n.startswith("__") and n.endswith("__")))
+        ),
+        state=frozenset(uses.state),
+        fills=frozenset(uses.fills - uses.reads),
     )
+
+
+class _Uses:
+    """What a code object does with names that are not its own: global ones and those of closures."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+        self.own: set[str] = set()
+        self.state: set[str] = set()
+        self.reads: set[str] = set()
+        self.fills: set[str] = set()
+
+    def note(self, steps: list[dis.Instruction], i: int) -> None:
+        step = steps[i]
+        if step.opname in _GLOBAL_READS or step.opname in _CELL_READS:
+            if step.opname in _GLOBAL_READS:
+                self.names.add(step.argval)
+            (self.fills if _only_fills(steps, i) else self.reads).add(step.argval)
+        elif step.opname in _GLOBAL_WRITES:
+            self.own.add(step.argval)
+        elif step.opname in _CELL_WRITES:
+            self.state.add(step.argval)
+
+    def note_nested(self, code: CodeType, inner: CodeFacts) -> None:
+        self.names.update(inner.names)
+        self.fills.update(inner.fills)
+        self.state.update(inner.state)
+        self.reads.update({*inner.names, *code.co_freevars} - inner.fills - inner.state)
 
 
 def _only_fills(steps: list[dis.Instruction], i: int) -> bool:

@@ -10,7 +10,7 @@ import inspect
 import re
 import types
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..engine.nodes import MethodCall, Node, NodeItem, ObservedFunction, WorkflowClass, WorkflowFunction
@@ -65,7 +65,8 @@ class Functions(Values):
 
     def follow(self, refs: list[Ref]) -> dict[str, str]:
         """Entries of global names, and of those that the functions and classes under these names refer to."""
-        home, names = self._module, {}
+        home = self._module
+        names: dict[str, str] = {}
         seen = set()
         waiting = list(refs)
         before = self._in_code
@@ -109,11 +110,20 @@ class Functions(Values):
         if isinstance(value, WorkflowFunction | WorkflowClass):
             return self.token(value.func)
         if isinstance(value, ObservedFunction):
-            return self.token(value.__wrapped__)  # type: ignore[attr-defined]
+            return self.token(value._func)
         if isinstance(value, MethodCall):
-            return join(
-                (b"call", value.name.encode(), self.token(inspect.getattr_static(value.cls, value.name)))
-            )
+            method = inspect.getattr_static(value.cls, value.name)
+            return join((b"call", value.name.encode(), self.token(method)))
+        if isinstance(value, types.CodeType):
+            return facts(value, self.token).digest
+        if isinstance(value, Node):
+            return join((b"node", value.name.encode("utf-8", "surrogatepass")))
+        if isinstance(value, NodeItem):
+            return join((b"item", self.token(value.node), self.token(value.path)))
+        return self._wrapper(value)
+
+    def _wrapper(self, value: Any) -> bytes | None:
+        """The token of what holds a function without being one; None for other values."""
         if isinstance(value, staticmethod | classmethod):
             return join((type(value).__name__.encode(), self.token(value.__func__)))
         if isinstance(value, property):
@@ -122,17 +132,11 @@ class Functions(Values):
             return join((b"cached", self.token(value.func)))
         if isinstance(value, functools._lru_cache_wrapper):
             return join((b"lru", self.token(value.__wrapped__)))
-        if isinstance(value, types.CodeType):
-            return facts(value, self.token).digest
         if isinstance(value, _DESCRIPTORS):
             owner = getattr(value, "__self__", getattr(value, "__objclass__", None))
             if owner is None or isinstance(owner, types.ModuleType):
                 return join((b"builtin", f"{value.__module__}.{value.__qualname__}".encode()))
             return join((b"bound", self.token(owner), value.__name__.encode()))
-        if isinstance(value, Node):
-            return join((b"node", value.name.encode("utf-8", "surrogatepass")))
-        if isinstance(value, NodeItem):
-            return join((b"item", self.token(value.node), self.token(value.path)))
         return None
 
     def _once(self, value: Any, make: Callable[[Any], bytes]) -> bytes:
@@ -204,7 +208,7 @@ class Functions(Values):
         if type(cls) is not type:
             parts.append(self.token(type(cls)))
         self._module = cls.__module__
-        attributes = vars(cls)
+        attributes: Mapping[str, Any] = vars(cls)
         if issubclass(cls, enum.Enum):
             parts += [self.token((name, member._value_)) for name, member in cls.__members__.items()]
             attributes = {

@@ -91,7 +91,7 @@ class Values:
         kind = type(value)
         scalar = _SCALARS.get(kind)
         if scalar is not None:
-            return scalar(value)
+            return bytes(scalar(value))
         key = id(value)
         depth = self._stack.get(key)
         if depth is not None:

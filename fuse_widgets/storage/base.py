@@ -249,7 +249,8 @@ class _Kinds:
         if not isinstance(target, str):
             return target
         module, _, attribute = target.partition(":")
-        return getattr(importlib.import_module(module, __package__), attribute)
+        found: Callable[..., Storage] = getattr(importlib.import_module(module, __package__), attribute)
+        return found
 
 
 def register_kind(kind: str, storage: str | Callable[..., Storage]) -> None:

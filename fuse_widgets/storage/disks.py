@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol, TypeVar
+from typing import IO, Any, Protocol, TypeVar
 
 from .taskfile import BLOCK, Sink, Source
 
@@ -67,9 +67,9 @@ class LocalSource:
             start += len(chunk)
         return b"".join(chunks)
 
-    def stream(self) -> BinaryIO:
+    def stream(self) -> io.FileIO:
         self._file.seek(0)
-        return self._file  # type: ignore[return-value]
+        return self._file
 
 
 class LocalDisk:
@@ -94,12 +94,9 @@ class LocalDisk:
         target = self.root / folder / name
         temporary = target.parent / f"{_writer()}-{uuid.uuid4().hex}{PART}"
         try:
-            try:
-                file = open(temporary, "xb")
-            except FileNotFoundError:
+            if not target.parent.exists():
                 target.parent.mkdir(parents=True, exist_ok=True)
-                file = open(temporary, "xb")
-            with file:
+            with open(temporary, "xb") as file:
                 fill(file)
                 file.flush()
                 os.fsync(file.fileno())
@@ -176,9 +173,9 @@ class RemoteSource:
         self.size: int = _as_oserror(fs.info)(path)["size"]
 
     def read(self, start: int, stop: int) -> bytes:
-        return _as_oserror(self._fs.cat_file)(self._path, start=start, end=stop)
+        return bytes(_as_oserror(self._fs.cat_file)(self._path, start=start, end=stop))
 
-    def stream(self) -> BinaryIO:
+    def stream(self) -> io.BytesIO:
         raise NotImplementedError("a remote file is read in one go")
 
 
@@ -191,7 +188,7 @@ class Fetched:
     def read(self, start: int, stop: int) -> bytes:
         return self._data[start:stop]
 
-    def stream(self) -> BinaryIO:
+    def stream(self) -> io.BytesIO:
         return io.BytesIO(self._data)  # shares the memory
 
 
@@ -241,7 +238,7 @@ class RemoteDisk:
         yield Fetched(_as_oserror(self.fs.cat_file)(path)) if whole else RemoteSource(self.fs, path)
 
     @_as_oserror
-    def _put(self, file: BinaryIO, path: str) -> None:
+    def _put(self, file: IO[bytes], path: str) -> None:
         file.seek(0, os.SEEK_END)
         size = file.tell()
         file.seek(0)
@@ -263,12 +260,12 @@ class RemoteDisk:
         with tempfile.SpooledTemporaryFile(IN_MEMORY) as file:
             fill(file)  # everything that can fail in the result fails here, before anything is sent
             if self._protocol in ATOMIC_PUT:
-                self._put(file, target)  # type: ignore[arg-type]
+                self._put(file, target)
                 return
             temporary = self._path(folder, f"{_writer()}-{uuid.uuid4().hex}{PART}")
             try:
                 self._make(folder)
-                self._put(file, temporary)  # type: ignore[arg-type]
+                self._put(file, temporary)
                 self._move(temporary, target)
             except BaseException:
                 with suppress(Exception):

@@ -246,7 +246,7 @@ class FileStorage(Storage):
         """The name of the workflow in a folder, or None where the folder is foreign."""
         try:
             with self._disk.open(folder, WORKFLOW) as source:
-                name = json.loads(source.read(0, source.size))["workflow"]
+                name: str = json.loads(source.read(0, source.size))["workflow"]
             if safe_name(name) == folder:
                 return name
         except (FileNotFoundError, ValueError, KeyError, TypeError):
@@ -254,7 +254,7 @@ class FileStorage(Storage):
         for file in self._disk.names(folder):
             header = self._header_of_listed(folder, file) if file.endswith(TASK) else None
             if header is not None:
-                return header["workflow"]
+                return str(header["workflow"])
         return None
 
     @contextmanager

@@ -158,7 +158,8 @@ class FingerprintCache(Functions):
         """Names of the positional parameters, and of the one that takes the rest."""
         found = self._parameters.get(id(func))
         if found is None:
-            names, rest = [], None
+            names: list[str] = []
+            rest = None
             try:
                 for parameter in inspect.signature(func).parameters.values():
                     if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
@@ -188,7 +189,7 @@ def fingerprint(
     cache = FingerprintCache() if cache is None else cache
     func = node.func
     if isinstance(func, ObservedFunction):
-        func = func.__wrapped__  # type: ignore[attr-defined]
+        func = func._func
     code, names = cache.code_of(func)
     arguments: dict[str, str] = {}
     order: dict[Node, int] = {}

@@ -14,11 +14,12 @@ second GB while it is written, nor while it is read.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import pickle
 import struct
 from collections.abc import Callable, Mapping
-from typing import Any, BinaryIO, Protocol
+from typing import Any, Protocol
 
 MAGIC = b"FUSETSK1"
 MARK = b"TASKEND1"
@@ -120,7 +121,7 @@ class Source(Protocol):
     size: int
 
     def read(self, start: int, stop: int) -> bytes: ...
-    def stream(self) -> BinaryIO: ...
+    def stream(self) -> io.RawIOBase | io.BufferedIOBase: ...
 
 
 def read_header(source: Source) -> dict[str, Any]:
@@ -147,7 +148,7 @@ def read_header(source: Source) -> dict[str, Any]:
         text = source.read(end - length, end)
     if hashlib.sha256(text).digest() != digest:
         raise Damage("the checksum of its header is wrong")
-    header = json.loads(text)
+    header: dict[str, Any] = json.loads(text)
     if header["format"] != FORMAT:
         raise NewerFormat(header["format"])
     if len(MAGIC) + sum(header["parts"]) + length + SEAL.size != size:
@@ -171,7 +172,7 @@ def read_result(source: Source, header: Mapping[str, Any]) -> Callable[[], Any]:
             part = bytearray(length)
             view, done = memoryview(part), 0
             while done < length:
-                count = file.readinto(view[done : done + BLOCK])  # type: ignore[attr-defined]
+                count = file.readinto(view[done : done + BLOCK])
                 if not count:
                     raise Damage("it ends before its payload does")
                 digest.update(view[done : done + count])

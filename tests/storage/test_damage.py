@@ -186,7 +186,7 @@ def test_a_damaged_task_that_cannot_be_set_aside_is_still_not_used(local, task, 
         raise OSError(errno.EROFS, "Read-only file system")
 
     monkeypatch.setattr(disks.LocalDisk, "set_aside", refuse)
-    with pytest.raises(DamagedTaskError, match="could not be set aside .Read-only file system") as caught:
+    with pytest.raises(DamagedTaskError, match=r"could not be set aside .Read-only file system") as caught:
         local.read_task("wf", "fit a")
     assert caught.value.set_aside is None
 
@@ -283,7 +283,7 @@ def test_a_read_only_disk_is_named_and_still_read(small_disk):
         lambda: storage.remove_workflow("wf"),
     ):
         with pytest.raises(
-            StorageError, match="Read-only file system. Check that this user may write there"
+            StorageError, match=r"Read-only file system. Check that this user may write there"
         ) as caught:
             change()
         assert caught.value.workflow in ("wf", "other")
@@ -329,7 +329,7 @@ def test_an_upload_that_breaks_puts_nothing(s3, monkeypatch):
     storage.save("wf", "t", "old")
     monkeypatch.setattr(disks, "IN_MEMORY", 1000)
     monkeypatch.setattr(disks.shutil, "copyfileobj", _break)
-    with pytest.raises(StorageError, match="could not be saved in s3://bucket/broken/.*connection lost"):
+    with pytest.raises(StorageError, match=r"could not be saved in s3://bucket/broken/.*connection lost"):
         storage.save("wf", "t", os.urandom(100_000))
     assert storage.read_task("wf", "t") == "old"
 

@@ -287,7 +287,7 @@ def test_a_result_nested_deeper_than_the_stack_is_unsaveable(local):
     for _ in range(100_000):
         deep = [deep]
     with pytest.raises(
-        UnsaveableResultError, match="its type list cannot be pickled .PicklingError: .* recursion"
+        UnsaveableResultError, match=r"its type list cannot be pickled .PicklingError: .* recursion"
     ):
         local.save("wf", "task", deep)
     while deep:
@@ -429,7 +429,7 @@ def test_the_factory_says_what_is_wrong(description, message):
 
 def test_a_kind_that_is_not_installed_is_named(monkeypatch):
     register_kind("later", "fuse_widgets.storage.no_such_room:Storage")
-    with pytest.raises(StorageError, match="storage kind 'later' is not available here .No module named"):
+    with pytest.raises(StorageError, match=r"storage kind 'later' is not available here .No module named"):
         storage_factory({"kind": "later"})
 
 
