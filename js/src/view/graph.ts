@@ -7,7 +7,8 @@ import * as port from "../core/viewport";
 import type { Session } from "../sync/session";
 import { element, setData, type Timers } from "./dom";
 import { Frames, Paint } from "./frames";
-import { type Look, paintEdges, paintLive, paintNodes } from "./paint";
+import { paintLive } from "./live";
+import { type Look, paintEdges, paintNodes } from "./paint";
 import { measurer, Scene } from "./scene";
 import { readTheme, type Theme, watchTheme } from "./theme";
 

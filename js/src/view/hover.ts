@@ -7,6 +7,9 @@ import type { GraphView } from "./graph";
 
 const DELAY = 140;
 const GAP = 8;
+const EDGE = 4;
+const WIDEST = 360;
+const NARROWEST = 168;
 
 export class HoverCard {
   readonly node: HTMLElement;
@@ -81,28 +84,33 @@ export class HoverCard {
     }
   }
 
-  /** Below the node where there is room, else above, else beside; always inside the graph area. */
+  /** Below the node where there is room, else above, else beside it; always inside the graph area. */
   #place(i: number): void {
     const { scene, at, view } = this.graph;
     if (!scene) return;
     const { x, y, w, h } = scene.graph;
     const middle = toView(at, x[i], y[i]);
     const [halfWide, halfTall] = [(w[i] * at.zoom) / 2, (h * at.zoom) / 2];
-    const [wide, tall] = [this.node.offsetWidth, this.node.offsetHeight];
-    const within = (v: number, size: number, room: number): number =>
-      Math.max(4, Math.min(room - size - 4, v));
+    const size = (most: number): [number, number] => {
+      this.node.style.maxWidth = `${Math.min(WIDEST, view.width - 2 * EDGE, most)}px`;
+      return [this.node.offsetWidth, this.node.offsetHeight];
+    };
+    const within = (v: number, length: number, room: number): number =>
+      Math.max(EDGE, Math.min(room - length - EDGE, v));
+    let [wide, tall] = size(WIDEST);
     let left = within(middle.x - halfWide, wide, view.width);
     let top = middle.y + halfTall + GAP;
-    if (top + tall > view.height - 4) {
-      const above = middle.y - halfTall - GAP - tall;
-      if (above >= 4) top = above;
-      else {
-        top = within(middle.y - tall / 2, tall, view.height);
-        const right = middle.x + halfWide + GAP;
-        const before = middle.x - halfWide - GAP - wide;
-        if (right + wide <= view.width - 4) left = right;
-        else if (before >= 4) left = before;
+    const above = middle.y - halfTall - GAP - tall;
+    if (top + tall > view.height - EDGE && above >= EDGE) top = above;
+    else if (top + tall > view.height - EDGE) {
+      const after = view.width - EDGE - (middle.x + halfWide + GAP);
+      const before = middle.x - halfWide - GAP - EDGE;
+      const room = Math.max(after, before);
+      if (room >= NARROWEST) {
+        [wide, tall] = size(room);
+        left = after >= before ? middle.x + halfWide + GAP : middle.x - halfWide - GAP - wide;
       }
+      top = within(middle.y - tall / 2, tall, view.height);
     }
     this.node.style.transform = `translate(${Math.round(left)}px, ${Math.round(top)}px)`;
   }

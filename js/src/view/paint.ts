@@ -1,6 +1,5 @@
-// Painting: edges, boxes, and what moves, each on a canvas of its own, so that a change of states repaints
-// neither edges nor what moves, and what moves repaints nothing else.
-import { nodeSeconds } from "../core/clock";
+// Painting edges and boxes. They and what moves (live.ts) have a canvas each, so that a change of states does not
+// repaint the edges, and what moves repaints nothing else.
 import { duration } from "../core/format";
 import type { Run } from "../core/reducer";
 import { STATES, State } from "../core/types";
@@ -25,9 +24,23 @@ export const DETAIL = {
 /** Sizes in a font as wide as Helvetica; `theme.scale` makes wider fonts smaller. */
 const FONT = 13;
 const SMALL = 11;
-const RADIUS = 7;
+export const RADIUS = 7;
+/** How much room between boxes may be filled where they would else be too small to see. */
+const GAPS = 10;
+/** What matters more is painted later. */
+const ORDER = [
+  State.pending,
+  State.queued,
+  State.skipped,
+  State.cancelled,
+  State.cached,
+  State.done,
+  State.paused,
+  State.running,
+  State.failed,
+];
 /** From the left edge of a box: middle of the state's disc, middle of the kind's mark, start of the name. */
-const AT = { disc: 15, kind: 31, name: 39, end: 9 };
+export const AT = { disc: 15, kind: 31, name: 39, end: 9 };
 
 export interface Look {
   context: CanvasRenderingContext2D;
@@ -45,7 +58,11 @@ export function begin({ context, at, ratio }: Look): void {
   context.setTransform(at.zoom * ratio, 0, 0, at.zoom * ratio, tx, ty);
 }
 
-function trace(context: CanvasRenderingContext2D, scene: Scene, edges: Iterable<number>): void {
+export function trace(
+  context: CanvasRenderingContext2D,
+  scene: Scene,
+  edges: Iterable<number>,
+): void {
   const { at, pts } = scene.curves;
   context.beginPath();
   for (const e of edges) {
@@ -58,7 +75,11 @@ function trace(context: CanvasRenderingContext2D, scene: Scene, edges: Iterable<
   context.stroke();
 }
 
-function heads(context: CanvasRenderingContext2D, scene: Scene, nodes: Iterable<number>): void {
+export function heads(
+  context: CanvasRenderingContext2D,
+  scene: Scene,
+  nodes: Iterable<number>,
+): void {
   const { graph } = scene;
   const down = graph.direction === "TB";
   context.beginPath();
@@ -93,12 +114,15 @@ export function paintEdges(look: Look): number {
 }
 
 function boxes(look: Look, nodes: readonly number[], radius: number): void {
-  const { context, scene } = look;
+  const { context, scene, at } = look;
   const { x, y, w, h } = scene.graph;
+  // From far away a little larger than life, to be seen; never into the neighbours.
+  const tall = Math.min(h + GAPS, Math.max(h, 2 / at.zoom));
   context.beginPath();
   for (const i of nodes) {
-    if (radius > 0) context.roundRect(x[i] - w[i] / 2, y[i] - h / 2, w[i], h, radius);
-    else context.rect(x[i] - w[i] / 2, y[i] - h / 2, w[i], h);
+    const wide = Math.min(w[i] + GAPS, Math.max(w[i], 3 / at.zoom));
+    if (radius > 0) context.roundRect(x[i] - wide / 2, y[i] - tall / 2, wide, tall, radius);
+    else context.rect(x[i] - wide / 2, y[i] - tall / 2, wide, tall);
   }
 }
 
@@ -117,7 +141,8 @@ export function paintNodes(look: NodeLook): number {
   const groups: number[][] = STATES.map(() => []);
   for (const i of visible) groups[run.state[i]]?.push(i);
   const plain = at.zoom < DETAIL.marks;
-  for (const [code, nodes] of groups.entries()) {
+  for (const code of ORDER) {
+    const nodes = groups[code];
     if (!nodes.length) continue;
     if (plain) {
       context.fillStyle = code === State.pending ? theme.border[code] : theme.strong[code];
@@ -234,11 +259,11 @@ function names(look: NodeLook, nodes: readonly number[]): void {
   for (const [text, tx, ty] of sides) context.fillText(text, tx, ty);
 }
 
-function smallSize(theme: Theme): number {
+export function smallSize(theme: Theme): number {
   return Math.max(10, SMALL * theme.scale);
 }
 
-function rings(
+export function rings(
   look: Look,
   nodes: readonly number[],
   colour: string,
@@ -258,70 +283,4 @@ function rings(
   context.strokeStyle = colour;
   context.lineWidth = line;
   context.stroke();
-}
-
-export interface LiveLook extends Look {
-  run: Run;
-  kernelNow: number;
-  hovered: number;
-  /** Edges to bring forward: those of the hovered and the selected nodes. */
-  edges: readonly number[];
-  /** Milliseconds of the animation's clock; null where nothing may move. */
-  time: number | null;
-}
-
-/** Paints what moves or follows the pointer. Returns whether a running node is in sight. */
-export function paintLive(look: LiveLook): boolean {
-  const { context, scene, theme, at, view, run, hovered } = look;
-  begin(look);
-  if (look.edges.length && at.zoom >= DETAIL.edges) {
-    context.strokeStyle = context.fillStyle = theme.accent;
-    context.lineWidth = Math.max(1.6, 1.2 / at.zoom);
-    trace(context, scene, look.edges);
-    const ends = new Set(look.edges.map((e) => scene.graph.edges[2 * e + 1]));
-    if (at.zoom >= DETAIL.heads) heads(context, scene, ends);
-  }
-  if (hovered >= 0) rings(look, [hovered], theme.quiet, 1.25, 1.25);
-  if (!run.counts[State.running]) return false;
-  const moving = scene.nodes.within(shown(at, view)).filter((i) => run.state[i] === State.running);
-  if (at.zoom >= DETAIL.marks) bars(look, moving);
-  return moving.length > 0;
-}
-
-const PERIOD = 2400;
-
-function bars(look: LiveLook, nodes: readonly number[]): void {
-  const { context, scene, theme, at, run } = look;
-  const { x, y, w, h } = scene.graph;
-  const colour = theme.strong[State.running];
-  const thick = Math.max(2.5, 1.5 / at.zoom);
-  for (const i of nodes) {
-    const [left, wide] = [x[i] - w[i] / 2 + RADIUS, w[i] - 2 * RADIUS];
-    const top = y[i] + h / 2 - thick - 1.5;
-    context.globalAlpha = 0.2;
-    context.fillStyle = colour;
-    context.beginPath();
-    context.roundRect(left, top, wide, thick, thick / 2);
-    context.fill();
-    context.globalAlpha = 1;
-    context.beginPath();
-    if (look.time === null) context.roundRect(left, top, wide, thick, thick / 2);
-    else {
-      // A piece that walks to and fro, slow at both ends.
-      const phase = 0.5 - 0.5 * Math.cos((2 * Math.PI * look.time) / PERIOD + i * 0.7);
-      context.roundRect(left + phase * wide * 0.7, top, wide * 0.3, thick, thick / 2);
-    }
-    context.fill();
-  }
-  if (at.zoom < DETAIL.sides) return;
-  const end = at.zoom >= DETAIL.kinds ? AT.end : 6;
-  context.font = `${smallSize(theme)}px ${theme.font}`;
-  context.textAlign = "right";
-  context.textBaseline = "middle";
-  context.fillStyle = theme.quiet;
-  for (const i of nodes) {
-    if (!scene.sides[i]) continue;
-    const text = duration(nodeSeconds(run, i, look.kernelNow), true);
-    context.fillText(text, x[i] + w[i] / 2 - end, y[i] + 0.5);
-  }
 }

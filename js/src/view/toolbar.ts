@@ -135,7 +135,9 @@ export class Toolbar {
   /** The text that changes with time, while a run is under way. */
   tick(): void {
     const { store } = this.session;
-    setText(this.#text, store.graph ? progressText(store.graph, store.run, store.kernelNow()) : "");
+    const text = store.graph ? progressText(store.graph, store.run, store.kernelNow()) : "";
+    setText(this.#text, text);
+    setData(this.#text, { title: text });
   }
 
   #progress(): void {
