@@ -59,10 +59,11 @@ def place_items(
     weight /= np.sqrt(
         np.maximum(np.bincount(upper, minlength=total)[upper], np.bincount(lower, minlength=total)[lower])
     )
-    x = _sweep(layers, half, upper, lower, weight, nodes)
+    large = total > 2000
+    x = _sweep(layers, half, upper, lower, weight, nodes, both=2 if large else 4)
     row = _Row(layers, half, upper, lower, weight, x)
-    row.straighten(chains)
-    row.move_groups(max(2, min(16, 6000 // max(total, 1))))
+    row.straighten(chains, 2 if large else 3)
+    row.move_groups(1 if large else min(16, 6000 // total))
     row.centre(nodes)
     return np.array(row.place)
 
@@ -189,7 +190,7 @@ class _Row:
         high = self.place[b] - self.half[b] - self.half[item] if b >= 0 else 1e18
         return low, high
 
-    def straighten(self, chains: list[tuple[int, int]], rounds: int = 3) -> None:
+    def straighten(self, chains: list[tuple[int, int]], rounds: int) -> None:
         """Put the dummies of each edge on as few straight lines as the room allows, nodes to their medians."""
         place = self.place
         nodes = [v for v in self.order if not chains or v < chains[0][0]]

@@ -70,7 +70,8 @@ def layered_layout(
     height: height of all boxes in px.
     direction: `"LR"` from left to right or `"TB"` from top to bottom.
     layer_gap, node_gap: px between layers, and between boxes of one layer; None for the direction's usual ones.
-    sweeps: how many sweeps the search for few crossings may take from each of its starts.
+    sweeps: how many sweeps the search for few crossings may take from each of its starts;
+        half as many in large graphs.
 
     Raises
     ------
@@ -139,7 +140,8 @@ def _lay_out(
     layers = _first_order(layered.layer, layered.upper, layered.lower)
     # a search costs about as much as there are items: small graphs get more of them
     starts = max(1, min(20, 4000 // items))
-    layers = order_layers(layers, layered.upper, layered.lower, sweeps, starts)
+    turns = sweeps if items < 2000 else (sweeps + 1) // 2
+    layers = order_layers(layers, layered.upper, layered.lower, turns, starts)
     room = np.zeros(items)
     room[:n] = breadth
     gaps = np.full(items, node_gap / 4)

@@ -222,13 +222,13 @@ def read_crossings(drawing: Drawing, edges: Edges) -> int:
 
 
 def seconds(n: int, edges: Edges, repeats: int = 5) -> float:
-    """Shortest time of a layout from left to right: other work on the machine only adds to it."""
+    """Shortest processor time of a layout (it runs in one thread): other work on the machine only adds to it."""
     widths, pairs = np.full(n, BOX[0]), np.array(edges)
     times = []
     for _ in range(repeats):
-        begin = time.perf_counter()
+        begin = time.process_time()
         layered_layout(widths, pairs)
-        times.append(time.perf_counter() - begin)
+        times.append(time.process_time() - begin)
     return min(times)
 
 

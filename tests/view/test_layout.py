@@ -257,7 +257,7 @@ def test_bad_input_is_refused_in_words(widths, edges, options, text):
 
 def test_box_widths_follow_the_text_within_bounds():
     widths = box_widths(
-        ["", "moons", "moons, RBF SVM-model", "x" * 10_000], extra=60, minimum=80, maximum=240
+        ["a", "moons", "moons, RBF SVM-model", "x" * 10_000], extra=60, minimum=80, maximum=240
     )
     assert widths.dtype == np.float32
     assert widths[0] == 80.0
