@@ -225,9 +225,9 @@ def test_time_does_not_grow_faster_than_the_graph():
             *((i, n) for i in range(1, n)),
             *((i, i + 1) for i in range(n, 2 * n)),
         ]
-        begin = time.perf_counter()
+        begin = time.process_time()
         layered_layout(np.full(2 * n + 1, 120.0), edges)
-        return time.perf_counter() - begin
+        return time.process_time() - begin
 
     seconds(100)
     assert seconds(4000) < 8 * max(seconds(1000), 0.02)
