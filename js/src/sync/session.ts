@@ -15,6 +15,9 @@ export interface Message {
 }
 
 const NOTHING: Message = { kind: "none", text: "" };
+const WAITING: Message = { kind: "waiting", text: "waiting for the kernel\u2026" };
+/** Milliseconds after which the person is told that the kernel has not answered. */
+const SLOW = 2000;
 const GAP_GRACE = 100;
 const RESYNC_AGAIN = 1500;
 export const HEIGHT = { least: 80, most: 2000, usual: 480 };
@@ -31,6 +34,7 @@ export class Session {
   #listeners = new Set<(topic: Topic) => void>();
   #requests: Requests;
   #gap: ReturnType<typeof setTimeout> | undefined;
+  #turning: ReturnType<typeof setTimeout> | undefined;
   #asked = 0;
 
   constructor(
@@ -48,7 +52,10 @@ export class Session {
       if (content?.kind === "delta") this.#readDelta(content as DeltaHead, buffers?.[0]);
       else if (content?.kind === "reply") this.#readReply(content as Reply);
     }) as Listener);
-    signal.addEventListener("abort", () => clearTimeout(this.#gap));
+    signal.addEventListener("abort", () => {
+      clearTimeout(this.#gap);
+      clearTimeout(this.#turning);
+    });
     this.#readSelected();
     this.#readDirection();
     this.#readHeight();
@@ -83,7 +90,8 @@ export class Session {
     try {
       const reply = await this.#requests.request(name, args, {
         signal: this.signal,
-        onSlow: () => this.#say({ kind: "waiting", text: "waiting for the kernel\u2026" }),
+        slowAfter: SLOW,
+        onSlow: () => this.#say(WAITING),
       });
       if (!reply.ok)
         said = { kind: "error", text: reply.text || `the kernel refused \u201c${name}\u201d` };
@@ -110,6 +118,11 @@ export class Session {
     this.direction = direction;
     this.#save("direction", direction);
     this.#tell("direction");
+    // The kernel lays the graph out anew; the graph is the answer.
+    clearTimeout(this.#turning);
+    this.#turning = setTimeout(() => {
+      if (this.store.graph?.direction !== this.direction) this.#say(WAITING);
+    }, SLOW);
   }
 
   /** Sets the height of the graph area; `keep` also writes it to the model. */
@@ -144,6 +157,7 @@ export class Session {
   #readGraph(): void {
     const wire = this.model.get("_graph");
     if (!wire?.names || this.store.graph?.version === wire.version) return;
+    if (this.message === WAITING && this.waiting.size === 0) this.#say(NOTHING);
     this.#guarded("graph", () => this.store.setGraph(decodeGraph(wire)));
     // Both may have come in one message, and the status that belongs to this graph was read before it.
     this.#readStatus();
@@ -160,7 +174,10 @@ export class Session {
   }
 
   #readDelta(head: DeltaHead, bytes: DataView | undefined): void {
+    const before = this.store.run.run;
     this.#guarded("delta", () => this.store.receive(decodeDelta(head, bytes)));
+    // What was refused before this run began is of no interest any more.
+    if (this.store.run.run !== before && this.message.kind === "error") this.#say(NOTHING);
   }
 
   #readReply(reply: Reply): void {

@@ -120,6 +120,18 @@ describe("a session", () => {
     expect(model.traits.height).toBe(80);
   });
 
+  it("says that it waits where a turned graph does not come, and forgets an old refusal with a new run", () => {
+    const { model, session: s } = session();
+    s.turn("TB");
+    vi.advanceTimersByTime(2000);
+    expect(s.message.kind).toBe("waiting");
+    model.set("_graph", graph(SPECS, { version: 2, direction: "TB" }));
+    expect(s.message.kind).toBe("none");
+    model.fire("msg:custom", { kind: "reply", id: 0, ok: false, text: "no" }, []);
+    model.delta(delta(1, [], { version: 2 }));
+    expect(s.message.kind).toBe("none");
+  });
+
   it("keeps the last good graph where a new one cannot be read, and says so", () => {
     const quiet = vi.spyOn(console, "error").mockImplementation(() => {});
     const { model, session: s } = session();
