@@ -44,7 +44,8 @@ class FileStorage(Storage):
     is set aside as `<file>.damaged-1` and reported. Where several save the same task, the last whole one wins.
 
     Args:
-        path: A folder, or an fsspec address such as `s3://bucket/folder` or `memory://folder`.
+        path: A folder, or an fsspec address such as `s3://bucket/folder` or `memory://folder` (which each
+            process has to itself).
         match: `"fingerprint"`, or `"name"` for Function Fuse's rule: a task is used wherever its name is there.
         storage_options: Arguments of the fsspec file system, for example `{"endpoint_url": ...}`.
 

@@ -128,12 +128,12 @@ class FingerprintCache(Functions):
         if found is None:
             self._module = _home(func)
             self._in_code, self._refs = True, []
+            names: dict[str, str] = {}
             try:
-                code, names = self.kept(func).hex(), {}
-            except Unstable as why:
-                code, names = never(why), {}
-            else:
+                code = self.kept(func).hex()
                 names = self.follow(self._refs)
+            except Unstable as why:
+                code = never(why)
             finally:
                 self._in_code = False
             found = self._roots[id(func)] = (func, code, names)
