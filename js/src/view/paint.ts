@@ -14,7 +14,7 @@ import type { Theme } from "./theme";
  */
 export const DETAIL = {
   shared: 0.8,
-  sides: 0.5,
+  sides: 0.68,
   kinds: 0.66,
   names: 0.3,
   heads: 0.24,
