@@ -106,6 +106,9 @@ describe("a view", () => {
     page.frame();
     expect(root.dataset).toMatchObject({ fuseDone: "2", fuseFailed: "1", fuseRunning: "1" });
     expect(Number(root.dataset.fusePainted)).toBe(painted + 1);
+    expect(drawn.texts).toContain("moons, split");
+    expect(drawn.texts).not.toContain("stored");
+    page.resize(1600, 600);
     expect(drawn.texts).toContain("stored");
   });
 
