@@ -22,6 +22,7 @@ def register() -> None:
     shell.display_formatter.mimebundle_formatter.for_type_by_name(
         "fuse_widgets.engine.workflow", "BaseWorkflow", _show_workflow
     )
+    cells.set_label(_cell_label)
     shell.events.register("pre_run_cell", _begin_cell)
     shell.events.register("post_run_cell", _end_cell)
     _begin_current_cell(shell)
@@ -40,18 +41,20 @@ def _show_workflow(workflow: Any, include: Any = None, exclude: Any = None) -> A
     return DAGWidget.of(workflow)._repr_mimebundle_(include=include, exclude=exclude)
 
 
-def _begin_cell(info: Any) -> None:
+def _cell_label(file: str) -> str | None:
+    """`In[3]` for the file name that IPython gave the code of a cell."""
     shell = _shell()
-    if getattr(info, "raw_cell", None) and shell is not None:
-        compiler = shell.compile
-        name = compiler.get_code_name(info.raw_cell, info.raw_cell, shell.execution_count)
-        cells.name_file(name, f"In[{shell.execution_count}]")
+    known = None if shell is None else shell.compile.format_code_name(file)
+    return None if known is None else str(known[1])
+
+
+def _begin_cell(info: Any) -> None:
     cell_id = getattr(info, "cell_id", None)
     if cell_id:
         cells.begin(cell_id)
 
 
-def _end_cell(result: Any) -> None:
+def _end_cell(_result: Any) -> None:
     cells.end()
 
 
@@ -68,7 +71,7 @@ def _keep_displays(shell: Any) -> None:
     publish = publisher.publish
 
     def publish_and_keep(data: Any = None, *args: Any, **kwargs: Any) -> Any:
-        tail = output.current.get()
+        tail = output.current()
         if tail is not None and isinstance(data, dict):
             tail.display(data)
         return publish(data, *args, **kwargs)

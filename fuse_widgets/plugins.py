@@ -9,11 +9,10 @@ from __future__ import annotations
 import functools
 import hashlib
 import random
-import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from .engine.errors import PluginError, shorten
+from .engine.errors import PluginError, message_of, shorten
 
 __all__ = ["InitializerPlugin", "Plugin", "PluginCollection", "RandomStatePlugin", "prepare"]
 
@@ -51,7 +50,9 @@ class InitializerPlugin(Plugin):
 
     def __init__(self, func: Initializer) -> None:
         if not callable(func):
-            raise TypeError(f"InitializerPlugin takes a function without arguments, not {shorten(repr(func))}")
+            raise TypeError(
+                f"InitializerPlugin takes a function without arguments, not {shorten(repr(func))}"
+            )
         self.func = func
 
     def remote_initialize(self) -> Initializer:
@@ -72,8 +73,7 @@ class RandomStatePlugin(Plugin):
     Args:
         min, max: The numbers are at least `min` and below `max`.
         seed: Another seed gives other numbers.
-        seed_func: Called with the number; by default it seeds `random`, and numpy's global generator where
-            numpy is loaded.
+        seed_func: Called with the number; by default it seeds `random` and numpy's global generator.
 
     Raises:
         ValueError: `max` is not above `min`.
@@ -90,14 +90,14 @@ class RandomStatePlugin(Plugin):
             raise ValueError(f"RandomStatePlugin: max ({max}) must be above min ({min})")
         self.min, self.max, self.seed = min, max, seed
         self.seed_func = seed_everything if seed_func is None else seed_func
-        self._draws = random.Random(seed)
+        self._draws: random.Random | None = random.Random(seed)
         self._number: int | None = None
 
     def for_node(self, name: str) -> RandomStatePlugin:
         digest = hashlib.sha256(f"{self.seed}:{name}".encode("utf-8", "surrogatepass")).digest()
         plugin = RandomStatePlugin(self.min, self.max, self.seed, self.seed_func)
         plugin._number = self.min + int.from_bytes(digest, "big") % (self.max - self.min)
-        plugin._draws = None  # type: ignore[assignment]
+        plugin._draws = None
         return plugin
 
     def local_initialize(self) -> None:
@@ -108,6 +108,7 @@ class RandomStatePlugin(Plugin):
     def remote_initialize(self) -> Initializer:
         if self._number is None:
             self.local_initialize()
+        assert self._number is not None
         return functools.partial(self.seed_func, self._number)
 
     def __repr__(self) -> str:
@@ -140,11 +141,11 @@ class PluginCollection(Plugin):
 
 
 def seed_everything(number: int) -> None:
-    """Seed `random`, and numpy's global generator where numpy is loaded."""
+    """Seed `random` and numpy's global generator, which a function may first import when it runs."""
+    import numpy as np
+
     random.seed(number)
-    numpy = sys.modules.get("numpy")
-    if numpy is not None:
-        numpy.random.seed(number % 2**32)
+    np.random.seed(number % 2**32)
 
 
 def bind(plugin: Any, name: str) -> Any:
@@ -182,7 +183,7 @@ def _initialize(function: Initializer | None, plugin: str, name: str) -> None:
 
 def _plugin_error(plugin: str, name: str, error: Exception) -> PluginError:
     return PluginError(
-        f"plugin {shorten(plugin)} of node {shorten(name)!r} raised {type(error).__name__}: {error}"
+        f"plugin {shorten(plugin)} of node {shorten(name)!r} raised {type(error).__name__}: {message_of(error)}"
     )
 
 

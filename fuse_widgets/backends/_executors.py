@@ -2,196 +2,226 @@
 
 Each worker process is a loky pool of its own with one process, so that a crash or a kill concerns the one node
 that ran in it and nobody else.
-
-State: the free lists belong to the scheduler's thread; workers only call `done`.
 """
 
 from __future__ import annotations
 
 import contextvars
 import heapq
+import pickle
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
 from functools import partial
 from queue import SimpleQueue
 from typing import Any
 
 from ..engine import output
-from ..engine.errors import FuseError, WorkerCrashedError, shorten
+from ..engine.errors import FuseError, WorkerCrashedError, message_of, shorten
 from ._worker import Job, Outcome, perform, perform_pickled, start
 
 __all__ = ["ProcessWorkers", "ThreadWorkers"]
 
+Began = Callable[[str], None]
 Done = Callable[[Outcome], None]
+Owner = tuple[dict[str, output.Tail], str]
 #: Seconds that an idle worker process stays.
 IDLE = 300
+
+
+class _Slots:
+    """Numbers from 1 up; the lowest free one is taken first. A worker gives its own back when its job has ended."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._free: list[int] = []
+        self._made = 0
+
+    def take(self) -> tuple[int, bool]:
+        """A number, and whether it is a new one."""
+        with self._lock:
+            if self._free:
+                return heapq.heappop(self._free), False
+            self._made += 1
+            return self._made, True
+
+    def give_back(self, number: int) -> None:
+        with self._lock:
+            heapq.heappush(self._free, number)
 
 
 class ThreadWorkers:
     """Worker threads, made when they are first needed."""
 
-    kind = "thread"
-
     def __init__(self) -> None:
-        self._free: list[int] = []
-        self._queues: list[SimpleQueue[tuple[Job, output.Tail, Done] | None]] = []
+        self._slots = _Slots()
+        self._queues: dict[int, SimpleQueue[Any]] = {}
 
-    def submit(self, job: Job, tail: output.Tail, began: Callable[[str], None], done: Done) -> int:
+    def submit(self, job: Job, owner: Owner, began: Began, done: Done) -> int:
         """Run a job in a free thread; `began` gets the worker's name at once, `done` the outcome."""
-        if not self._free:
-            queue: SimpleQueue[Any] = SimpleQueue()
-            self._queues.append(queue)
-            heapq.heappush(self._free, len(self._queues))
-            thread = threading.Thread(
-                target=contextvars.copy_context().run,
-                args=(self._work, queue),
-                name=f"fuse thread {len(self._queues)}",
+        number, new = self._slots.take()
+        if new:
+            queue = self._queues[number] = SimpleQueue()
+            threading.Thread(
+                target=self._work,
+                args=(queue, self._slots, number),
+                name=f"fuse thread {number}",
                 daemon=True,
-            )
-            thread.start()
-        number = heapq.heappop(self._free)
+            ).start()
         began(f"thread {number}")
-        self._queues[number - 1].put((job, tail, done))
+        # The context of the cell that runs the workflow now: IPython sends output to the cell that it names.
+        self._queues[number].put((contextvars.copy_context(), job, owner, done))
         return number
-
-    def release(self, number: int) -> None:
-        """Say that the thread is free again."""
-        heapq.heappush(self._free, number)
 
     def close(self) -> None:
         """Let all threads end once their job is done."""
-        for queue in self._queues:
+        queues, self._queues, self._slots = self._queues, {}, _Slots()
+        for queue in queues.values():
             queue.put(None)
-        self._queues, self._free = [], []
 
     @staticmethod
-    def _work(queue: SimpleQueue[tuple[Job, output.Tail, Done] | None]) -> None:
+    def _work(queue: SimpleQueue[Any], slots: _Slots, number: int) -> None:
         while (item := queue.get()) is not None:
-            job, tail, done = item
-            with output.capture(tail):
-                outcome = perform(job)
+            context, job, owner, done = item
+            outcome = context.run(_perform_for, owner, job)
+            slots.give_back(number)
             done(outcome)
-            del item, job, done, outcome
+            del item, context, job, owner, done, outcome
+
+
+def _perform_for(owner: Owner, job: Job) -> Outcome:
+    output.owner.set(owner)
+    return perform(job)
 
 
 class _Process:
-    def __init__(self) -> None:
+    """One worker process, and the pool that holds it. A pool is used until its process is killed or dies."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.name = f"process {number}"
         self.pool: Any = None
-        self.pid: int | None = None
         self.used = 0.0
-        self.future: Future[Any] | None = None
 
 
 class ProcessWorkers:
     """Worker processes, started when they are first needed."""
 
-    kind = "process"
-
     def __init__(self) -> None:
-        self._free: list[int] = []
-        self._processes: list[_Process] = []
+        self._slots = _Slots()
+        self._processes: dict[int, _Process] = {}
 
-    def submit(self, job: Job, tail: output.Tail, began: Callable[[str], None], done: Done) -> int:
+    def submit(self, job: Job, owner: Owner, began: Began, done: Done) -> int:
         """Run a job in a free process; `began` gets the worker's name when the process is up and takes it.
 
         Raises:
             FuseError: The function or an argument cannot be pickled. Names what.
         """
         payload = _pickled(job)
-        if not self._free:
-            self._processes.append(_Process())
-            heapq.heappush(self._free, len(self._processes))
-        number = heapq.heappop(self._free)
-        process = self._processes[number - 1]
-        name = f"process {number}"
+        number, new = self._slots.take()
+        process = self._processes[number] = _Process(number) if new else self._processes[number]
+        task = _Task(process, payload, began, partial(self._done, self._slots, process, done))
         if process.pool is not None and time.monotonic() - process.used < IDLE / 2:
-            began(name)
-            self._give(process, name, payload, done)
+            task.give()
         else:
             self._renew(process)
-            process.future = process.pool.submit(start)
-            process.future.add_done_callback(partial(self._ready, process, name, payload, began, done))
+            process.pool.submit(start).add_done_callback(task.up)
         return number
 
     def kill(self, number: int) -> None:
         """Kill a worker process; its job ends with `WorkerCrashedError`, and another process takes its place."""
-        process = self._processes[number - 1]
-        pool, process.pool = process.pool, None
-        if pool is not None:
-            pool.shutdown(wait=False, kill_workers=True)
-
-    def release(self, number: int) -> None:
-        """Say that the process is free again."""
-        self._processes[number - 1].used = time.monotonic()
-        heapq.heappush(self._free, number)
+        _kill(self._processes[number])
 
     def close(self) -> None:
         """End all processes."""
-        for number in range(1, len(self._processes) + 1):
-            self.kill(number)
-        self._processes, self._free = [], []
+        processes, self._processes, self._slots = self._processes, {}, _Slots()
+        for process in processes.values():
+            _kill(process)
 
-    def _renew(self, process: _Process) -> None:
+    @staticmethod
+    def _renew(process: _Process) -> None:
         from loky import ProcessPoolExecutor
 
-        if process.pool is not None:
-            process.pool.shutdown(wait=False, kill_workers=True)
+        _kill(process)
         process.pool = ProcessPoolExecutor(max_workers=1, timeout=IDLE)
 
-    def _ready(
-        self, process: _Process, name: str, payload: bytes, began: Callable[[str], None], done: Done, up: Any
-    ) -> None:
-        """On a thread of loky: the process is up, or could not start."""
-        error = up.exception()
+    @staticmethod
+    def _done(slots: _Slots, process: _Process, done: Done, outcome: Outcome) -> None:
+        if isinstance(outcome.error, WorkerCrashedError):
+            process.pool = None
+        process.used = time.monotonic()
+        slots.give_back(process.number)
+        done(outcome)
+
+
+class _Task:
+    """A job on its way to a process, its methods called from threads of loky."""
+
+    def __init__(self, process: _Process, payload: bytes, began: Began, done: Done) -> None:
+        self.process, self.payload, self.began, self.done = process, payload, began, done
+
+    def up(self, future: Any) -> None:
+        """The process is up, or could not start."""
+        error = _error_of(future)
         if error is not None:
-            process.pool = None
-            done(Outcome(error=_crashed(name, error)))
-            return
-        process.pid = up.result()
-        began(name)
-        # Handing in the next job from within a callback of the pool could deadlock it.
-        threading.Thread(target=self._give, args=(process, name, payload, done), daemon=True).start()
+            self.done(Outcome(error=self._crash(error)))
+        else:  # handing in a job from within a callback of the pool could deadlock it
+            threading.Thread(target=self.give, daemon=True).start()
 
-    def _give(self, process: _Process, name: str, payload: bytes, done: Done) -> None:
+    def give(self) -> None:
+        """Hand the job to the process."""
+        self.began(self.process.name)
         try:
-            process.future = process.pool.submit(perform_pickled, payload, output.LIMIT)
+            future = self.process.pool.submit(perform_pickled, self.payload)
         except Exception as error:  # killed meanwhile
-            process.pool = None
-            done(Outcome(error=_crashed(name, error)))
-            return
-        process.future.add_done_callback(partial(self._finished, process, name, done))
+            self.done(Outcome(error=self._crash(error)))
+        else:
+            future.add_done_callback(self.finished)
 
-    def _finished(self, process: _Process, name: str, done: Done, future: Any) -> None:
-        """On a thread of loky: the job has ended, or its process."""
-        if future.cancelled() or future.exception() is not None:
-            process.pool = None
-            error = None if future.cancelled() else future.exception()
-            done(Outcome(error=_crashed(name, error)))
-            return
-        import pickle
+    def finished(self, future: Any) -> None:
+        """The job has ended, or its process."""
+        error = _error_of(future)
+        if error is not None:
+            outcome = Outcome(error=self._crash(error))
+        else:
+            try:
+                outcome = pickle.loads(future.result())
+            except Exception as unreadable:
+                outcome = Outcome(
+                    error=FuseError(
+                        f"what came back from {self.process.name} cannot be read: "
+                        f"{type(unreadable).__name__}: {message_of(unreadable)}"
+                    )
+                )
+        self.done(outcome)
 
-        try:
-            done(pickle.loads(future.result()))
-        except Exception as error:
-            done(Outcome(error=FuseError(f"what came back from {name} cannot be read: {type(error).__name__}: {error}")))
+    def _crash(self, error: BaseException) -> WorkerCrashedError:
+        crash = WorkerCrashedError(
+            f"{self.process.name} died while it ran this node; that happens when it is killed, runs out of "
+            "memory, or when compiled code crashes"
+        )
+        crash.__cause__ = error
+        return crash
 
 
-def _crashed(name: str, error: BaseException | None) -> WorkerCrashedError:
-    crash = WorkerCrashedError(
-        f"{name} died while it ran this node; that happens when it is killed, runs out of memory, or when "
-        "compiled code crashes"
-    )
-    crash.__cause__ = error
-    return crash
+def _kill(process: _Process) -> None:
+    pool, process.pool = process.pool, None
+    if pool is not None:
+        pool.shutdown(wait=False, kill_workers=True)
+
+
+def _error_of(future: Any) -> BaseException | None:
+    if future.cancelled():
+        return RuntimeError("the process was ended before it took the job")
+    error: BaseException | None = future.exception()
+    return error
 
 
 def _pickled(job: Job) -> bytes:
     import cloudpickle
 
     try:
-        return cloudpickle.dumps(job, protocol=5)
+        return bytes(cloudpickle.dumps(job, protocol=5))
     except Exception as whole:
         parts = {"its function": job.func, "its plugin": job.initialize}
         parts |= {f"argument {place}": value for place, value in enumerate(job.args)}
@@ -201,7 +231,14 @@ def _pickled(job: Job) -> bytes:
                 cloudpickle.dumps(value, protocol=5)
             except Exception as error:
                 raise FuseError(
-                    f"{part}, {shorten(repr(value))}, cannot be pickled for a worker process "
-                    f"({type(error).__name__}: {error}); run this node with executor 'thread' or 'inline'"
+                    f"{part}, {_shown(value)}, cannot be pickled for a worker process "
+                    f"({type(error).__name__}: {message_of(error)}); run this node with executor 'thread' or 'inline'"
                 ) from error
-        raise FuseError(f"the node cannot be pickled for a worker process: {whole}") from whole
+        raise FuseError(f"the node cannot be pickled for a worker process: {message_of(whole)}") from whole
+
+
+def _shown(value: Any) -> str:
+    try:
+        return shorten(repr(value))
+    except Exception:
+        return f"a {type(value).__name__}"

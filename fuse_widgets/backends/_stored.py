@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 from ..engine.errors import shorten
 from ..engine.nodes import MethodNode, Node, NodeItem, ObjectNode
 from ..storage.base import StorageError
+from .info import DEFAULTS
 
 if TYPE_CHECKING:
-    from ..storage.fingerprint import Fingerprint, FingerprintCache
     from ..engine.run import Run
+    from ..storage.fingerprint import Fingerprint, FingerprintCache
     from .local import LocalWorkflow
 
 log = logging.getLogger("fuse_widgets")
@@ -27,12 +28,12 @@ class Stored:
     """Storage as one run sees it; used by the scheduler's thread alone.
 
     Attributes:
-        values: Stored results that this run needs, by node name; filled by `look_up`.
+        values: Stored results that this run needs, by node; filled by `look_up`.
     """
 
     def __init__(self, workflow: LocalWorkflow, run: Run) -> None:
         self.storage, self.workflow, self.run = workflow.storage, workflow, run
-        self.values: dict[str, Any] = {}
+        self.values: dict[Node, Any] = {}
         self._fingerprints: dict[Node, Fingerprint] = {}
         self._why: dict[Node, str] = {}
         self._cache: FingerprintCache | None = None
@@ -48,8 +49,7 @@ class Stored:
             wanted = self._wanted(stored)
             damaged = [node for node in wanted if not self._load(node)]
             if not damaged:
-                names = {node._name for node in wanted}
-                self.values = {name: value for name, value in self.values.items() if name in names}
+                self.values = {node: self.values[node] for node in wanted}
                 return stored
             for node in damaged:
                 stored.pop(node, None)
@@ -61,7 +61,7 @@ class Stored:
 
     def save(self, node: Node, value: Any, seconds: float) -> dict[str, Any]:
         """Save a result; what cannot be saved is said in the detail that is returned, and the run goes on."""
-        if self.storage is None or not self.workflow.info_of(node).cache:
+        if self.storage is None or not self.workflow.infos.get(node, DEFAULTS).cache:
             return {}
         if isinstance(node, ObjectNode):
             return {"saved": False}
@@ -89,7 +89,7 @@ class Stored:
             self._fingerprints[node] = fingerprint(node, digests, cache=self._cache)
         if isinstance(node, ObjectNode):
             return {"why": "not needed: what its methods gave is stored"}
-        if not self.workflow.info_of(node).cache:
+        if not self.workflow.infos.get(node, DEFAULTS).cache:
             self._why[node] = "cache is off"
             return None
         try:
@@ -117,7 +117,9 @@ class Stored:
             if isinstance(node, MethodNode):
                 members.setdefault(node.object, []).append(node)
         outputs = {out.node if isinstance(out, NodeItem) else out for out in self.workflow.outputs}
-        waiting = [n for n in self.run.nodes if n not in stored or (isinstance(n, ObjectNode) and n in outputs)]
+        waiting = [
+            n for n in self.run.nodes if n not in stored or (isinstance(n, ObjectNode) and n in outputs)
+        ]
         while waiting:
             node = waiting.pop()
             objects = [parent for parent in node.parents if isinstance(parent, ObjectNode)]
@@ -136,9 +138,9 @@ class Stored:
         return [node for node in wanted if node in stored and not isinstance(node, ObjectNode)]
 
     def _load(self, node: Node) -> bool:
-        if node._name not in self.values:
+        if node not in self.values:
             try:
-                self.values[node._name] = self.storage.read_task(self.workflow.workflow_name, node._name)
+                self.values[node] = self.storage.read_task(self.workflow.workflow_name, node._name)
             except Exception as error:
                 self._note_damage(node, error)
                 return False

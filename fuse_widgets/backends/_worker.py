@@ -12,6 +12,9 @@ import time
 import traceback
 from typing import Any, NamedTuple
 
+from ..engine.errors import message_of
+from ..engine.output import Tail
+
 
 class Job(NamedTuple):
     """One attempt of a node: what to call. `changes_object` asks for the first argument back as well."""
@@ -45,8 +48,16 @@ def perform(job: Job) -> Outcome:
     try:
         value = job.call()
     except BaseException as error:
-        return Outcome(error=error, seconds=time.perf_counter() - begin)
+        return Outcome(error=own_traceback(error), seconds=time.perf_counter() - begin)
     return Outcome(value, seconds=time.perf_counter() - begin)
+
+
+def own_traceback(error: BaseException) -> BaseException:
+    """`error` with a traceback that begins in the node's function."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_globals.get("__package__") == __package__:
+        trace = trace.tb_next
+    return error if trace is None else error.with_traceback(trace)
 
 
 def start() -> int:
@@ -56,16 +67,13 @@ def start() -> int:
     return os.getpid()
 
 
-def perform_pickled(payload: bytes, limit: int) -> bytes:
-    """Do a pickled job and return its pickled outcome, with the last `limit` characters it printed."""
+def perform_pickled(payload: bytes) -> bytes:
+    """Do a pickled job and return its pickled outcome, with the last of what it printed."""
     import cloudpickle
 
-    # `limit` is small against a result; a node that prints without end must not fill the worker's memory.
-    from fuse_widgets.engine.output import Tail
-
-    tail = Tail(limit)
+    tail = Tail()
     stdout, stderr = sys.stdout, sys.stderr
-    sys.stdout = sys.stderr = _Printed(tail)  # type: ignore[assignment]
+    sys.stdout = sys.stderr = _Printed(tail)
     try:
         job: Job = pickle.loads(payload)
         outcome = perform(job)
@@ -73,22 +81,24 @@ def perform_pickled(payload: bytes, limit: int) -> bytes:
         job, outcome = None, Outcome(error=error)  # type: ignore[assignment]
     finally:
         sys.stdout, sys.stderr = stdout, stderr
-    obj = job.args[0] if job is not None and job.changes_object else None
     if outcome.error is not None:
-        outcome = outcome._replace(error=_with_traceback(outcome.error))
-    outcome = outcome._replace(printed=tail.text, object=obj)
+        outcome = outcome._replace(error=_portable(outcome.error))
+    elif job is not None and job.changes_object:
+        outcome = outcome._replace(object=job.args[0])
+    outcome = outcome._replace(printed=_printed(tail))
     try:
-        return cloudpickle.dumps(outcome, protocol=5)
+        return bytes(cloudpickle.dumps(outcome, protocol=5))
     except Exception as error:
-        if outcome.error is not None:
-            failure: Exception = RuntimeError(f"{type(outcome.error).__name__}: {outcome.error}")
-            failure.__cause__ = _RemoteTraceback(_text(outcome.error))
-        else:
-            failure = TypeError(
-                f"the result, a {type(outcome.value).__name__}, cannot be pickled to leave its worker process "
-                f"({type(error).__name__}: {error}); run this node with executor 'thread' or 'inline'"
-            )
-        return cloudpickle.dumps(outcome._replace(value=None, error=failure, object=None), protocol=5)
+        what = type(outcome.value).__name__
+        if outcome.object is not None:
+            what += f", or the object, a {type(outcome.object).__name__},"
+        failure = TypeError(
+            f"the result, a {what} cannot be pickled to leave its worker process ({type(error).__name__}: "
+            f"{message_of(error)}); run this node with executor 'thread' or 'inline'"
+        )
+        return bytes(
+            cloudpickle.dumps(Outcome(error=failure, seconds=outcome.seconds, printed=outcome.printed))
+        )
 
 
 class _Printed(io.TextIOBase):
@@ -101,6 +111,12 @@ class _Printed(io.TextIOBase):
     def write(self, text: str) -> int:
         self._tail.write(text)
         return len(text)
+
+
+def _printed(tail: Any) -> str:
+    text = tail.text
+    before = tail.written - len(text)
+    return f"… {before:,} characters that were printed before this were not kept\n{text}" if before else text
 
 
 class _RemoteTraceback(Exception):
@@ -117,11 +133,16 @@ class _RemoteTraceback(Exception):
         return _RemoteTraceback, (self.text,)
 
 
-def _with_traceback(error: BaseException) -> BaseException:
-    """Pickling loses `__traceback__` and `__cause__`; keep the text of both."""
-    text = _text(error)
-    error.__traceback__ = None
-    return _Carried(error, text)
+def _portable(error: BaseException) -> BaseException:
+    """What can be pickled and read again, as `error` or in its place, with the text of its traceback as cause."""
+    import cloudpickle
+
+    text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    try:
+        pickle.loads(cloudpickle.dumps(error))
+    except Exception:  # exceptions whose arguments are not those of their constructor, among others
+        error = RuntimeError(f"{type(error).__name__}: {message_of(error)}")
+    return _Carried(error.with_traceback(None), text)
 
 
 class _Carried(BaseException):
@@ -140,7 +161,3 @@ class _Carried(BaseException):
 def _unpack(error: BaseException, text: str) -> BaseException:
     error.__cause__ = _RemoteTraceback(text)
     return error
-
-
-def _text(error: BaseException) -> str:
-    return "".join(traceback.format_exception(type(error), error, error.__traceback__))

@@ -31,7 +31,9 @@ class BackendInfo(BaseModel):
     def _has_the_two_functions(cls, plugin: Any) -> Any:
         for name in ("local_initialize", "remote_initialize"):
             if plugin is not None and not callable(getattr(plugin, name, None)):
-                raise ValueError(f"a plugin has the functions local_initialize and remote_initialize; this has no {name}")
+                raise ValueError(
+                    f"a plugin has the functions local_initialize and remote_initialize; this has no {name}"
+                )
         return plugin
 
 
@@ -85,3 +87,6 @@ def parse(model: type[Info], name: str, info: Mapping[str, Any]) -> Info:
 def not_understood(model: type[BackendInfo], info: Mapping[str, Any]) -> list[str]:
     """The keys of `info` that the backend keeps but does not understand, in their order."""
     return [key for key in info if key not in model.model_fields]
+
+
+DEFAULTS = LocalInfo()

@@ -45,6 +45,7 @@ class LocalWorkflow(BaseWorkflow):
     """
 
     info_model = LocalInfo
+    observed = False
 
     def __init__(
         self,
@@ -61,10 +62,12 @@ class LocalWorkflow(BaseWorkflow):
         super().__init__(*nodes, workflow_name=workflow_name, targets_only=targets_only)
         self.max_workers = max_workers
         self.executor: Executor = executor
-        self._threads = ThreadWorkers()
-        self._processes = ProcessWorkers()
-        self._infos: dict[Node, LocalInfo] = {}
-        weakref.finalize(self, _close, self._threads, self._processes)
+        #: The workers stay from run to run.
+        self.threads = ThreadWorkers()
+        self.processes = ProcessWorkers()
+        #: What the `backend_info` of nodes said when the run began; those without any are not in it.
+        self.infos: dict[Node, LocalInfo] = {}
+        weakref.finalize(self, _close, self.threads, self.processes)
 
     def run(self, *, fail_fast: bool = False) -> Any:
         """Run all nodes.
@@ -90,11 +93,11 @@ class LocalWorkflow(BaseWorkflow):
         parse(LocalInfo, name, info)
 
     def check(self, nodes: list[Node]) -> None:
-        self._infos = {}
+        self.infos = {}
         for node in nodes:
             if not node.backend_info:
                 continue
-            info = self._infos[node] = parse(LocalInfo, node.name, node.backend_info)
+            info = self.infos[node] = parse(LocalInfo, node.name, node.backend_info)
             executor = info.executor or self.executor
             if info.timeout is not None and executor != "process":
                 raise BackendInfoError(
@@ -105,20 +108,9 @@ class LocalWorkflow(BaseWorkflow):
                     "set backend_info['executor'] to 'process', or leave the timeout out",
                 )
 
-    def info_of(self, node: Node) -> LocalInfo:
-        """What the node's `backend_info` said when the run began, with defaults."""
-        return self._infos.get(node, _DEFAULTS)
-
-    def workers(self, kind: str) -> ThreadWorkers | ProcessWorkers:
-        """The workers of one kind of executor; they stay from run to run."""
-        return self._threads if kind == "thread" else self._processes
-
     def close(self) -> None:
         """End the worker threads and processes; the next run starts new ones."""
-        _close(self._threads, self._processes)
-
-
-_DEFAULTS = LocalInfo()
+        _close(self.threads, self.processes)
 
 
 def _close(threads: ThreadWorkers, processes: ProcessWorkers) -> None:

@@ -10,10 +10,11 @@ from __future__ import annotations
 import threading
 import weakref
 from collections import defaultdict
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .nodes import Node
+    from ._node import Node
 
 
 class _Cell:
@@ -26,13 +27,13 @@ class _Cell:
 _lock = threading.Lock()
 _next: dict[str, int] = defaultdict(int)
 _cells: dict[str, _Cell] = {}
-_labels: dict[str, str] = {}
+_label: Callable[[str], str | None] | None = None
 _current: _Cell | None = None
 
 
 def begin(cell_id: str) -> None:
     """A cell starts: forget the nodes its earlier execution made, and number new ones as those were."""
-    from .nodes import forget
+    from ._node import forget
 
     global _current
     cell = _cells.setdefault(cell_id, _Cell())
@@ -51,14 +52,15 @@ def end() -> None:
     _current = None
 
 
-def name_file(file: str, text: str) -> None:
-    """Say what the code of `file` is called for a person, for example `In[3]`."""
-    _labels[file] = text
-
-
 def label(file: str) -> str | None:
-    """What `name_file` said of this file."""
-    return _labels.get(file)
+    """What a person calls the cell whose code is `file`, for example `In[3]`; None for other files."""
+    return None if _label is None else _label(file)
+
+
+def set_label(function: Callable[[str], str | None]) -> None:
+    """Let `function` say what a person calls the cell whose code is a file."""
+    global _label
+    _label = function
 
 
 def register(node: Node, qualname: str) -> int:

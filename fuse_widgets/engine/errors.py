@@ -30,6 +30,14 @@ def shorten(text: str, limit: int = 80) -> str:
     return f"{text[:head]}…{text[len(text) - (limit - 1 - head) :]}"
 
 
+def message_of(error: BaseException) -> str:
+    """`str(error)`, also where that raises."""
+    try:
+        return str(error)
+    except Exception as broken:
+        return f"(its message cannot be shown: {type(broken).__name__})"
+
+
 class FuseError(Exception):
     """The base of every exception that `fuse_widgets` defines."""
 
@@ -78,15 +86,17 @@ class NodeExecutionError(FuseError):
 
     Attributes:
         node: The node that failed.
-        args, kwargs: The inputs the function was called with, kept for `replay()`.
+        inputs: `(args, kwargs)` that the function was called with, kept for `replay()`; None where it was not.
         failures: Every failure of the run, this one first.
     """
 
-    def __init__(self, node: Node, cause: BaseException, inputs: tuple[tuple, dict] | None) -> None:
+    def __init__(
+        self, node: Node, cause: BaseException, inputs: tuple[tuple[Any, ...], dict[str, Any]] | None
+    ) -> None:
         self.node = node
         self.inputs = inputs
         self.failures: Sequence[NodeExecutionError] = (self,)
-        message = f"node {shorten(node.name)!r} failed with {type(cause).__name__}: {shorten(str(cause), 400)}"
+        message = f"node {shorten(node.name)!r} failed with {type(cause).__name__}: {shorten(message_of(cause), 400)}"
         super().__init__(message)
         self.__cause__ = cause
 

@@ -1,17 +1,19 @@
-"""Events of runs, and their delivery to subscribers from a thread of its own."""
+"""Events of runs: the log of each run, and its delivery to subscribers from a thread of its own."""
 
 from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections import deque
-from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import repeat
+from typing import Any, NamedTuple, overload
 
+from .errors import message_of
 from .states import NodeState
 
-__all__ = ["EventHub", "RunEvent", "Subscriber"]
+__all__ = ["EventHub", "EventLog", "RunEvent", "Subscriber"]
 
 Subscriber = Callable[[list["RunEvent"]], object]
 
@@ -47,69 +49,144 @@ class RunEvent(NamedTuple):
     run: int = 1
 
 
+class EventLog(Sequence[RunEvent]):
+    """The events of one run, append-only.
+
+    The fields lie flat in one list, and an event is made where somebody reads it: a run that nobody watches
+    does not pay for them. Appending is one call of `list.extend`, which other threads see as a whole or not at all.
+
+    Attributes:
+        run: Number of the run.
+        add: Appends `(time, node, state, attempt, worker, detail)`.
+    """
+
+    __slots__ = ("_flat", "add", "run")
+
+    def __init__(self, run: int) -> None:
+        self.run = run
+        self._flat: list[Any] = []
+        self.add = self._flat.extend
+
+    def __len__(self) -> int:
+        return len(self._flat) // _WIDTH
+
+    @overload
+    def __getitem__(self, index: int) -> RunEvent: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[RunEvent]: ...
+    def __getitem__(self, index: int | slice) -> RunEvent | list[RunEvent]:
+        if isinstance(index, slice):
+            start, stop, step = index.indices(len(self))
+            return self.between(start, max(start, stop))[::step] if step > 0 else list(self)[index]
+        place = range(len(self))[index]
+        return self.between(place, place + 1)[0]
+
+    def between(self, start: int, stop: int) -> list[RunEvent]:
+        """The events from sequence number `start` up to `stop`."""
+        flat = self._flat[start * _WIDTH : stop * _WIDTH]
+        columns = (flat[column::_WIDTH] for column in range(_WIDTH))
+        return list(map(_make, zip(range(start, stop), *columns, repeat(self.run), strict=False)))
+
+    def __repr__(self) -> str:
+        return f"<log of run {self.run}: {len(self):,} events>"
+
+
+_WIDTH = 6
+#: `RunEvent._make` at a third of its price.
+_make: Callable[[tuple[Any, ...]], RunEvent] = partial(tuple.__new__, RunEvent)
+
+
 class _Subscription:
-    def __init__(self, callback: Subscriber, run: int | None, replay: Iterable[RunEvent]) -> None:
+    """Where one subscriber has got to; used by the delivery thread."""
+
+    def __init__(self, callback: Subscriber, run: int | None) -> None:
         self.callback, self.run = callback, run
-        self.pending: deque[RunEvent] = deque(replay)  # appended to and popped from without a lock
+        self.logs: deque[EventLog] = deque()  # the one being read, and those of later runs
+        self.position = 0
+        self.active = True
         self.busy = False
         self.complained: set[str] = set()
+
+    def behind(self) -> bool:
+        return len(self.logs) > 1 or (bool(self.logs) and self.position < len(self.logs[0]))
+
+    def take(self) -> list[RunEvent]:
+        """What there is to hand over."""
+        batch: list[RunEvent] = []
+        while self.logs:
+            more = len(self.logs) > 1  # asked first: a log that has a follower does not grow
+            events = self.logs[0]
+            end = len(events)
+            batch += events.between(self.position, end)
+            self.position = end
+            if not more:
+                break
+            self.logs.popleft()
+            self.position = 0
+        return batch
 
 
 class EventHub:
     """Hands the events of a workflow's runs to its subscribers.
 
-    Publishing appends to a list for each subscriber and never waits for one. One daemon thread, started when
-    there is something to deliver, calls the callbacks; a callback that raises is logged and called again with
-    the next batch.
+    Whoever adds to a log never waits for a subscriber: it wakes the delivery thread where that waits. This one
+    daemon thread, started when there is something to deliver, calls the callbacks; a callback that raises is
+    logged and called again with the next batch.
 
-    State: `_subscriptions`, `_thread` and `_waiting` change under `_changed`.
+    Attributes:
+        idle: Whether somebody who has added to a log has to call `wake`.
+
+    State: everything changes under `_changed`; subscriptions are read and advanced by the delivery thread.
     """
 
     def __init__(self, name: str) -> None:
+        self.idle = False
         self._name = name
         self._changed = threading.Condition()
         self._subscriptions: tuple[_Subscription, ...] = ()
         self._thread: threading.Thread | None = None
-        self._waiting = False
+        self._flushing = 0
 
-    def publish(self, event: RunEvent) -> None:
-        """Queue an event for every subscriber it concerns."""
-        if not self._subscriptions:
-            return
-        for subscription in self._subscriptions:
-            if subscription.run is None or subscription.run == event.run:
-                subscription.pending.append(event)
-        if self._waiting or self._thread is None:
-            self._wake()
+    def open(self, events: EventLog) -> None:
+        """A run begins, and this is its log."""
+        with self._changed:
+            for subscription in self._subscriptions:
+                if subscription.run in (None, events.run):
+                    subscription.logs.append(events)
 
     def subscribe(
-        self, callback: Subscriber, *, run: int | None = None, replay: Iterable[RunEvent] = ()
+        self, callback: Subscriber, *, run: int | None = None, replay: EventLog | None = None
     ) -> Callable[[], None]:
         """Call `callback` with lists of events, in order.
 
         Args:
             callback: Called from the delivery thread.
             run: Only events of this run.
-            replay: Events that are delivered first.
+            replay: The log to begin with, from its first event.
 
         Returns:
             A function that ends the subscription; calling it again does nothing.
         """
-        subscription = _Subscription(callback, run, replay)
+        subscription = _Subscription(callback, run)
         with self._changed:
+            if replay is not None:
+                subscription.logs.append(replay)
             self._subscriptions = (*self._subscriptions, subscription)
-        if subscription.pending:
-            self._wake()
+            self.idle = self.idle or self._thread is None
+        if subscription.behind():
+            self.wake()
 
         def unsubscribe() -> None:
+            subscription.active = False
             with self._changed:
                 self._subscriptions = tuple(s for s in self._subscriptions if s is not subscription)
+                self.idle = self.idle and bool(self._subscriptions)
                 self._changed.notify_all()
 
         return unsubscribe
 
     def flush(self, timeout: float) -> bool:
-        """Wait until all events published so far were handed over.
+        """Wait until all events added so far were handed over.
 
         Returns:
             False where a subscriber was still busy after `timeout` seconds.
@@ -117,14 +194,20 @@ class EventHub:
         if threading.current_thread() is self._thread:
             return False
         with self._changed:
-            return self._changed.wait_for(
-                lambda: not any(s.pending or s.busy for s in self._subscriptions), timeout
-            )
+            self._flushing += 1
+            self._changed.notify_all()
+            try:
+                return self._changed.wait_for(
+                    lambda: not any(s.busy or s.behind() for s in self._subscriptions), timeout
+                )
+            finally:
+                self._flushing -= 1
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
+        """Let the delivery thread look for events."""
         with self._changed:
-            self._waiting = False
-            if self._thread is None:
+            self.idle = False
+            if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(
                     target=self._deliver, name=f"fuse events of {self._name}", daemon=True
                 )
@@ -137,23 +220,26 @@ class EventHub:
                 self._hand_over(subscription)
             with self._changed:
                 self._changed.notify_all()
-                self._waiting = True
-                # Whoever publishes from here on sees that we wait, and wakes us; what came before is seen here.
-                if any(s.pending for s in self._subscriptions):
-                    self._waiting = False
-                elif not self._changed.wait_for(lambda: not self._waiting, IDLE):
+                if not self._subscriptions:
                     self._thread = None
                     return
-            time.sleep(GATHER)
+                self.idle = True
+                # Whoever adds to a log from here on sees that we are idle, and wakes us; what came before is seen here.
+                if any(s.behind() for s in self._subscriptions):
+                    self.idle = False
+                elif not self._changed.wait_for(lambda: not self.idle, IDLE):
+                    self._thread = None
+                    return
+                self._changed.wait_for(lambda: self._flushing, GATHER)
 
     def _hand_over(self, subscription: _Subscription) -> None:
         subscription.busy = True
         try:
-            batch = [subscription.pending.popleft() for _ in range(len(subscription.pending))]
-            if batch:
+            batch = subscription.take()
+            if batch and subscription.active:
                 subscription.callback(batch)
-        except Exception as error:
-            kind = f"{type(error).__name__}: {error}"
+        except BaseException as error:  # a subscriber must not end the delivery to the others
+            kind = f"{type(error).__name__}: {message_of(error)}"
             if kind not in subscription.complained:
                 subscription.complained.add(kind)
                 log.exception("a subscriber to the events of %s raised; the run goes on", self._name)

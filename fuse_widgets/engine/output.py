@@ -14,12 +14,13 @@ from collections.abc import Iterator
 from contextvars import ContextVar
 from typing import Any
 
-__all__ = ["LIMIT", "Tail", "capture", "current", "redirected"]
+__all__ = ["LIMIT", "Tail", "current", "owner", "redirected", "show"]
 
 #: How much of a node's output is kept, and how much of it reaches the cell, in characters (1 MB).
 LIMIT = 1_000_000
 
-current: ContextVar[Tail | None] = ContextVar("fuse_output", default=None)
+#: Whom this context prints for: the outputs of a run, and the name of a node. Its `Tail` is made when it prints.
+owner: ContextVar[tuple[dict[str, Tail], str] | None] = ContextVar("fuse_output", default=None)
 
 
 class Tail:
@@ -69,14 +70,25 @@ class Tail:
         return f"<Tail of {self.written:,} characters, {len(self.displays)} displays>"
 
 
-@contextlib.contextmanager
-def capture(tail: Tail) -> Iterator[Tail]:
-    """Keep what this context prints in `tail`; works inside `redirected()`."""
-    token = current.set(tail)
+def current() -> Tail | None:
+    """Where the node that runs in this context prints to; None outside of nodes."""
+    found = owner.get()
+    if found is None:
+        return None
+    outputs, name = found
+    tail = outputs.get(name)
+    return outputs.setdefault(name, Tail()) if tail is None else tail
+
+
+def show(outputs: dict[str, Tail], name: str, text: str) -> None:
+    """Write what a node printed elsewhere to this context's standard output, and keep it with the node."""
+    token = owner.set((outputs, name))
     try:
-        yield tail
+        print(text, end="", flush=True)
+    except (OSError, ValueError):  # nobody reads standard output any more, or it was closed
+        pass
     finally:
-        current.reset(token)
+        owner.reset(token)
 
 
 class _Tee:
@@ -86,7 +98,7 @@ class _Tee:
         self._fuse_stream = stream
 
     def write(self, text: str) -> int:
-        tail = current.get()
+        tail = current()
         shown = text if tail is None else tail.write(text)
         if shown:
             self._fuse_stream.write(shown)

@@ -10,14 +10,14 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from . import nodes as _nodes
-from . import output
-from .errors import NodeExecutionError, RunCancelledError, shorten
-from .events import RunEvent, Subscriber
+from . import _node, output
+from .errors import FuseError, NodeExecutionError, RunCancelledError, message_of, shorten
+from .events import EventLog, Subscriber
+from .order import Order
 from .states import FINISHED, NodeState
 
 if TYPE_CHECKING:
-    from .nodes import Node
+    from ._node import Node
     from .workflow import BaseWorkflow
 
 __all__ = ["Run"]
@@ -35,18 +35,20 @@ class Run:
         workflow: The workflow that is run.
         number: 1 for the workflow's first run.
         nodes: The nodes of this run, parents first.
-        events: The log, append-only.
-        results: Values of the nodes that are in memory, by name.
-        outputs: What each node printed and displayed, by name.
+        events: The log, append-only; reads like a list.
+        values: Results that are in memory, by node; gone once a newer run has begun.
+        outputs: What nodes printed and displayed, by name; only those that did.
         thread: Identifier of the thread that executes the run.
+        cancelled: 0; 1 once cancelling was asked for, 2 once it was asked for again.
+        paused: Whether no further node is started for now.
 
-    State: `events`, `_states` change under `_lock`; the control fields under `_control`.
+    State: the control fields change under `_control`. What a node's states are written by is one thread at a time.
     """
 
-    def __init__(self, workflow: BaseWorkflow, number: int, nodes: list[Node]) -> None:
-        self.workflow, self.number, self.nodes = workflow, number, nodes
-        self.events: list[RunEvent] = []
-        self.results: dict[str, Any] = {}
+    def __init__(self, workflow: BaseWorkflow, number: int, order: Order) -> None:
+        self.workflow, self.number, self.order, self.nodes = workflow, number, order, order.nodes
+        self.events = EventLog(number)
+        self.values: dict[Node, Any] = {}
         self.outputs: dict[str, output.Tail] = {}
         self.thread: int | None = None
         self.state = NodeState.PENDING
@@ -54,13 +56,14 @@ class Run:
         self.ended: float | None = None
         self.error: BaseException | None = None
         self.result: Any = None
-        self._members = frozenset(nodes)
-        self._states: dict[str, NodeState] = dict.fromkeys((node.name for node in nodes), NodeState.PENDING)
-        self._lock = threading.Lock()
+        self._states = dict.fromkeys([node._name for node in order.nodes], NodeState.PENDING)
+        self._hub = workflow._hub
+        self._attempts: dict[Node, int] = {}
+        self._released = False
         self._control = threading.Condition()
         self._over = threading.Event()
-        self._cancel_level = 0
-        self._paused = False
+        self.cancelled = 0
+        self.paused = False
         self._steps = 0
         self._failed: tuple[Node, BaseException] | None = None
         #: Called after every change of the controls, on the thread that made it; a backend's scheduler sets it.
@@ -69,12 +72,17 @@ class Run:
     # --- reading -------------------------------------------------------------------------------------------
 
     def __contains__(self, node: object) -> bool:
-        return node in self._members
+        return node in self.order.place
 
     @property
     def states(self) -> Mapping[str, NodeState]:
         """The state of every node, by name, in traversal order. Live."""
         return MappingProxyType(self._states)
+
+    @property
+    def results(self) -> dict[str, Any]:
+        """The results that are in memory, by name."""
+        return {node.name: value for node, value in self.values.items()}
 
     @property
     def counts(self) -> Counter[NodeState]:
@@ -88,11 +96,10 @@ class Run:
         node did not run.
         """
         rows = {
-            name: dict(node=name, state=str(state), seconds=None, attempt=0, source=None, why=None, worker=None)
-            for name, state in self._states.items()
+            name: {"node": name, "state": str(state), **_NOTHING_YET} for name, state in self._states.items()
         }
         sources = {NodeState.DONE: "computed", NodeState.CACHED: "stored"}
-        for event in list(self.events):
+        for event in self.events[:]:
             if event.node is None:
                 continue
             row, detail = rows[event.node], event.detail or {}
@@ -109,8 +116,12 @@ class Run:
         Returns:
             A function that ends the subscription.
         """
-        with self._lock:
-            return self.workflow._hub.subscribe(callback, run=self.number, replay=self.events)
+        return self._hub.subscribe(callback, run=self.number, replay=self.events)
+
+    def release(self) -> None:
+        """Let go of results, inputs and errors; states, events and outputs stay."""
+        self._released = True
+        self.values, self.result, self.error, self._failed = {}, None, None, None
 
     # --- control -------------------------------------------------------------------------------------------
 
@@ -125,10 +136,13 @@ class Run:
 
         Raises:
             TimeoutError: The run is still under way.
+            FuseError: A newer run has begun since, and the results of this one were let go.
             Exception: What `run()` raises.
         """
         if not self._over.wait(timeout):
             raise TimeoutError(f"{self!r} is still under way after {timeout} s")
+        if self._released:
+            raise FuseError(f"what {self!r} gave is no longer in memory: a newer run has begun")
         if self.error is not None:
             raise self.error
         return self.result
@@ -138,9 +152,9 @@ class Run:
         with self._control:
             if self.state.finished:
                 return
-            self._cancel_level = min(self._cancel_level + 1, 2)
+            self.cancelled = min(self.cancelled + 1, 2)
             self._control.notify_all()
-            self.emit(None, NodeState.RUNNING, detail={"stopping": self._cancel_level})
+            self.emit(None, NodeState.RUNNING, detail={"stopping": self.cancelled})
         self.on_control()
 
     def pause(self) -> None:
@@ -159,22 +173,13 @@ class Run:
             self._steps += 1
         self._set_paused(True)
 
-    @property
-    def cancelled(self) -> int:
-        """0; 1 once cancelling was asked for, 2 once it was asked for again."""
-        return self._cancel_level
-
-    @property
-    def paused(self) -> bool:
-        return self._paused
-
     def take_turn(self) -> bool:
         """Whether a backend may start a node now; uses up a step. For backends with a scheduler."""
         with self._control:
             return self._take_turn()
 
     def _take_turn(self) -> bool:
-        if not self._paused:
+        if not self.paused:
             return True
         if self._steps:
             self._steps -= 1
@@ -188,15 +193,15 @@ class Run:
             RunCancelledError: Cancelling was asked for.
         """
         with self._control:
-            self._control.wait_for(lambda: self._cancel_level or self._take_turn())
-        if self._cancel_level:
+            self._control.wait_for(lambda: self.cancelled or self._take_turn())
+        if self.cancelled:
             raise RunCancelledError(f"run {self.number} of {self.workflow.workflow_name!r} was cancelled")
 
     def _set_paused(self, paused: bool) -> None:
         with self._control:
             if self.state.finished:
                 return
-            changed, self._paused = self._paused is not paused, paused
+            changed, self.paused = self.paused is not paused, paused
             self._control.notify_all()
             if changed:
                 self.emit(None, NodeState.PAUSED if paused else NodeState.RUNNING)
@@ -208,45 +213,43 @@ class Run:
         self,
         node: Node | None,
         state: NodeState,
-        *,
         attempt: int = 1,
         worker: str | None = None,
         detail: dict[str, Any] | None = None,
     ) -> None:
         """Record one change of a node's state, or of the run itself, and hand it to the subscribers."""
-        name = None if node is None else node._name
-        with self._lock:
-            event = RunEvent(
-                len(self.events), time.time(), name, state, attempt, worker, detail, self.number
-            )
-            if name is None:
-                self.state = state
-            else:
-                self._states[name] = state
-            self.events.append(event)
-            self.workflow._hub.publish(event)
+        if node is None:
+            name = None
+            self.state = state
+        else:
+            name = node._name
+            self._states[name] = state
+        self.events.add((time.time(), name, state, attempt, worker, detail))
+        if self._hub.idle:
+            self._hub.wake()
 
     def observe(
         self, node: Node, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         """Call `func` for `node` and report that it runs, and how it ended."""
-        attempt = 1 + sum(e.node == node.name and e.state is NodeState.RUNNING for e in self.events)
-        tail = self.outputs.setdefault(node.name, output.Tail())
+        attempt = self._attempts[node] = self._attempts.get(node, 0) + 1
         self.emit(node, NodeState.RUNNING, attempt=attempt)
-        begin = time.perf_counter()
+        token = output.owner.set((self.outputs, node._name))
+        began = time.perf_counter()
         try:
-            with output.capture(tail):
-                result = func(*args, **kwargs)
+            result = func(*args, **kwargs)
         except Exception as error:
             self._failed = self._failed or (node, error)
-            detail = {"seconds": time.perf_counter() - begin, "error": describe_error(error)}
+            detail = {"seconds": time.perf_counter() - began, "error": describe_error(error)}
             self.emit(node, NodeState.FAILED, attempt=attempt, detail=detail)
             raise
         except BaseException:
             self.emit(node, NodeState.CANCELLED, attempt=attempt)
             raise
-        self.results[node.name] = result
-        self.emit(node, NodeState.DONE, attempt=attempt, detail={"seconds": time.perf_counter() - begin})
+        finally:
+            output.owner.reset(token)
+        self.values[node] = result
+        self.emit(node, NodeState.DONE, attempt=attempt, detail={"seconds": time.perf_counter() - began})
         return result
 
     def drive(self, execute: Callable[[], Any]) -> Any:
@@ -261,10 +264,15 @@ class Run:
         """
         self.thread = threading.get_ident()
         self.started = time.time()
-        self.emit(None, NodeState.PAUSED if self._paused else NodeState.RUNNING, detail={"total": len(self.nodes)})
         end = NodeState.DONE
-        _nodes.observed_runs = (*_nodes.observed_runs, self)
+        if self.workflow.observed:
+            _node.observed_runs = (*_node.observed_runs, self)
         try:
+            self.emit(
+                None,
+                NodeState.PAUSED if self.paused else NodeState.RUNNING,
+                detail={"total": len(self.nodes)},
+            )
             with output.redirected():
                 self.result = execute()
         except (RunCancelledError, KeyboardInterrupt, SystemExit, GeneratorExit) as error:
@@ -274,17 +282,23 @@ class Run:
             if self._failed is not None and error is self._failed[1]:
                 self.error = NodeExecutionError(self._failed[0], error, None)
         finally:
-            _nodes.observed_runs = tuple(run for run in _nodes.observed_runs if run is not self)
-            self._skip_descendants_of_failed()
-            self.ended = time.time()
-            with self._control:
-                detail = None if self.error is None else {"error": describe_error(self.error)}
-                self.emit(None, end, detail=detail)
-            self.workflow._hub.flush(LAST_BATCH)
-            self._over.set()
+            try:
+                self._close(end)
+            finally:  # another Ctrl-C must not leave the run open
+                self._over.set()
         if self.error is not None:
             raise self.error
         return self.result
+
+    def _close(self, end: NodeState) -> None:
+        _node.observed_runs = tuple(run for run in _node.observed_runs if run is not self)
+        if end is NodeState.FAILED or self._failed is not None:
+            self._skip_descendants_of_failed()
+        self.ended = time.time()
+        with self._control:
+            detail = None if self.error is None else {"error": describe_error(self.error)}
+            self.emit(None, end, detail=detail)
+        self._hub.flush(LAST_BATCH)
 
     def _skip_descendants_of_failed(self) -> None:
         """Settle what a backend without events leaves open after a failure."""
@@ -303,17 +317,18 @@ class Run:
     def __repr__(self) -> str:
         counts = self.counts
         parts = [f"{counts[NodeState.DONE] + counts[NodeState.CACHED]} of {len(self.nodes)} done"]
-        parts += [f"{counts[s]} {s}" for s in (NodeState.FAILED, NodeState.SKIPPED, NodeState.CANCELLED) if counts[s]]
+        parts += [
+            f"{counts[s]} {s}"
+            for s in (NodeState.FAILED, NodeState.SKIPPED, NodeState.CANCELLED)
+            if counts[s]
+        ]
         name = shorten(self.workflow.workflow_name)
         return f"<Run {self.number} of {name!r}: {self.state}, {', '.join(parts)}>"
 
 
 def describe_error(error: BaseException) -> dict[str, Any]:
     """An error as plain data for an event: `type, message, traceback`; never raises."""
-    try:
-        message = str(error)
-    except Exception as broken:
-        message = f"(its message cannot be shown: {type(broken).__name__})"
+    message = message_of(error)
     if isinstance(error, NodeExecutionError) and error.__cause__ is not None:
         described = describe_error(error.__cause__)
         return {**described, "node": error.node.name}
@@ -332,4 +347,5 @@ def _nothing() -> None:
     pass
 
 
+_NOTHING_YET: dict[str, Any] = {"seconds": None, "attempt": 0, "source": None, "why": None, "worker": None}
 _RAN = (NodeState.RUNNING, NodeState.DONE, NodeState.FAILED, NodeState.CANCELLED)

@@ -8,10 +8,11 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from . import nodes as _nodes
-from .errors import DuplicateNodeNameError, FuseError, PatternError, shorten
+from . import _node
+from .errors import FuseError, PatternError, shorten
 from .events import EventHub, Subscriber
-from .nodes import Node, NodeItem, ordered
+from .nodes import Node, NodeItem, WorkflowFunction
+from .order import Order
 from .query import Query
 from .run import Run
 
@@ -35,6 +36,9 @@ class BaseWorkflow:
         DuplicateNodeNameError: Two nodes have one name.
     """
 
+    #: Whether `Node.exec` and `Node.func` report states, for backends that do not emit events themselves.
+    observed = True
+
     def __init__(
         self, *nodes: Node | NodeItem, workflow_name: str = "workflow", targets_only: bool = False
     ) -> None:
@@ -52,9 +56,10 @@ class BaseWorkflow:
         self.storage: Any = None
         self.roots: list[Node] = self._find_roots()
         self.runs: list[Run] = []
+        self._known: tuple[object, Order] | None = None
         self._hub = EventHub(workflow_name)
         self._starting = threading.Lock()
-        self._nodes()
+        self._order()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -65,7 +70,7 @@ class BaseWorkflow:
 
     def _find_roots(self) -> list[Node]:
         """The nodes without parents that the outputs lead back to, in the order they were made."""
-        return [node for node in ordered(self._needed(), lambda node: node.parents) if not node.parents]
+        return sorted((node for node in self._needed() if not node.parents), key=lambda node: node._serial)
 
     def _needed(self) -> dict[Node, None]:
         """The outputs and all their ancestors."""
@@ -78,35 +83,34 @@ class BaseWorkflow:
                     stack.append(parent)
         return found
 
-    def _reachable(self) -> dict[Node, None]:
-        found = self._needed()
+    def _descendants(self, needed: Mapping[Node, None]) -> dict[Node, None]:
+        """The descendants of the roots that are not needed."""
         if self.targets_only:
-            return found
-        stack = [node for node in found if not node.parents]
+            return {}
+        stack = [node for node in needed if not node.parents]
         seen = set(stack)
+        found: dict[Node, None] = {}
         while stack:
-            for child in stack.pop().children:
+            for child in tuple(stack.pop().children._nodes):  # another thread may be building nodes
                 if child not in seen:
                     seen.add(child)
-                    found[child] = None
                     stack.append(child)
+                    if child not in needed:
+                        found[child] = None
         return found
 
-    def _nodes(self) -> list[Node]:
-        """All nodes of the workflow, parents first."""
-        nodes = ordered(self._reachable(), lambda node: node.parents)
-        names: dict[str, Node] = {}
-        for node in nodes:
-            other = names.setdefault(node.name, node)
-            if other is not node:
-                raise DuplicateNodeNameError(other, node)
-        return nodes
+    def _order(self) -> Order:
+        """All nodes of the workflow, parents first; worked out again where a graph was changed."""
+        edition = _node.edition
+        if self._known is None or self._known[0] is not edition:
+            needed = self._needed()
+            self._known = (edition, Order(needed, self._descendants(needed)))
+        return self._known[1]
 
     @property
     def left_out(self) -> list[Node]:
         """Descendants of the roots that need a node which cannot be reached from these roots."""
-        inside = set(self._nodes())
-        return [node for node in self._reachable() if node not in inside]
+        return list(self._order().left_out)
 
     def graph_traversal(self) -> Iterator[tuple[str, Node]]:
         """Yield `(name, node)` for every node, from the roots down, parents before children.
@@ -115,7 +119,7 @@ class BaseWorkflow:
         nodes: a traversal may be abandoned, or another one started meanwhile.
         """
         run = self._run_of_this_thread()
-        for node in self._nodes():
+        for node in self._order().nodes:
             if run is not None:
                 run.gate()
             yield node.name, node
@@ -129,9 +133,9 @@ class BaseWorkflow:
         Raises:
             PatternError: The pattern is no regular expression.
         """
-        nodes = self._nodes()
+        nodes = self._order().nodes
         if pattern is None:
-            return nodes
+            return list(nodes)
         match = compile_pattern(pattern).fullmatch
         return [node for node in nodes if match(node.name)]
 
@@ -153,11 +157,11 @@ class BaseWorkflow:
         Raises:
             ValueError: The node is not part of this workflow, or is a constructor or method.
         """
-        if node not in self._nodes():
+        if node not in self._order().place:
             raise ValueError(f"{node!r} is not part of workflow {self.workflow_name!r}")
         if node.kind != "function":
             raise ValueError(f"{node!r} belongs to an object; only function nodes can get another function")
-        node.func = getattr(func, "func", func) if isinstance(func, _nodes.WorkflowFunction) else func
+        node.func = func.func if isinstance(func, WorkflowFunction) else func
 
     def set_storage(self, storage: Any) -> None:
         """Keep results in `storage` from the next run on; None for no storage."""
@@ -188,7 +192,7 @@ class BaseWorkflow:
             The run, at once: `wait()` for its result, or follow and control it.
         """
         run = self._open()
-        run._paused = paused
+        run.paused = paused
         thread = threading.Thread(
             target=self._drive_quietly,
             args=(run, args, kwargs),
@@ -204,11 +208,9 @@ class BaseWorkflow:
         Returns:
             A function that ends the subscription.
         """
-        run = self.active_run
-        if run is None:
-            return self._hub.subscribe(callback)
-        with run._lock:
-            return self._hub.subscribe(callback, replay=run.events)
+        with self._starting:
+            run = self.active_run
+            return self._hub.subscribe(callback, replay=None if run is None else run.events)
 
     def drain_events(self, timeout: float = 1.0) -> bool:
         """Wait until subscribers got all events so far.
@@ -232,7 +234,7 @@ class BaseWorkflow:
     def result(self, run: Run) -> Any:
         """What `run()` returns, taken from the values of a run: one output's result, or the list."""
         values = [
-            out.take(run.results[out.node.name]) if isinstance(out, NodeItem) else run.results[out.name]
+            out.take(run.values[out.node]) if isinstance(out, NodeItem) else run.values[out]
             for out in self.outputs
         ]
         return values[0] if len(values) == 1 else values
@@ -242,13 +244,14 @@ class BaseWorkflow:
             active = self.active_run
             if active is not None:
                 raise FuseError(f"{active!r} is under way: wait for it, or cancel it with .cancel()")
-            nodes = self._nodes()
-            self.check(nodes)
+            order = self._order()
+            self.check(order.nodes)
             previous = self.last_run
-            run = Run(self, 1 if previous is None else previous.number + 1, nodes)
+            run = Run(self, 1 if previous is None else previous.number + 1, order)
             self.runs = [*self.runs[-KEPT_RUNS + 1 :], run]
+            self._hub.open(run.events)
             if previous is not None:
-                previous.results = {}
+                previous.release()
             return run
 
     def _run_of_this_thread(self) -> Run | None:
@@ -264,7 +267,7 @@ class BaseWorkflow:
                 raise
 
     def __len__(self) -> int:
-        return len(self._nodes())
+        return len(self._order().nodes)
 
     def __repr__(self) -> str:
         run = self.last_run

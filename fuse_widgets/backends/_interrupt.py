@@ -1,0 +1,86 @@
+"""Interrupting: Ctrl-C in the main thread, and a second `cancel()` from another one."""
+
+from __future__ import annotations
+
+import ctypes
+import signal
+import threading
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["CtrlC", "InlineGuard"]
+
+
+class InlineGuard:
+    """Knows whether an inline node is running, so that it alone is interrupted, and not the scheduler between two.
+
+    The thread that runs nodes sets `active`, calls the node, clears `active`, and calls `leave` where it then
+    finds `sent` set; whoever interrupts sets `sent` before looking at `active`. So one of the two always sees
+    the other, and nodes that nobody interrupts pay for no lock.
+
+    Attributes:
+        active: Whether a node is running.
+        sent: Whether somebody has interrupted.
+    """
+
+    def __init__(self) -> None:
+        self.active = False
+        self.sent = False
+        self._lock = threading.Lock()
+        self._thread = threading.get_ident()
+
+    def leave(self) -> None:
+        """Take back an interrupt that has not arrived."""
+        with self._lock:
+            _raise_in(self._thread, None)
+
+    def interrupt(self) -> None:
+        """Raise KeyboardInterrupt in the node that runs inline in another thread, if one does."""
+        if self._thread == threading.get_ident():
+            return
+        with self._lock:
+            self.sent = True
+            if not self.active:
+                return
+            if self._thread == threading.main_thread().ident and hasattr(signal, "pthread_kill"):
+                signal.pthread_kill(self._thread, signal.SIGINT)  # ends a sleep as well; see CtrlC
+            else:
+                _raise_in(self._thread, KeyboardInterrupt)
+
+
+def _raise_in(thread: int, error: type[BaseException] | None) -> None:
+    """Raise `error` in a thread at its next bytecode; None takes back what has not been raised yet."""
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(
+        ctypes.c_ulong(thread), None if error is None else ctypes.py_object(error)
+    )
+
+
+class CtrlC:
+    """While entered in the main thread, SIGINT raises KeyboardInterrupt in an inline node, and is else reported.
+
+    Where SIGINT was ignored before, it still is, except for what `InlineGuard.interrupt` sends.
+
+    Args:
+        guard: Knows of inline nodes.
+        report: Called in the main thread, between two bytecodes, for a SIGINT while no inline node runs.
+    """
+
+    def __init__(self, guard: InlineGuard, report: Callable[[], None]) -> None:
+        self._guard, self._report = guard, report
+        self._previous: Any = None
+
+    def __enter__(self) -> None:
+        if threading.current_thread() is threading.main_thread():
+            self._previous = signal.signal(signal.SIGINT, self._on_signal)
+
+    def __exit__(self, *_: object) -> None:
+        if self._previous is not None:
+            signal.signal(signal.SIGINT, self._previous)
+
+    def _on_signal(self, *_: object) -> None:
+        if self._previous is signal.SIG_IGN and not self._guard.sent:
+            return
+        if self._guard.active:
+            raise KeyboardInterrupt
+        if not self._guard.sent:  # else an interrupt of ours has come too late
+            self._report()

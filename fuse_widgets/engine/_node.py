@@ -1,0 +1,371 @@
+"""Node: one call of a decorated function, with its place in the DAG; and items of its result.
+
+The idea of building a DAG from calls of decorated functions is that of Function Fuse.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator, MutableSet
+from typing import TYPE_CHECKING, Any, Literal
+
+from . import cells
+from ._arguments import Promise, map_nodes, nodes_inside
+from .errors import FuseError, shorten
+
+if TYPE_CHECKING:
+    from .run import Run
+
+__all__ = ["Kind", "Node", "NodeItem", "NodeSet", "ObservedFunction", "forget", "not_a_value"]
+
+Kind = Literal["function", "constructor", "method"]
+
+#: Another object whenever any graph has changed, so that what was worked out from one can be kept until then.
+edition = object()
+#: Open runs of backends that do not report states themselves; replaced as a whole, never changed in place.
+observed_runs: tuple[Run, ...] = ()
+_serials = itertools.count(1)
+
+
+def graph_changed() -> None:
+    """Say that nodes, edges or names are not what they were."""
+    global edition
+    edition = object()
+
+
+class NodeSet(MutableSet["Node"]):
+    """Nodes in the order they were added, each once; adding and looking up take constant time."""
+
+    __slots__ = ("_nodes",)
+
+    def __init__(self, nodes: Iterable[Node] = ()) -> None:
+        self._nodes: dict[Node, None] = dict.fromkeys(nodes)
+
+    def __contains__(self, node: object) -> bool:
+        return node in self._nodes
+
+    def __iter__(self) -> Iterator[Node]:
+        return iter(self._nodes)
+
+    def __len__(self) -> int:
+        return len(self._nodes)
+
+    def add(self, value: Node) -> None:
+        """Add a node at the end, unless it is there already."""
+        self._nodes[value] = None
+        graph_changed()
+
+    def discard(self, value: Node) -> None:
+        """Remove a node; do nothing where it is not there."""
+        self._nodes.pop(value, None)
+        graph_changed()
+
+    def __repr__(self) -> str:
+        names = [repr(shorten(node.name)) for _, node in zip(range(6), self, strict=False)]
+        return f"{{{', '.join(names)}{', …' if len(self) > 6 else ''}}}"
+
+
+class Node(Promise):
+    """One call of a decorated function: what to call, with which arguments, and where it stands in the DAG.
+
+    Nodes are made by calling what `@workflow` returned, not by hand.
+
+    Attributes:
+        name: Unique within a workflow; `{qualname}_{index:04d}` until `set_name`.
+        kind: `"function"`, `"constructor"` or `"method"`.
+        args, kwargs: The arguments as given, with nodes and items in place.
+        backend_info: What a backend should know about this node, for example `{"retries": 2}`.
+        parents, children: The nodes this one needs, and those that need it, in the order they came.
+        after: Nodes that must have ended before this one starts, although it does not need their results
+            (readers of an object before the method that changes it).
+        replaced: True once the notebook cell that made the node was run again.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_func",
+        "_name",
+        "_serial",
+        "_where",
+        "_wiring",
+        "after",
+        "args",
+        "backend_info",
+        "children",
+        "kind",
+        "kwargs",
+        "parents",
+        "replaced",
+    )
+
+    def __init__(
+        self,
+        func: Callable[..., Any],
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+        *,
+        kind: Kind = "function",
+        depth: int = 1,
+    ) -> None:
+        self._func = func
+        self.args = args
+        self.kwargs: dict[str, Any] = {} if kwargs is None else kwargs
+        self.kind: Kind = kind
+        self.backend_info: dict[str, Any] = {}
+        self.parents = NodeSet()
+        self.children = NodeSet()
+        self.after: tuple[Node, ...] = ()
+        self.replaced = False
+        needed = self._wire()  # may raise, and then there is no node
+        self._serial = next(_serials)
+        frame = sys._getframe(depth)
+        self._where = (frame.f_code.co_filename, frame.f_lineno)
+        qualname = getattr(func, "__qualname__", None) or type(func).__qualname__
+        self._name = f"{qualname}_{cells.register(self, qualname):04d}"
+        for node in needed:
+            self._need(node)
+            node._taken_by(self)
+        graph_changed()
+
+    def _wire(self) -> dict[Node, None]:
+        """The nodes among the arguments; and how `resolve` finds them: not at all, on top, or further inside."""
+        needed: dict[Node, None] = {}
+        self._wiring = 0
+        for value in (*self.args, *self.kwargs.values()) if self.kwargs else self.args:
+            if isinstance(value, Promise):
+                self._wiring = self._wiring or 1
+                needed[value._source()] = None
+            elif found := nodes_inside(value):
+                self._wiring = 2
+                needed.update(dict.fromkeys(found))
+        return needed
+
+    def _need(self, node: Node) -> None:
+        self.parents._nodes[node] = None
+        node.children._nodes[self] = None
+
+    def _taken_by(self, child: Node) -> None:
+        """Called on a node when `child` takes its result as an argument."""
+
+    def _forgotten(self) -> None:
+        """Called on a node that was replaced."""
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    def set_name(self, name: str) -> Node:
+        """Give the node a name of its own.
+
+        Args:
+            name: Any text that is not empty; unique within each workflow the node is part of.
+
+        Returns:
+            The node itself, so that calls can be chained.
+        """
+        if not isinstance(name, str) or not name:
+            raise TypeError(f"the name of a node is a text that is not empty, not {shorten(repr(name))}")
+        self._name = name
+        graph_changed()
+        return self
+
+    @property
+    def func(self) -> Callable[..., Any]:
+        """The function to call. While a backend that reports no states runs, calling it reports them."""
+        run = _observing(self)
+        return self._func if run is None else ObservedFunction(run, self, self._func)
+
+    @func.setter
+    def func(self, func: Callable[..., Any]) -> None:
+        self._func = func
+
+    @property
+    def qualname(self) -> str:
+        """The qualified name of the node's function."""
+        return getattr(self._func, "__qualname__", None) or type(self._func).__qualname__
+
+    @property
+    def made_at(self) -> str:
+        """Where the node was made: the notebook cell or the file, and the line."""
+        file, line = self._where
+        cell = cells.label(file)
+        return f"{cell}, line {line}" if cell else f"{file}:{line}"
+
+    def __getitem__(self, key: Any) -> NodeItem:
+        return NodeItem(self, (key,))
+
+    def __iter__(self) -> Iterator[Any]:
+        raise _not_iterable(self.name)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        raise AttributeError(
+            f"node {shorten(self.name)!r} has no attribute {name!r}; its result has not been computed yet. "
+            "Pass the node to another @workflow function, and use the attribute there."
+        )
+
+    def resolve(self, lookup: Callable[[Node], Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The arguments with every node and item replaced by its value.
+
+        Args:
+            lookup: Gives the result of a parent, for example `results.__getitem__`.
+
+        Returns:
+            `(args, kwargs)` for `exec`. Arguments without nodes are the same objects as given.
+        """
+        if not self._wiring:
+            return self.args, self.kwargs
+        if self._wiring == 2:
+            return (
+                tuple([map_nodes(value, lookup) for value in self.args]),
+                {key: map_nodes(value, lookup) for key, value in self.kwargs.items()},
+            )
+        args = tuple(
+            [
+                lookup(v) if v.__class__ is Node else v._value(lookup) if isinstance(v, Promise) else v
+                for v in self.args
+            ]
+        )
+        if not self.kwargs:
+            return args, self.kwargs
+        return args, {k: v._value(lookup) if isinstance(v, Promise) else v for k, v in self.kwargs.items()}
+
+    def _source(self) -> Node:
+        return self
+
+    def _value(self, lookup: Callable[[Node], Any]) -> Any:
+        return lookup(self)
+
+    def exec(self, args: Iterable[Any] = (), kwargs: dict[str, Any] | None = None) -> Any:
+        """Run the node on resolved values, reporting its state to the run under way.
+
+        Args:
+            args, kwargs: The values, as `resolve` gives them.
+
+        Returns:
+            What the node's function returns.
+        """
+        run = _observing(self)
+        if run is None:
+            return self.call(args, kwargs)
+        return run.observe(self, self.call, (args, kwargs), {})
+
+    def call(self, args: Iterable[Any] = (), kwargs: dict[str, Any] | None = None) -> Any:
+        """Call the function on resolved values and report to nobody: for backends that emit events themselves."""
+        result = self._func(*args, **(kwargs or {}))
+        if isinstance(result, Promise):
+            raise not_a_value(self, result)
+        return result
+
+    def __repr__(self) -> str:
+        return f"<{self.kind} node {shorten(self.name)!r}>"
+
+    def __getstate__(self) -> dict[str, Any]:
+        slots = {slot for cls in type(self).__mro__ for slot in getattr(cls, "__slots__", ())}
+        return {slot: getattr(self, slot) for slot in slots - {"__weakref__"}}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for slot, value in state.items():
+            setattr(self, slot, value)
+        # Nodes made from now on come after those of another session.
+        global _serials
+        _serials = itertools.count(max(next(_serials), self._serial + 1))
+        graph_changed()
+
+
+class NodeItem(Promise):
+    """An item of a node's result that is not there yet: `node["key"]`, `node[0][1]`.
+
+    Attributes:
+        node: The node whose result it is taken from.
+        path: The keys, outermost first.
+    """
+
+    __slots__ = ("node", "path")
+
+    def __init__(self, node: Node, path: tuple[Any, ...]) -> None:
+        self.node, self.path = node, path
+
+    def __getitem__(self, key: Any) -> NodeItem:
+        return NodeItem(self.node, (*self.path, key))
+
+    def __iter__(self) -> Iterator[Any]:
+        raise _not_iterable(repr(self))
+
+    def _source(self) -> Node:
+        return self.node
+
+    def _value(self, lookup: Callable[[Node], Any]) -> Any:
+        return self.take(lookup(self.node))
+
+    def take(self, result: Any) -> Any:
+        """The item of `result`, the value of the node.
+
+        Raises:
+            FuseError: The result has no such item. Names the node, the key and what the result is.
+        """
+        value = result
+        for depth, key in enumerate(self.path):
+            try:
+                value = value[key]
+            except (LookupError, TypeError) as error:
+                where = "".join(f"[{part!r}]" for part in self.path[:depth])
+                raise FuseError(
+                    f"the result of node {shorten(self.node.name)!r}{where} is a {type(value).__name__} and has "
+                    f"no item {shorten(repr(key))}: {type(error).__name__}: {shorten(str(error))}"
+                ) from error
+        return value
+
+    def __repr__(self) -> str:
+        return f"<{shorten(self.node.name)!r}{''.join(f'[{shorten(repr(key))}]' for key in self.path)}>"
+
+
+class ObservedFunction:
+    """A node's function that reports to a run; pickles as the plain function, since a run stays where it is."""
+
+    def __init__(self, run: Run, node: Node, func: Callable[..., Any]) -> None:
+        functools.update_wrapper(self, func, updated=())
+        self._run, self._node, self._func = run, node, func
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._run.observe(self._node, self._func, args, kwargs)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _identity, (self._func,)
+
+
+def not_a_value(node: Node, result: Promise) -> FuseError:
+    """The error of a node whose function called a decorated function where it wants the plain one."""
+    return FuseError(
+        f"node {shorten(node.name)!r} returned {result!r} instead of a value: inside a node, call the plain "
+        "function, which is there as `.func`."
+    )
+
+
+def _observing(node: Node) -> Run | None:
+    runs = [run for run in observed_runs if node in run]
+    here = threading.get_ident()
+    return next((run for run in runs if run.thread == here), runs[0] if runs else None)
+
+
+def _not_iterable(what: str) -> TypeError:
+    return TypeError(
+        f"{shorten(what)} cannot be iterated or unpacked before it has run: take its items by index, node[0], node[1]."
+    )
+
+
+def _identity(value: Any) -> Any:
+    return value
+
+
+def forget(node: Node) -> None:
+    """Take a node that was replaced out of the graph: it is no longer anybody's descendant."""
+    node.replaced = True
+    for parent in node.parents:
+        parent.children._nodes.pop(node, None)
+    node._forgotten()
+    graph_changed()

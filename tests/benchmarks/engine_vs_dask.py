@@ -1,0 +1,139 @@
+"""What the engine adds to a node: a no-op DAG beside `dask.local.get_sync` and beside a bare loop.
+
+Run it with `python -m tests.benchmarks.engine_vs_dask`; it exits with 1 where a bound is broken.
+"""
+
+from __future__ import annotations
+
+import gc
+import graphlib
+import random
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from dask.local import get_sync
+
+from fuse_widgets.backends.local import LocalWorkflow
+from fuse_widgets.engine.nodes import Node, workflow
+from fuse_widgets.engine.states import NodeState
+
+#: Nodes of the large graph. Bounds hold for this number; others are for trying things out.
+NODES = 100_000
+REPETITIONS = 5
+
+
+def same(value: Any = 0) -> Any:
+    return value
+
+
+node_of = workflow(same)
+
+
+def needs(count: int) -> list[int | None]:
+    """For each node the earlier one it needs; every hundredth needs none."""
+    draw = random.Random(1)
+    return [None if i % 100 == 0 else draw.randrange(max(0, i - 1000), i) for i in range(count)]
+
+
+def chain_of(wanted: list[int | None]) -> list[Node]:
+    nodes: list[Node] = []
+    for parent in wanted:
+        nodes.append(node_of() if parent is None else node_of(nodes[parent]))
+    return nodes
+
+
+def bare_loop(graph: dict[int, tuple[int, ...]]) -> list[Any]:
+    """The least that runs a DAG: an order, and a call for each node with its inputs."""
+    results: dict[int, Any] = {}
+    for key in graphlib.TopologicalSorter(graph).static_order():
+        results[key] = same(*[results[parent] for parent in graph[key]])
+    return [results[key] for key in graph]
+
+
+def seconds(action: Callable[[], object]) -> float:
+    gc.collect()
+    began = time.perf_counter()
+    action()
+    return time.perf_counter() - began
+
+
+def run_times(count: int, repetitions: int) -> dict[str, float]:
+    """Median seconds of the three, taken in turns in this process."""
+    wanted = needs(count)
+    graph = {i: () if parent is None else (parent,) for i, parent in enumerate(wanted)}
+    dsk = {i: (same,) if parent is None else (same, parent) for i, parent in enumerate(wanted)}
+    nodes = chain_of(wanted)
+    wf = LocalWorkflow(*nodes)
+    seen = 0
+
+    def watch(events: list[Any]) -> None:
+        nonlocal seen
+        seen += sum(event.state is NodeState.DONE and event.node is not None for event in events)
+
+    wf.subscribe(watch)
+    ours: list[float] = []
+    bare: list[float] = []
+    dask: list[float] = []
+    for repetition in range(repetitions):
+        ours.append(seconds(wf.run))
+        bare.append(seconds(lambda: bare_loop(graph)))
+        if repetition < 3:
+            dask.append(seconds(lambda: get_sync(dsk, list(dsk))))
+    wf.drain_events(30)
+    assert seen == count * repetitions, "the subscriber did not see every node of every run"
+    return {
+        "ours": statistics.median(ours),
+        "bare": statistics.median(bare),
+        "dask": statistics.median(dask),
+    }
+
+
+def build_times(repetitions: int) -> dict[str, float]:
+    """Median seconds a node takes to build: in small graphs, in a large one, and as a child of one node."""
+    few, many = needs(1000), needs(NODES)
+    small, large, wide = [], [], []
+    for _ in range(repetitions):
+        small.append(seconds(lambda: [chain_of(few) for _ in range(10)]) / (10 * len(few)))
+        large.append(seconds(lambda: chain_of(many)) / len(many))
+        root = node_of()
+        wide.append(seconds(lambda root=root: [node_of(root) for _ in range(NODES)]) / NODES)
+    return {
+        "small": statistics.median(small),
+        "large": statistics.median(large),
+        "wide": statistics.median(wide),
+    }
+
+
+def measure() -> list[dict[str, Any]]:
+    """The figures, as rows `name, value, bound, ok`; a bound of None is for information."""
+    build, run = build_times(REPETITIONS), run_times(NODES, REPETITIONS)
+    figures: list[tuple[str, float, float | None]] = [
+        ("run, microseconds a node", run["ours"] / NODES * 1e6, None),
+        ("bare loop, microseconds a node", run["bare"] / NODES * 1e6, None),
+        ("dask.local.get_sync, microseconds a node", run["dask"] / NODES * 1e6, None),
+        ("run / dask.local.get_sync", run["ours"] / run["dask"], 1 / 10),
+        ("run / bare loop", run["ours"] / run["bare"], 4.0),
+        ("build, microseconds a node of 1,000", build["small"] * 1e6, None),
+        ("build, 100,000 nodes / 1,000 nodes, for each node", build["large"] / build["small"], 2.0),
+        ("build, 100,000 children of one node / 1,000 nodes, for each", build["wide"] / build["small"], 2.0),
+    ]
+    return [
+        {"name": name, "value": value, "bound": bound, "ok": bound is None or value <= bound}
+        for name, value, bound in figures
+    ]
+
+
+def main() -> int:
+    rows = measure()
+    for row in rows:
+        bound = "" if row["bound"] is None else f"at most {row['bound']:.2f}"
+        verdict = "" if row["bound"] is None else "ok" if row["ok"] else "BROKEN"
+        print(f"{row['name']:<62}{row['value']:>9.3f}  {bound:<14}{verdict}")
+    return 0 if all(row["ok"] for row in rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
