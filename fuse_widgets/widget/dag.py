@@ -23,6 +23,8 @@ __all__ = ["DAGWidget"]
 
 log = logging.getLogger("fuse_widgets")
 _STATIC = Path(__file__).parent.parent / "static"
+#: Least and largest height that a widget chooses for itself, and what it adds to the graph, in pixels.
+_HEIGHTS, _MARGIN = (160, 560), 48
 _NOT_BUILT = """
 export default { render({ el }) {
   el.textContent = "fuse_widgets: the front end is not built. Run `make setup`, or install the package with pip.";
@@ -41,7 +43,7 @@ class DAGWidget(anywidget.AnyWidget):
     Args:
         workflow: Any backend.
         direction: `"LR"` (left to right) or `"TB"` (top to bottom).
-        height: Pixels of the graph area.
+        height: Pixels of the graph area; by default as high as the graph needs, within bounds.
 
     Attributes:
         states: The state of every node by name; an immutable mapping, replaced as the run goes on.
@@ -59,7 +61,7 @@ class DAGWidget(anywidget.AnyWidget):
 
     selected = traitlets.List(traitlets.Unicode()).tag(sync=True)
     direction = traitlets.Enum(("LR", "TB"), default_value="LR").tag(sync=True)
-    height = traitlets.Int(420, min=80, max=10_000).tag(sync=True)
+    height = traitlets.Int(480, min=80, max=10_000).tag(sync=True)
     states = traitlets.Instance(NodeStates, read_only=True)
     progress = traitlets.Dict(read_only=True)
     _graph = traitlets.Dict().tag(sync=True, echo_update=False)
@@ -69,7 +71,7 @@ class DAGWidget(anywidget.AnyWidget):
 
     _following = False
 
-    def __init__(self, workflow: BaseWorkflow, *, direction: str = "LR", height: int = 420) -> None:
+    def __init__(self, workflow: BaseWorkflow, *, direction: str = "LR", height: int | None = None) -> None:
         if not isinstance(workflow, BaseWorkflow):
             raise TypeError(
                 f"DAGWidget shows a workflow such as LocalWorkflow(...), not {shorten(repr(workflow))}"
@@ -78,6 +80,8 @@ class DAGWidget(anywidget.AnyWidget):
         self.graph = Graph.of(workflow, direction)  # type: ignore[arg-type]
         status = StatusColumns(self.graph.names)
         status.version = 1
+        if height is None:
+            height = int(min(max(self.graph.layout.height + _MARGIN, _HEIGHTS[0]), _HEIGHTS[1]))
         super().__init__(
             direction=direction, height=height, _graph=self.graph.to_wire(1), _status=status
         )

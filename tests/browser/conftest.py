@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext
 
-from tests.browser.lab import Lab, Notebook
+from tests.browser.lab import ROOT, Lab, Notebook
 from tests.browser.lab import chromium as open_chromium
+
+
+#: Whether a part of the test has failed; then its pages are kept as pictures.
+FAILED = pytest.StashKey[bool]()
 
 
 @pytest.fixture(scope="session")
@@ -24,8 +28,16 @@ def chromium() -> Iterator[Browser]:
         yield browser
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    item.stash.setdefault(FAILED, False)
+    item.stash[FAILED] = item.stash[FAILED] or report.failed
+    return report
+
+
 @pytest.fixture
-def notebook(lab: Lab, chromium: Browser) -> Iterator[Callable[..., Notebook]]:
+def notebook(lab: Lab, chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Callable[..., Notebook]]:
     """Opens a notebook with the given cells; fails the test where the page had an error nobody caught."""
     contexts: list[BrowserContext] = []
     opened: list[Notebook] = []
@@ -37,6 +49,10 @@ def notebook(lab: Lab, chromium: Browser) -> Iterator[Callable[..., Notebook]]:
         return opened[-1]
 
     yield open_notebook
+    if request.node.stash.get(FAILED, False):
+        pictures = ROOT / "build" / "browser-failures"
+        for number, book in enumerate(opened):
+            book.page.screenshot(path=pictures / f"{request.node.name}-{number}.png")
     for context in contexts:
         context.close()
     lab.stop_kernels()

@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 ROOT = Path(__file__).parents[2]
 #: Milliseconds that a person would wait before calling it broken, on a busy machine.
-PATIENCE = 60_000
+PATIENCE = 40_000
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -207,11 +207,15 @@ class Notebook:
         for number in numbers:
             before = self.prompt(number)
             self.start(number)
-            self.page.wait_for_function(
-                "([cell, before]) => { const t = document.querySelectorAll('.jp-Notebook .jp-Cell')[cell]"
-                ".querySelector('.jp-InputPrompt').textContent; return /\\[\\d+\\]/.test(t) && t !== before; }",
-                arg=[number, before],
-            )
+            self.finished(number, before)
+
+    def finished(self, number: int, before: str = "") -> None:
+        """Wait until a cell that was started has ended."""
+        self.page.wait_for_function(
+            "([cell, before]) => { const t = document.querySelectorAll('.jp-Notebook .jp-Cell')[cell]"
+            ".querySelector('.jp-InputPrompt').textContent; return /\\[\\d+\\]/.test(t) && t !== before; }",
+            arg=[number, before],
+        )
 
     def prompt(self, number: int) -> str:
         """The cell's prompt, such as `[3]:`."""
@@ -219,7 +223,7 @@ class Notebook:
 
     def output(self, number: int) -> str:
         """The text that a cell has put out."""
-        return self.cell(number).locator(".jp-Cell-outputArea").inner_text()
+        return "\n".join(self.cell(number).locator(".jp-OutputArea-output").all_inner_texts()).strip()
 
     def dag(self, nth: int = 0) -> Dag:
         """The nth widget of the page."""
@@ -248,7 +252,8 @@ class Dag:
         return self.root.locator(f"[data-fuse-role='{role}']")
 
     def centre(self, name: str) -> dict[str, float]:
-        """Where a node is on the page."""
+        """Where a node is on the page; scrolls there."""
+        self.root.scroll_into_view_if_needed()
         return self.root.evaluate("(root, name) => root.fuse.nodeCentre(name)", name)
 
     def click(self, name: str, **options: Any) -> None:

@@ -87,6 +87,7 @@ def assert_stop_works_during_a_blocking_cell(book: Notebook) -> None:
     assert dag.number("running") == 1  # asked once, the running node may finish
     dag.button("stop").click()
     dag.wait("d.fuseRunState === 'cancelled' && +d.fuseRunning === 0")
+    book.finished(1)
     book.run(2)
     assert "CANCELLED" in book.output(2)
     assert "RunCancelledError" in book.output(1)
@@ -166,7 +167,7 @@ def test_a_message_with_wrong_types_is_answered_in_words_and_the_kernel_lives(no
     book.run(0)
     dag = book.dag()
     dag.wait("+d.fusePainted > 0")
-    dag.root.evaluate("root => root.fuse.model.set('selected', ['nobody']) || root.fuse.model.save_changes()")
+    dag.root.evaluate("root => { root.fuse.model.set('selected', ['nobody']); root.fuse.model.save_changes(); }")
     dag.wait("root.innerText.includes(\"no node 'nobody'\")")
     book.run(1)
     assert book.output(1) == "([], 'data')"

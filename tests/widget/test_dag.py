@@ -177,13 +177,13 @@ def test_a_message_of_another_shape_is_passed_over(junk: Any) -> None:
     "change", [{"selected": ["nobody"]}, {"selected": [5]}, {"selected": 5}, {"direction": "up"}, {"height": -1}]
 )
 def test_a_wrong_change_from_the_browser_is_refused_in_words(change: dict[str, Any]) -> None:
-    widget = DAGWidget(LocalWorkflow(diamond()[-1]))
+    widget = DAGWidget(LocalWorkflow(diamond()[-1]), height=200)
     sent = record(widget)
     widget.set_state(change)
     assert bridge.wait_idle()
     assert [(m["kind"], m["ok"]) for m in sent] == [("reply", False)]
     assert next(iter(change)) in sent[0]["text"]
-    assert (widget.selected, widget.direction, widget.height) == ([], "LR", 420)
+    assert (widget.selected, widget.direction, widget.height) == ([], "LR", 200)
 
 
 def test_selection_from_the_browser_is_there_in_python_and_unknown_names_raise() -> None:
@@ -277,6 +277,16 @@ def test_saved_files_hold_the_finished_run(tmp_path: Any) -> None:
     assert svg.read_text().startswith(("<svg", "<?xml"))
     assert "left" in svg.read_text()
     assert "<html" in page.read_text()
+
+
+def test_a_widget_is_as_high_as_its_graph_needs_within_bounds() -> None:
+    top = add(1)
+    small = DAGWidget(LocalWorkflow(add(top)))
+    for _ in range(60):
+        add(top)
+    large = DAGWidget(LocalWorkflow(top))
+    assert (small.height, large.height) == (160, 560)
+    assert DAGWidget(large.workflow, height=300).height == 300
 
 
 def test_it_shows_workflows_only() -> None:
