@@ -181,7 +181,8 @@ class Scheduler:
             lambda outcome: self.inbox.put((self._ended, place, outcome)),
         )
         self.running[place] = _Running(executor, slot, attempt, job)
-        self.run.emit(node, QUEUED, attempt=attempt)
+        if self.run.states[node._name] is not QUEUED:  # as it is for another attempt, and after a pause
+            self.run.emit(node, QUEUED, attempt=attempt)
 
     def _run_inline(self, place: int, node: Node, attempt: int, inputs: Inputs, initialize: Any) -> None:
         self.run.emit(node, RUNNING, attempt)

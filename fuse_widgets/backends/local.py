@@ -6,7 +6,7 @@ import weakref
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from ..engine.errors import BackendInfoError
+from ..engine.errors import BackendInfoError, FuseError
 from ..engine.nodes import Node, NodeItem
 from ..engine.workflow import BaseWorkflow
 from ._executors import ProcessWorkers, ThreadWorkers
@@ -62,6 +62,7 @@ class LocalWorkflow(BaseWorkflow):
         super().__init__(*nodes, workflow_name=workflow_name, targets_only=targets_only)
         self.max_workers = max_workers
         self.executor: Executor = executor
+        self._scheduling = False
         #: The workers stay from run to run.
         self.threads = ThreadWorkers()
         self.processes = ProcessWorkers()
@@ -86,8 +87,13 @@ class LocalWorkflow(BaseWorkflow):
         """
         run = self.active_run
         assert run is not None
-        scheduler = Scheduler(self, run, Stored(self, run), fail_fast=fail_fast)
-        return scheduler.execute()
+        if self._scheduling:
+            raise FuseError(f"{run!r} is under way: a node cannot run the workflow that it is part of")
+        self._scheduling = True
+        try:
+            return Scheduler(self, run, Stored(self, run), fail_fast=fail_fast).execute()
+        finally:
+            self._scheduling = False
 
     def check_backend_info(self, name: str, info: Mapping[str, Any]) -> None:
         parse(LocalInfo, name, info)

@@ -295,6 +295,7 @@ class Run:
         if end is NodeState.FAILED or self._failed is not None:
             self._skip_descendants_of_failed()
         self.ended = time.time()
+        self.on_control = _nothing  # lets the scheduler go, and what it holds
         with self._control:
             detail = None if self.error is None else {"error": describe_error(self.error)}
             self.emit(None, end, detail=detail)

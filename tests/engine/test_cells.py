@@ -1,0 +1,213 @@
+"""Running a notebook cell again replaces the nodes that it made before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from fuse_widgets import BaseWorkflow, DuplicateNodeNameError, LocalWorkflow, workflow
+from fuse_widgets.engine import cells
+
+
+@workflow
+def step(x: Any = 0) -> Any:
+    return x + 1
+
+
+@workflow
+class Counter:
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+
+    def note(self, what: str) -> list[str]:
+        self.calls.append(what)
+        return list(self.calls)
+
+
+@workflow
+def read(counter: Any) -> list[str]:
+    return list(counter.calls)
+
+
+@pytest.fixture
+def cell() -> Callable[[str], Any]:
+    """A context that stands for running a cell."""
+    notebook = uuid4().hex
+
+    @contextmanager
+    def running(name: str) -> Iterator[None]:
+        cells.begin(f"{notebook}-{name}")
+        try:
+            yield
+        finally:
+            cells.end()
+
+    return running
+
+
+def test_a_cell_run_again_gives_the_same_names_and_drops_the_old_nodes(cell: Any) -> None:
+    root = step()
+    with cell("a"):
+        old = [step(root), step(root)]
+    names = [node.name for node in old]
+    with cell("a"):
+        new = [step(root), step(root), step(root)]
+    assert [node.name for node in new][:2] == names
+    assert all(node.replaced for node in old)
+    assert BaseWorkflow(root).find_nodes() == [root, *new]
+    assert len({node.name for node in new}) == 3
+
+
+def test_a_replaced_node_stays_where_an_output_needs_it(cell: Any) -> None:
+    root = step()
+    with cell("a"):
+        old = step(root)
+    wf = LocalWorkflow(step(old))
+    with cell("a"):
+        new = step(step(root))
+    assert wf.run() == 3
+    assert old in wf.find_nodes()
+    # The new node has the name of the old one, which this workflow needs: it is left out, and what needs it.
+    assert old.name in {node.name for node in wf.left_out}
+    assert new in wf.left_out
+    assert LocalWorkflow(new).run() == 3
+
+
+def test_old_and_new_as_outputs_of_one_workflow_have_one_name_too_many(cell: Any) -> None:
+    with cell("a"):
+        old = step()
+    with cell("a"):
+        new = step()
+    with pytest.raises(DuplicateNodeNameError):
+        BaseWorkflow(old, new)
+
+
+def test_nodes_made_outside_of_cells_and_in_other_cells_are_left_alone(cell: Any) -> None:
+    root = step()
+    with cell("a"):
+        first = step(root)
+    with cell("b"):
+        second = step(root)
+    with cell("b"):
+        again = step(root)
+    assert BaseWorkflow(root).find_nodes() == [root, first, again]
+    assert (second.replaced, first.replaced, root.replaced) == (True, False, False)
+
+
+def test_the_constructor_cell_run_again_gives_a_fresh_object(cell: Any) -> None:
+    def run_cell() -> Any:
+        with cell("a"):
+            counter = Counter()
+            counter.note("one")
+            return counter.note("two")
+
+    assert LocalWorkflow(run_cell()).run() == ["one", "two"]
+    assert LocalWorkflow(run_cell()).run() == ["one", "two"]
+
+
+def test_a_method_cell_run_again_takes_the_place_of_its_calls(cell: Any) -> None:
+    counter = Counter()
+    counter.note("first")
+    reader = read(counter)
+    for _ in range(3):
+        with cell("a"):
+            last = counter.note("second")
+        assert last.after == (reader,)
+        assert LocalWorkflow(last, reader, max_workers=2, executor="thread").run() == [
+            ["first", "second"],
+            ["first"],
+        ]
+
+
+def test_method_cells_run_again_in_order_build_on_each_other(cell: Any) -> None:
+    counter = Counter()
+    for _ in range(2):
+        with cell("a"):
+            counter.note("a")
+        with cell("b"):
+            last = counter.note("b")
+    assert LocalWorkflow(last).run() == ["a", "b"]
+    assert all(not parent.replaced for parent in last.parents)
+
+
+def test_an_earlier_method_cell_run_alone_leaves_out_what_was_built_on_it(cell: Any) -> None:
+    counter = Counter()
+    with cell("a"):
+        counter.note("a")
+    with cell("b"):
+        stale = counter.note("b")
+    with cell("a"):
+        fresh = counter.note("A")
+    wf = LocalWorkflow(fresh)
+    assert wf.run() == ["A"]
+    assert wf.left_out == [stale]
+    assert LocalWorkflow(stale).run() == ["a", "b"]
+
+
+# --- IPython -------------------------------------------------------------------------------------------------
+
+SETUP = """
+from fuse_widgets import LocalWorkflow, BaseWorkflow, DuplicateNodeNameError, workflow
+@workflow
+def plus(x=0): return x + 1
+root = plus().set_name("root")
+"""
+
+
+@pytest.fixture
+def shell() -> Iterator[Any]:
+    interactiveshell = pytest.importorskip("IPython.core.interactiveshell")
+    from fuse_widgets import _ipython
+
+    shell = interactiveshell.InteractiveShell.instance()
+    _ipython.register()
+    shell.reset()
+    yield shell
+    shell.run_cell("%reset -f")
+    shell.display_pub.__dict__.pop("publish", None)
+    cells.set_label(lambda file: None)
+    interactiveshell.InteractiveShell.clear_instance()
+
+
+def run(shell: Any, code: str, cell_id: str) -> Any:
+    result = shell.run_cell(code, cell_id=cell_id, store_history=True)
+    result.raise_error()
+    return result.result
+
+
+def test_cells_of_ipython_replace_their_nodes(shell: Any) -> None:
+    run(shell, SETUP, "setup")
+    names = [run(shell, "leaf = plus(root); leaf.name", "leaf") for _ in range(3)]
+    assert len(set(names)) == 1
+    assert run(shell, "[node.name for node in BaseWorkflow(root).find_nodes()]", "look") == ["root", names[0]]
+    assert run(shell, "LocalWorkflow(leaf).run()", "go") == 2
+
+
+def test_a_duplicate_name_says_in_which_cells(shell: Any) -> None:
+    run(shell, SETUP, "setup2")
+    run(shell, "%time _ = plus(root).set_name('twin')", "one")
+    number = shell.execution_count
+    run(shell, "plus(root).set_name('twin')", "two")
+    text = run(
+        shell,
+        "try: BaseWorkflow(root)\nexcept DuplicateNodeNameError as error: text = str(error)\ntext",
+        "look2",
+    )
+    assert f"In[{number}], line 1" in text
+    assert "'twin'" in text
+
+
+def test_what_a_node_displays_is_kept_with_it(shell: Any) -> None:
+    run(shell, SETUP, "setup3")
+    code = """
+from IPython.display import HTML, display
+@workflow
+def show(): display(HTML('<b>shown</b>')); return 1
+wf = LocalWorkflow(show().set_name("show")); wf.run()
+wf.last_run.outputs["show"].displays[0]["text/html"]
+"""
+    assert run(shell, code, "show") == "<b>shown</b>"
