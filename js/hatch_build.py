@@ -78,7 +78,7 @@ class FrontEnd:
         if mark.is_file() and mark.read_text() == wanted:
             return
         say("Installing the front end's packages in js/node_modules (about 1 minute, once)")
-        self.npm("ci", "--no-audit", "--no-fund")
+        self.npm("ci", "--no-audit", "--no-fund", "--loglevel=error")
         mark.write_text(wanted)
 
     def npm(self, *args: str) -> None:
@@ -89,10 +89,9 @@ class FrontEnd:
         """
         node, npm = find_node()
         path = os.pathsep.join([str(Path(node).parent), os.environ.get("PATH", os.defpath)])
+        environment = {**os.environ, "PATH": path, "NPM_CONFIG_UPDATE_NOTIFIER": "false"}
         # stdout belongs to whoever asked for the build: pip reads it.
-        done = subprocess.run(
-            [*npm, *args], cwd=self.js, env={**os.environ, "PATH": path}, stdout=sys.stderr, check=False
-        )
+        done = subprocess.run([*npm, *args], cwd=self.js, env=environment, stdout=sys.stderr, check=False)
         if done.returncode:
             raise BuildError(
                 f"'npm {' '.join(args)}' failed in js/ with exit code {done.returncode}; see its output above."
