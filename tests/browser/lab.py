@@ -53,11 +53,14 @@ class Lab:
 
     Args:
         folder: Where its notebooks, settings and logs go.
-        python: The interpreter that starts it and runs its kernels.
+        dark: Whether JupyterLab has its dark theme.
     """
 
-    def __init__(self, folder: Path, python: str = sys.executable) -> None:
+    def __init__(self, folder: Path, *, dark: bool = False) -> None:
         self.folder = folder
+        themes = folder / "settings" / "@jupyterlab" / "apputils-extension" / "themes.jupyterlab-settings"
+        themes.parent.mkdir(parents=True)
+        themes.write_text(json.dumps({"theme": f"JupyterLab {'Dark' if dark else 'Light'}"}))
         self.notebooks = folder / "notebooks"
         self.notebooks.mkdir(parents=True)
         self.token = uuid.uuid4().hex
@@ -77,7 +80,7 @@ class Lab:
         self._log = (folder / "lab.log").open("w")
         self._process = subprocess.Popen(
             [
-                python, "-m", "jupyter", "lab", "--no-browser", "--allow-root", f"--port={self.port}",
+                sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root", f"--port={self.port}",
                 "--ServerApp.port_retries=0", f"--IdentityProvider.token={self.token}",
                 f"--ServerApp.root_dir={self.notebooks}", "--LabApp.news_url=", "--LabApp.check_for_updates_class="
                 "jupyterlab.NeverCheckForUpdate",
@@ -118,9 +121,13 @@ class Lab:
             ],
         }  # fmt: skip
         (self.notebooks / name).write_text(json.dumps(notebook))
+        self.start_kernel(name, kernel)
+        return name
+
+    def start_kernel(self, name: str, kernel: str = "python3") -> None:
+        """Start a kernel for a notebook in this server's folder."""
         session = {"path": name, "name": name, "type": "notebook", "kernel": {"name": kernel}}
         self.api("sessions", "POST", session)  # with a kernel there, JupyterLab does not ask for one
-        return name
 
     def need_kernel(self, name: str) -> None:
         """Install a kernel with another ipykernel, named like `ipykernel-7.3`, into this server's data folder."""
@@ -179,9 +186,11 @@ class Lab:
 class Notebook:
     """A notebook that is open in JupyterLab, as a person sees it."""
 
-    def __init__(self, lab: Lab, page: Page, cells: list[str], *, kernel: str = "python3") -> None:
+    def __init__(
+        self, lab: Lab, page: Page, cells: list[str] | None = None, *, name: str = "", kernel: str = "python3"
+    ) -> None:
         self.lab, self.page = lab, page
-        self.name = lab.write(cells, kernel=kernel)
+        self.name = name if cells is None else lab.write(cells, kernel=kernel)
         self.problems: list[str] = []
         page.set_default_timeout(PATIENCE)
         page.on("pageerror", lambda error: self.problems.append(str(error)))
@@ -192,6 +201,11 @@ class Notebook:
         self.page.goto(f"{self.lab.url}/lab/tree/{self.name}?token={self.lab.token}&reset")
         self.page.locator(".jp-Notebook .jp-Cell").first.wait_for()
         self.page.locator(".jp-Notebook-ExecutionIndicator[data-status='idle']").wait_for()
+
+    def code_cells(self) -> dict[int, str]:
+        """The code cells of the notebook's file: number among all cells, and source."""
+        cells = json.loads((self.lab.notebooks / self.name).read_text())["cells"]
+        return {n: "".join(cell["source"]) for n, cell in enumerate(cells) if cell["cell_type"] == "code"}
 
     def cell(self, number: int) -> Locator:
         """A cell, counted from 0."""

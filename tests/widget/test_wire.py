@@ -1,0 +1,100 @@
+"""The types of model and messages stand once in TypeScript and once in Python; here they are held together."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fuse_widgets import LocalWorkflow, RunEvent, workflow
+from fuse_widgets.engine.states import NodeState
+from fuse_widgets.view.graph import Graph
+from fuse_widgets.view.state import StatusColumns
+from fuse_widgets.widget.commands import COMMANDS
+
+TYPES = (Path(__file__).parents[2] / "js" / "src" / "core" / "types.ts").read_text()
+DTYPES = {"Uint8Array": "u1", "Uint16Array": "<u2", "Uint32Array": "<u4", "Float32Array": "<f4"}
+
+
+def interface(name: str) -> dict[str, str]:
+    """The fields of a TypeScript interface and their types."""
+    body = re.search(rf"export interface {name} {{(.*?)\n}}", TYPES, re.S)
+    assert body is not None, name
+    return dict(re.findall(r"^  (\w+)\??: (.+);$", body[1], re.M))
+
+
+def alias(name: str) -> list[str]:
+    """The names in a TypeScript union of strings."""
+    line = re.search(rf"export type {name} =(.*?);", TYPES, re.S)
+    assert line is not None, name
+    return re.findall(r'"(\w+)"', line[1])
+
+
+@pytest.fixture
+def graph() -> Graph:
+    @workflow
+    def step(*inputs: object) -> None: ...
+
+    a = step()
+    return Graph.of(LocalWorkflow(step(a, step(a))))
+
+
+def test_states_have_the_same_codes_on_both_sides() -> None:
+    names = re.search(r"export const STATES = \[(.*?)\]", TYPES, re.S)
+    codes = re.search(r"export const State = {(.*?)}", TYPES, re.S)
+    assert names is not None
+    assert codes is not None
+    assert re.findall(r'"(\w+)"', names[1]) == [str(state) for state in NodeState]
+    found = {name: int(code) for name, code in re.findall(r"(\w+): (\d+)", codes[1])}
+    assert found == {str(state): state.code for state in NodeState}
+
+
+def test_the_graph_has_the_fields_and_column_types_that_the_browser_reads(graph: Graph) -> None:
+    head, columns = interface("GraphHead"), interface("GraphColumns")
+    wire = graph.to_wire(1)
+    assert set(wire) == set(head) | set(columns)
+    nodes, edges = len(graph), len(graph.edges)
+    lengths = {"edges": 2 * edges, "route_at": edges + 1, "route": None}
+    for name, kind in columns.items():
+        values = np.frombuffer(wire[name], DTYPES[kind])
+        expected = lengths.get(name, nodes)
+        assert expected is None or len(values) == expected, name
+    assert np.frombuffer(wire["route_at"], "<u4")[-1] * 2 == len(np.frombuffer(wire["route"], "<f4"))
+
+
+def test_the_status_has_the_fields_and_column_types_that_the_browser_reads(graph: Graph) -> None:
+    head, columns = interface("RunHead"), interface("RunColumns")
+    wire = StatusColumns(graph.names).to_wire()
+    assert set(wire) == set(head) | set(columns) | {"workers"}
+    for name, kind in columns.items():
+        assert len(np.frombuffer(wire[name], DTYPES[kind])) == len(graph), name
+
+
+def test_a_delta_has_the_fields_that_the_browser_reads(graph: Graph) -> None:
+    columns = StatusColumns(graph.names)
+    columns.apply([RunEvent(0, 1.0, graph.names[0], NodeState.RUNNING, 1, "thread 1")])
+    delta = columns.take_delta()
+    assert delta is not None
+    assert set(delta.content) == set(interface("RunHead")) | {"kind", "reset", "count", "workers"}
+    row = np.dtype([(name, DTYPES[kind]) for name, kind in interface("RunColumns").items()])
+    assert len(delta.buffer) == row.itemsize + 4  # the columns, and the index
+
+
+def test_errors_of_nodes_have_the_same_fields(graph: Graph) -> None:
+    columns = StatusColumns(graph.names)
+    error = {"type": "E", "message": "m", "traceback": "not for the wire"}
+    columns.apply([RunEvent(0, 1.0, graph.names[0], NodeState.FAILED, detail={"error": error})])
+    assert set(columns.to_wire()["errors"]["0"]) == set(interface("NodeError"))
+
+
+def test_the_browser_sends_commands_that_python_knows() -> None:
+    assert alias("CommandName") == list(COMMANDS)
+    assert set(interface("Command")) == {"kind", "id", "name", "args"}
+
+
+def test_every_run_state_that_python_sends_is_known_to_the_browser() -> None:
+    known = set(alias("RunState"))
+    sent = {"idle", "stopping"} | {str(s) for s in (NodeState.RUNNING, NodeState.PAUSED, NodeState.DONE)}
+    assert sent | {str(NodeState.FAILED), str(NodeState.CANCELLED)} == known
