@@ -19,7 +19,7 @@ def register() -> None:
     if shell is None or getattr(shell, "_fuse_widgets", False):
         return
     shell._fuse_widgets = True
-    shell.display_formatter.mimebundle_formatter.for_type_by_name(
+    shell.display_formatter.ipython_display_formatter.for_type_by_name(
         "fuse_widgets.engine.workflow", "BaseWorkflow", _show_workflow
     )
     cells.set_label(_cell_label)
@@ -35,10 +35,10 @@ def _shell() -> Any:
     return None if get is None else get()
 
 
-def _show_workflow(workflow: Any, include: Any = None, exclude: Any = None) -> Any:
+def _show_workflow(workflow: Any) -> None:
     from .widget.dag import DAGWidget
 
-    return DAGWidget.of(workflow)._repr_mimebundle_(include=include, exclude=exclude)
+    DAGWidget.of(workflow)._ipython_display_()
 
 
 def _cell_label(file: str) -> str | None:

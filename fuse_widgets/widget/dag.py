@@ -18,6 +18,7 @@ from ..view.snapshot import render_fragment, render_html, render_svg
 from ..view.state import NodeStates, StatusColumns
 from .bridge import bridge
 from .commands import execute
+from .display import show
 
 __all__ = ["DAGWidget"]
 
@@ -147,6 +148,9 @@ class DAGWidget(anywidget.AnyWidget):
         data, metadata = shown if isinstance(shown, tuple) else (shown or {}, {})
         data = {**data, "text/plain": repr(self), "text/html": render_fragment(*self._snapshot())}
         return data, metadata
+
+    def _ipython_display_(self) -> None:
+        show(self)
 
     def __repr__(self) -> str:
         return f"DAGWidget({self.workflow!r})"
