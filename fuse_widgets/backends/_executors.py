@@ -11,6 +11,7 @@ import heapq
 import pickle
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from functools import partial
 from queue import SimpleQueue
@@ -144,6 +145,7 @@ class ProcessWorkers:
 
         _kill(process)
         process.pool = ProcessPoolExecutor(max_workers=1, timeout=IDLE)
+        _end_with_the_program(process)
 
     @staticmethod
     def _done(slots: _Slots, process: _Process, done: Done, outcome: Outcome) -> None:
@@ -202,6 +204,23 @@ class _Task:
         )
         crash.__cause__ = error
         return crash
+
+
+_processes: weakref.WeakSet[_Process] = weakref.WeakSet()
+_watching = threading.Lock()
+
+
+def _end_with_the_program(process: _Process) -> None:
+    """Kill a process when the main thread ends: loky would wait for its job, a daemon thread's run be cut off."""
+    _processes.add(process)
+    if _watching.acquire(blocking=False):  # never released: one watcher is enough
+        threading.Thread(target=_watch, name="fuse processes", daemon=True).start()
+
+
+def _watch() -> None:
+    threading.main_thread().join()
+    for process in list(_processes):
+        _kill(process)
 
 
 def _kill(process: _Process) -> None:
