@@ -21,7 +21,9 @@ def test_the_code_of_the_readme_runs_and_gives_what_it_says(
     names: dict[str, Any] = {"__name__": "__main__"}
     kept = 0
     for block in BLOCKS:
-        promised = {match["code"].strip(): ast.literal_eval(match["value"]) for match in PROMISE.finditer(block)}
+        promised = {
+            match["code"].strip(): ast.literal_eval(match["value"]) for match in PROMISE.finditer(block)
+        }
         for statement in ast.parse(block).body:
             source = ast.unparse(statement)
             if not isinstance(statement, ast.Expr):

@@ -36,7 +36,6 @@ class Graph:
         edges: uint32[m, 2], source and target.
         widths: float32[n], widths of the boxes.
         direction: `"LR"` or `"TB"`.
-        layout: Where boxes and edges are.
     """
 
     title: str
@@ -47,7 +46,6 @@ class Graph:
     edges: NDArray[np.uint32]
     widths: NDArray[np.float32]
     direction: Direction
-    layout: Layout
 
     @classmethod
     def of(cls, workflow: BaseWorkflow, direction: Direction = "LR") -> Graph:
@@ -69,7 +67,20 @@ class Graph:
             edges=edges,
             widths=widths,
             direction=direction,
-            layout=layered_layout(widths, edges, height=BOX_HEIGHT, direction=direction),
+        )
+
+    @cached_property
+    def layout(self) -> Layout:
+        """Where boxes and edges are; computed when it is first asked for."""
+        return layered_layout(self.widths, self.edges, height=BOX_HEIGHT, direction=self.direction)
+
+    def same_as(self, other: Graph) -> bool:
+        """Whether both have the same nodes and edges and are drawn alike."""
+        return (
+            self.names == other.names
+            and self.direction == other.direction
+            and np.array_equal(self.edges, other.edges)
+            and np.array_equal(self.kind, other.kind)
         )
 
     @cached_property

@@ -151,7 +151,11 @@ class StatusColumns:
     def _keep_texts(self, place: int, state: NodeState, detail: dict[str, Any]) -> None:
         if "error" in detail:
             error = detail["error"]
-            self.errors[place] = {"type": clip(error["type"]), "message": clip(error["message"]), "root": None}
+            self.errors[place] = {
+                "type": clip(error["type"]),
+                "message": clip(error["message"]),
+                "root": None,
+            }
         elif state is NodeState.SKIPPED and "root" in detail:
             cause = self.errors.get(self.index.get(detail["root"], -1), {})
             self.errors[place] = {

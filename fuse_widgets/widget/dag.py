@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import anywidget
 import traitlets
@@ -13,7 +13,7 @@ import traitlets
 from ..engine.errors import shorten
 from ..engine.events import RunEvent
 from ..engine.workflow import BaseWorkflow
-from ..view.graph import Graph
+from ..view.graph import Direction, Graph
 from ..view.snapshot import render_fragment, render_html, render_svg
 from ..view.state import NodeStates, StatusColumns
 from .bridge import bridge
@@ -72,20 +72,20 @@ class DAGWidget(anywidget.AnyWidget):
 
     _following = False
 
-    def __init__(self, workflow: BaseWorkflow, *, direction: str = "LR", height: int | None = None) -> None:
+    def __init__(
+        self, workflow: BaseWorkflow, *, direction: Direction = "LR", height: int | None = None
+    ) -> None:
         if not isinstance(workflow, BaseWorkflow):
             raise TypeError(
                 f"DAGWidget shows a workflow such as LocalWorkflow(...), not {shorten(repr(workflow))}"
             )
         self.workflow = workflow
-        self.graph = Graph.of(workflow, direction)  # type: ignore[arg-type]
+        self.graph = Graph.of(workflow, direction)
         status = StatusColumns(self.graph.names)
         status.version = 1
         if height is None:
             height = int(min(max(self.graph.layout.height + _MARGIN, _HEIGHTS[0]), _HEIGHTS[1]))
-        super().__init__(
-            direction=direction, height=height, _graph=self.graph.to_wire(1), _status=status
-        )
+        super().__init__(direction=direction, height=height, _graph=self.graph.to_wire(1), _status=status)
         self._publish_columns()
         self._route_to_subshell()
         self.on_msg(self._on_message)
@@ -220,8 +220,8 @@ class DAGWidget(anywidget.AnyWidget):
             self.send_state(["selected", "direction", "height"])
 
     def _refresh(self) -> None:
-        graph = Graph.of(self.workflow, self.direction)
-        if _same(graph, self.graph):
+        graph = Graph.of(self.workflow, cast(Direction, self.direction))
+        if graph.same_as(self.graph):
             return
         version = self._graph["version"] + 1
         changed = graph.names != self.graph.names
@@ -246,12 +246,3 @@ class DAGWidget(anywidget.AnyWidget):
         """Let ipykernel 7.4 hand messages to the subshell while a cell blocks, as 7.3 does."""
         if hasattr(self.comm, "_reply_subshell_for"):
             self.comm._reply_subshell_for = None
-
-
-def _same(one: Graph, other: Graph) -> bool:
-    return (
-        one.direction == other.direction
-        and one.names == other.names
-        and one.edges.tobytes() == other.edges.tobytes()
-        and one.kind.tobytes() == other.kind.tobytes()
-    )

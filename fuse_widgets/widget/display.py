@@ -39,10 +39,10 @@ def show(widget: DAGWidget) -> None:
 
     data, metadata = widget._repr_mimebundle_()
     if somebody_watches():
-        display(data, metadata=metadata, raw=True)
+        display(data, metadata=metadata, raw=True)  # type: ignore[no-untyped-call]
         return
     data.pop(VIEW, None)
-    handle = display(data, raw=True, display_id=True)
+    handle = display(data, raw=True, display_id=True)  # type: ignore[no-untyped-call]
     if handle is not None:
         widget.workflow.subscribe(_renewing(widget, handle.update))
 

@@ -24,7 +24,9 @@ def show(rows: Iterable[Any]) -> None:
     print(f"{'':2}{'figure':58} {'value':>12} {'bound':>12}")
     for row in rows:
         name, value, bound, ok = (
-            (row["name"], row["value"], row.get("bound"), row["ok"]) if isinstance(row, dict) else (*row, row.ok)
+            (row["name"], row["value"], row.get("bound"), row["ok"])
+            if isinstance(row, dict)
+            else (*row, row.ok)
         )
         limit = "" if bound is None else f"{bound:,.4g}"
         figure = f"{value:,.4g}" if isinstance(value, int | float) else str(value)
@@ -33,7 +35,11 @@ def show(rows: Iterable[Any]) -> None:
 
 def broken(rows: Iterable[Any]) -> list[str]:
     """The names of the rows that are above their bounds."""
-    return [r["name"] if isinstance(r, dict) else r.name for r in rows if not (r["ok"] if isinstance(r, dict) else r.ok)]
+    return [
+        r["name"] if isinstance(r, dict) else r.name
+        for r in rows
+        if not (r["ok"] if isinstance(r, dict) else r.ok)
+    ]
 
 
 def main_of(measure: Callable[[], list[Any]]) -> None:

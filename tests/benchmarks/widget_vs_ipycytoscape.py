@@ -74,7 +74,10 @@ def measure(nodes: int = 1000) -> list[Row]:
         lab = Lab(Path(folder))
         try:
             small = show(lab, browser, OURS, WE_PAINTED, 100)
-            large = [show(lab, browser, OURS, WE_PAINTED, nodes, changes=OUR_CHANGES if i == 0 else None) for i in range(3)]
+            large = [
+                show(lab, browser, OURS, WE_PAINTED, nodes, changes=OUR_CHANGES if i == 0 else None)
+                for i in range(3)
+            ]
             theirs = show(lab, browser, THEIRS, THEY_PAINTED, nodes, changes=THEIR_CHANGE)
         finally:
             lab.stop_kernels()
@@ -90,7 +93,12 @@ def measure(nodes: int = 1000) -> list[Row]:
     rows.append(Row("kB to show 1,000 nodes", large[0]["bytes"] / 1000))
     rows.append(Row("messages to show 1,000 nodes, ipycytoscape", theirs["messages"]))
     rows.append(Row("500 states, kernel to painted, 30/s, median (ms)", median * 1000, 60))
-    rows.append(Row("500 states, kernel to painted, 30/s, 95th (ms)", sorted(latencies)[int(len(latencies) * 0.95)] * 1000))
+    rows.append(
+        Row(
+            "500 states, kernel to painted, 30/s, 95th (ms)",
+            sorted(latencies)[int(len(latencies) * 0.95)] * 1000,
+        )
+    )
     rows.append(Row("frames a second meanwhile", large[0]["frames"]))
     rows.append(Row("kB of a delta with 500 states", large[0]["delta"] / 1000))
     rows.append(Row("500 states, ipycytoscape (s)", theirs["change"]))
@@ -98,18 +106,27 @@ def measure(nodes: int = 1000) -> list[Row]:
     return rows
 
 
-def show(lab: Lab, browser: Browser, code: str, painted: str, nodes: int, *, changes: Any = None) -> dict[str, Any]:
+def show(
+    lab: Lab, browser: Browser, code: str, painted: str, nodes: int, *, changes: Any = None
+) -> dict[str, Any]:
     """Show a graph in a fresh notebook: seconds from Run to painted, messages and bytes that it took."""
     context = browser.new_context(viewport={"width": 1200, "height": 900})
     page = context.new_page()
     frames: list[int] = []
     page.on("websocket", lambda ws: ws.on("framereceived", lambda data: _count(frames, data)))
-    book = Notebook(lab, page, [GRAPH.replace("NODES", str(nodes)), code, *(changes.cells if changes else ())])
+    book = Notebook(
+        lab, page, [GRAPH.replace("NODES", str(nodes)), code, *(changes.cells if changes else ())]
+    )
     book.run(0)
     condition = painted.replace("NODES", str(nodes)).replace("EDGES", book.output(0))
     frames.clear()
-    page.evaluate("([when, condition]) => { window.shown = eval(when)(condition); window.began = 0; }", [WHEN, condition])
-    page.evaluate("() => document.addEventListener('keydown', () => { window.began ||= performance.timeOrigin + performance.now(); }, { capture: true, once: true })")
+    page.evaluate(
+        "([when, condition]) => { window.shown = eval(when)(condition); window.began = 0; }",
+        [WHEN, condition],
+    )
+    page.evaluate(
+        "() => document.addEventListener('keydown', () => { window.began ||= performance.timeOrigin + performance.now(); }, { capture: true, once: true })"
+    )
     book.start(1)
     seconds = page.evaluate("async () => (await window.shown) - window.began") / 1000
     page.locator(".jp-Notebook-ExecutionIndicator[data-status='idle']").wait_for()
@@ -124,7 +141,7 @@ def show(lab: Lab, browser: Browser, code: str, painted: str, nodes: int, *, cha
 class OUR_CHANGES:
     """500 states flip 30 times a second; each flip is paired with the first frame that shows it."""
 
-    cells = [
+    cells = (
         f"""
 sent, S = [], NodeState
 def flip(state, seq):
@@ -137,8 +154,8 @@ for i in range({FLUSHES}):
     widget._on_events(batch)
     time.sleep(max(0, 1 / 30 - (time.time() - sent[-1])))
 import json; print(json.dumps(sent))
-"""
-    ]
+""",
+    )
 
     @staticmethod
     def measure(book: Notebook, frames: list[int]) -> dict[str, Any]:
@@ -178,7 +195,9 @@ import json; print(json.dumps(sent))
 class THEIR_CHANGE:
     """The same change once: 500 nodes get another state."""
 
-    cells = ["import time; at = time.time()\nfor n in widget.graph.nodes[:500]:\n    n.data['state'] = 'done'; n.send_state('data')\nprint(at)"]
+    cells = [
+        "import time; at = time.time()\nfor n in widget.graph.nodes[:500]:\n    n.data['state'] = 'done'; n.send_state('data')\nprint(at)"
+    ]
 
     @staticmethod
     def measure(book: Notebook, frames: list[int]) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from playwright.sync_api import Browser, BrowserContext
 from tests.browser.lab import ROOT, Lab, Notebook
 from tests.browser.lab import chromium as open_chromium
 
-
 #: Whether a part of the test has failed; then its pages are kept as pictures.
 FAILED = pytest.StashKey[bool]()
 
@@ -37,12 +36,16 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 
 @pytest.fixture
-def notebook(lab: Lab, chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Callable[..., Notebook]]:
+def notebook(
+    lab: Lab, chromium: Browser, request: pytest.FixtureRequest
+) -> Iterator[Callable[..., Notebook]]:
     """Opens a notebook with the given cells; fails the test where the page had an error nobody caught."""
     contexts: list[BrowserContext] = []
     opened: list[Notebook] = []
 
-    def open_notebook(cells: list[str], *, width: int = 1200, height: int = 900, kernel: str = "python3") -> Notebook:
+    def open_notebook(
+        cells: list[str], *, width: int = 1200, height: int = 900, kernel: str = "python3"
+    ) -> Notebook:
         context = chromium.new_context(viewport={"width": width, "height": height})
         contexts.append(context)
         opened.append(Notebook(lab, context.new_page(), cells, kernel=kernel))

@@ -34,7 +34,9 @@ def browser_path() -> str | None:
     """The browser that `make` found, or one of the system; None for Playwright's own."""
     noted = ROOT / ".venv" / ".browser"
     path = noted.read_text().strip() if noted.exists() else ""
-    return path or next((p for p in ("/usr/bin/chromium", "/usr/bin/google-chrome") if Path(p).exists()), None)
+    return path or next(
+        (p for p in ("/usr/bin/chromium", "/usr/bin/google-chrome") if Path(p).exists()), None
+    )
 
 
 @contextlib.contextmanager

@@ -167,7 +167,9 @@ def test_a_message_with_wrong_types_is_answered_in_words_and_the_kernel_lives(no
     book.run(0)
     dag = book.dag()
     dag.wait("+d.fusePainted > 0")
-    dag.root.evaluate("root => { root.fuse.model.set('selected', ['nobody']); root.fuse.model.save_changes(); }")
+    dag.root.evaluate(
+        "root => { root.fuse.model.set('selected', ['nobody']); root.fuse.model.save_changes(); }"
+    )
     dag.wait("root.innerText.includes(\"no node 'nobody'\")")
     book.run(1)
     assert book.output(1) == "([], 'data')"

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from fuse_widgets.view import _look, _text
 from fuse_widgets.view.graph import BOX_HEIGHT, Graph
-from fuse_widgets.view.layout import box_widths, layered_layout, text_width
+from fuse_widgets.view.layout import box_widths, text_width
 from fuse_widgets.view.snapshot import render_fragment, render_html, render_svg
 from fuse_widgets.view.state import StatusColumns
 
@@ -44,7 +44,6 @@ def make(
         edges=pairs,
         widths=widths,
         direction=direction,
-        layout=layered_layout(widths, pairs, height=BOX_HEIGHT, direction=direction),
     )
     return graph, StatusColumns([f"{i} {name}" for i, name in enumerate(names)])
 

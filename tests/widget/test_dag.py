@@ -174,7 +174,8 @@ def test_a_message_of_another_shape_is_passed_over(junk: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"selected": ["nobody"]}, {"selected": [5]}, {"selected": 5}, {"direction": "up"}, {"height": -1}]
+    "change",
+    [{"selected": ["nobody"]}, {"selected": [5]}, {"selected": 5}, {"direction": "up"}, {"height": -1}],
 )
 def test_a_wrong_change_from_the_browser_is_refused_in_words(change: dict[str, Any]) -> None:
     widget = DAGWidget(LocalWorkflow(diamond()[-1]), height=200)
@@ -307,4 +308,3 @@ def test_the_number_of_messages_does_not_grow_with_the_nodes() -> None:
         return len(sent)
 
     assert messages(2) == messages(300)
-

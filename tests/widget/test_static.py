@@ -30,8 +30,12 @@ VIEW = "application/vnd.jupyter.widget-view+json"
 
 @pytest.fixture(scope="module")
 def executed() -> Any:
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code) for code in (BUILD, RUN, "wf")])
-    client = NotebookClient(notebook, kernel_name="python3", extra_arguments=["--IPKernelApp.log_level=ERROR"])
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(code) for code in (BUILD, RUN, "wf")]
+    )
+    client = NotebookClient(
+        notebook, kernel_name="python3", extra_arguments=["--IPKernelApp.log_level=ERROR"]
+    )
     return client.execute()
 
 
