@@ -195,9 +195,15 @@ import json; print(json.dumps(sent))
 class THEIR_CHANGE:
     """The same change once: 500 nodes get another state."""
 
-    cells = [
-        "import time; at = time.time()\nfor n in widget.graph.nodes[:500]:\n    n.data['state'] = 'done'; n.send_state('data')\nprint(at)"
-    ]
+    cells = (
+        """
+at = time.time()
+for node in widget.graph.nodes[:500]:
+    node.data["state"] = "done"
+    node.send_state("data")
+print(at)
+""",
+    )
 
     @staticmethod
     def measure(book: Notebook, frames: list[int]) -> dict[str, Any]:
