@@ -6,6 +6,7 @@ State: `StatusColumns` is written by one thread, the bridge; its lock lets other
 from __future__ import annotations
 
 import math
+import re
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,6 +24,7 @@ __all__ = ["Delta", "NodeStates", "StatusColumns"]
 STATES = tuple(NodeState)
 #: Longest error message or note that travels with the columns, in characters.
 TEXT_LIMIT = 500
+_ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[@-Z\\-_])")
 _ENDED = frozenset({NodeState.DONE, NodeState.FAILED, NodeState.CANCELLED})
 
 
@@ -266,6 +268,6 @@ class StatusColumns:
 
 
 def clip(text: Any) -> str:
-    """A text bounded to what travels with the columns."""
-    text = displayable(str(text))
+    """A text without terminal colours, bounded to what travels with the columns."""
+    text = displayable(_ANSI.sub("", str(text)))
     return text if len(text) <= TEXT_LIMIT else f"{text[: TEXT_LIMIT - 1]}…"

@@ -115,6 +115,13 @@ def test_texts_that_no_json_can_carry_are_made_harmless_and_short() -> None:
     assert len(message) == 500
 
 
+def test_messages_lose_their_terminal_colours() -> None:
+    columns = StatusColumns(NAMES)
+    error = {"type": "E", "message": "\x1b[31;1mred\x1b[0m [31m stays"}
+    columns.apply(events(("a", S.FAILED, {"error": error})))
+    assert columns.to_wire()["errors"]["0"]["message"] == "red [31m stays"
+
+
 def test_events_of_unknown_nodes_are_passed_over() -> None:
     columns = StatusColumns(NAMES)
     columns.apply(events((None, S.RUNNING), ("elsewhere", S.DONE)))
