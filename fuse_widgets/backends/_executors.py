@@ -6,6 +6,7 @@ that ran in it and nobody else.
 
 from __future__ import annotations
 
+import atexit
 import contextvars
 import heapq
 import pickle
@@ -127,6 +128,7 @@ class ProcessWorkers:
         else:
             self._renew(process)
             process.pool.submit(start).add_done_callback(task.up)
+            _end_with_the_program(process)
         return number
 
     def kill(self, number: int) -> None:
@@ -145,7 +147,6 @@ class ProcessWorkers:
 
         _kill(process)
         process.pool = ProcessPoolExecutor(max_workers=1, timeout=IDLE)
-        _end_with_the_program(process)
 
     @staticmethod
     def _done(slots: _Slots, process: _Process, done: Done, outcome: Outcome) -> None:
@@ -207,18 +208,22 @@ class _Task:
 
 
 _processes: weakref.WeakSet[_Process] = weakref.WeakSet()
-_watching = threading.Lock()
+_registered: list[object] = []
 
 
 def _end_with_the_program(process: _Process) -> None:
-    """Kill a process when the main thread ends: loky would wait for its job, a daemon thread's run be cut off."""
+    """Kill the process, whatever it does, when the program ends; loky would wait for its job.
+
+    `threading._register_atexit` is what loky and `concurrent.futures` use; the newest is called first, and so
+    this is asked for after the first pool has started.
+    """
     _processes.add(process)
-    if _watching.acquire(blocking=False):  # never released: one watcher is enough
-        threading.Thread(target=_watch, name="fuse processes", daemon=True).start()
+    if not _registered:
+        _registered.append(_kill_all)
+        getattr(threading, "_register_atexit", atexit.register)(_kill_all)
 
 
-def _watch() -> None:
-    threading.main_thread().join()
+def _kill_all() -> None:
     for process in list(_processes):
         _kill(process)
 

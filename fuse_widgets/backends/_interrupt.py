@@ -20,12 +20,16 @@ class InlineGuard:
 
     Attributes:
         active: Whether a node is running.
-        sent: Whether somebody has interrupted.
+        sent: Whether somebody has called `interrupt`.
+        refuse: Whether an interrupt has come, so that a node that is about to start must not.
+        felt: Set by the signal handler.
     """
 
     def __init__(self) -> None:
         self.active = False
         self.sent = False
+        self.refuse = False
+        self.felt = threading.Event()
         self._lock = threading.Lock()
         self._thread = threading.get_ident()
 
@@ -39,13 +43,24 @@ class InlineGuard:
         if self._thread == threading.get_ident():
             return
         with self._lock:
-            self.sent = True
+            self.sent = self.refuse = True
             if not self.active:
                 return
             if self._thread == threading.main_thread().ident and hasattr(signal, "pthread_kill"):
-                signal.pthread_kill(self._thread, signal.SIGINT)  # ends a sleep as well; see CtrlC
+                self.felt.clear()
+                threading.Thread(target=self._signal, daemon=True).start()
             else:
                 _raise_in(self._thread, KeyboardInterrupt)
+
+    def _signal(self) -> None:
+        """Send SIGINT, see CtrlC: it ends a sleep as well, unless it comes just before, and so is sent again."""
+        while True:
+            with self._lock:
+                if not self.active:
+                    return
+                signal.pthread_kill(self._thread, signal.SIGINT)
+            if self.felt.wait(0.1):
+                return
 
 
 def _raise_in(thread: int, error: type[BaseException] | None) -> None:
@@ -78,9 +93,11 @@ class CtrlC:
             signal.signal(signal.SIGINT, self._previous)
 
     def _on_signal(self, *_: object) -> None:
+        self._guard.felt.set()
         if self._previous is signal.SIG_IGN and not self._guard.sent:
             return
         if self._guard.active:
             raise KeyboardInterrupt
+        self._guard.refuse = True
         if not self._guard.sent:  # else an interrupt of ours has come too late
             self._report()

@@ -194,6 +194,8 @@ class Scheduler:
         try:
             try:
                 guard.active = True
+                if guard.refuse:
+                    raise KeyboardInterrupt
                 if initialize is not None:
                     initialize()
                 value = node._func(*inputs[0], **inputs[1])
@@ -211,7 +213,7 @@ class Scheduler:
             self._succeeded(place, node, attempt, value, seconds, inputs)
             return
         interrupted = isinstance(error, KeyboardInterrupt)
-        if interrupted and not guard.sent:
+        if interrupted and not guard.refuse:  # else the loop knows already
             self._interrupted()
         outcome = Outcome(error=own_traceback(error), seconds=seconds)
         self._missed(place, node, attempt, outcome, inputs, interrupted)

@@ -71,6 +71,8 @@ def parse(model: type[Info], name: str, info: Mapping[str, Any]) -> Info:
     Raises:
         BackendInfoError: Names the node, the key, the value and what is allowed.
     """
+    if not isinstance(info, Mapping) or not all(isinstance(key, str) for key in info):
+        raise BackendInfoError(name, None, info, "it has to be a dict whose keys are texts")
     try:
         return model.model_validate(dict(info))
     except ValidationError as error:

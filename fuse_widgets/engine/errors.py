@@ -69,15 +69,16 @@ class BackendInfoError(FuseError, ValueError):
 
     Args:
         node: Name of the node.
-        key: The key in `backend_info`.
+        key: The key in `backend_info`; None where the whole is wrong.
         value: What stands there.
         reason: What is allowed, in words.
     """
 
-    def __init__(self, node: str, key: str, value: Any, reason: str) -> None:
+    def __init__(self, node: str, key: str | None, value: Any, reason: str) -> None:
         self.node, self.key, self.value, self.reason = node, key, value, reason
         super().__init__(
-            f"node {shorten(node)!r}: backend_info[{key!r}] is {shorten(repr(value))}, but {reason}."
+            f"node {shorten(node)!r}: backend_info{'' if key is None else f'[{key!r}]'} is {shorten(repr(value))}, "
+            f"but {reason}."
         )
 
 

@@ -185,7 +185,7 @@ def test_a_result_that_cannot_be_pickled_is_named(processes: Any) -> None:
         return threading.Lock()
 
     with pytest.raises(
-        NodeExecutionError, match="TypeError: the result, a lock.* cannot be pickled to leave its worker"
+        NodeExecutionError, match=r"TypeError: the result, a lock.* cannot be pickled to leave its worker"
     ):
         processes(workflow(make_lock)()).run()
 

@@ -103,7 +103,7 @@ def test_only_functions_and_classes_can_be_decorated(wrong: Any) -> None:
 def test_an_async_function_is_refused_with_the_way_out() -> None:
     async def wait() -> None: ...
 
-    with pytest.raises(TypeError, match="asyncio.run"):
+    with pytest.raises(TypeError, match=r"asyncio\.run"):
         workflow(wait)
 
 

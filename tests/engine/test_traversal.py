@@ -180,7 +180,7 @@ def test_a_list_of_nodes_can_be_changed_without_changing_the_workflow() -> None:
 
 @pytest.mark.parametrize("pattern", ["(", "[a", "*", "a{99999999999999999999}"])
 def test_a_pattern_that_is_no_regular_expression_is_named(pattern: str) -> None:
-    with pytest.raises(PatternError, match="is not a regular expression.*re.escape") as caught:
+    with pytest.raises(PatternError, match=r"is not a regular expression.*re\.escape") as caught:
         BaseWorkflow(combine(1)).find_nodes(pattern)
     assert repr(pattern) in str(caught.value)
 

@@ -1,0 +1,98 @@
+"""backend_info as a contract: what is understood, what is kept, and what is refused before anything runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from fuse_widgets import BackendInfoError, LocalWorkflow, workflow
+from fuse_widgets.backends.info import LocalInfo, not_understood, parse
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "allowed"),
+    [
+        ("retries", -1, "greater than or equal to 0"),
+        ("retries", 1001, "less than or equal to 1000"),
+        ("retries", "2", "valid integer"),
+        ("retries", True, "valid integer"),
+        ("timeout", 0, "greater than 0"),
+        ("timeout", float("nan"), "finite number"),
+        ("timeout", "1 s", "valid number"),
+        ("executor", "gpu", "'inline', 'thread' or 'process'"),
+        ("cache", "yes", "valid boolean"),
+        ("plugin", 3, "a plugin has the functions local_initialize and remote_initialize"),
+    ],
+)
+def test_a_wrong_value_raises_before_anything_runs_and_says_what_is_allowed(
+    key: str, value: Any, allowed: str
+) -> None:
+    ran: list[int] = []
+    first, second = workflow(ran.append)(1).set_name("first"), workflow(ran.append)(2).set_name("second")
+    second.backend_info[key] = value
+    wf = LocalWorkflow(first, second)
+    for action in (wf.run, wf.start):
+        with pytest.raises(BackendInfoError) as caught:
+            action()
+        text = str(caught.value)
+        assert f"node 'second': backend_info[{key!r}] is {value!r}, but" in text
+        assert allowed in text
+        assert LocalInfo.model_fields[key].description in text
+        assert (caught.value.node, caught.value.key) == ("second", key)
+    assert (ran, wf.runs) == ([], [])
+
+
+def test_a_query_refuses_a_wrong_value_and_changes_no_node() -> None:
+    nodes = [workflow(lambda: 1)().set_name(f"n{i}") for i in range(3)]
+    wf = LocalWorkflow(*nodes)
+    with pytest.raises(BackendInfoError, match=r"node 'n0': backend_info\['retries'\] is 'many'"):
+        wf.query().set_backend_info("retries", "many")
+    assert [node.backend_info for node in nodes] == [{}, {}, {}]
+
+
+@pytest.mark.parametrize("executor", ["inline", "thread"])
+def test_a_timeout_is_refused_where_it_cannot_be_kept(executor: Any) -> None:
+    node = workflow(lambda: 1)().set_name("slow")
+    node.backend_info["timeout"] = 5
+    with pytest.raises(BackendInfoError) as caught:
+        LocalWorkflow(node, executor=executor).run()
+    assert f"this node runs with executor '{executor}': set backend_info['executor'] to 'process'" in str(
+        caught.value
+    )
+    node.backend_info["executor"] = executor
+    with pytest.raises(BackendInfoError):
+        LocalWorkflow(node, executor="process").run()
+
+
+def test_unknown_keys_are_kept_and_told() -> None:
+    node = workflow(lambda: 1)()
+    info = {"retries": 1, "num_gpus": 2, "copy": 3, "model_config": 4, "json": 5, "": 6}
+    node.backend_info.update(info)
+    assert LocalWorkflow(node).run() == 1
+    assert node.backend_info == info
+    assert not_understood(LocalInfo, info) == ["num_gpus", "copy", "model_config", "json", ""]
+
+
+@pytest.mark.parametrize("info", [[1, 2], "retries", {3: 4}])
+def test_what_is_no_dict_of_texts_is_refused_in_words(info: Any) -> None:
+    node = workflow(lambda: 1)().set_name("odd")
+    node.backend_info = info
+    with pytest.raises(BackendInfoError, match="'odd'.*a dict whose keys are texts"):
+        LocalWorkflow(node).run()
+
+
+def test_every_key_has_a_default_and_a_sentence() -> None:
+    assert parse(LocalInfo, "n", {}).model_dump() == {
+        "cache": True,
+        "plugin": None,
+        "executor": None,
+        "retries": 0,
+        "timeout": None,
+    }
+    for name, field in LocalInfo.model_fields.items():
+        assert len(field.description or "") > 20, name
+
+
+def test_whole_numbers_do_for_a_timeout() -> None:
+    assert parse(LocalInfo, "n", {"timeout": 3}).timeout == 3.0
