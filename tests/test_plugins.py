@@ -192,7 +192,7 @@ def test_a_plugin_that_raises_fails_its_node_and_both_are_named(make: Any, colle
     wf = make(node, fine)
     with pytest.raises(
         NodeExecutionError,
-        match="PluginError: plugin .*InitializerPlugin.* of node 'n' raised ValueError: no driver",
+        match=r"PluginError: plugin .*InitializerPlugin.* of node 'n' raised ValueError: no driver",
     ):
         wf.run()
     assert wf.last_run.results == {"fine": 2}
@@ -215,7 +215,7 @@ def test_a_plugin_that_cannot_be_pickled_is_named(shared: ProcessWorkers) -> Non
     node.backend_info["plugin"] = InitializerPlugin(lambda: lock.locked())
     wf = LocalWorkflow(node, executor="process")
     wf.processes = shared
-    with pytest.raises(NodeExecutionError, match="its plugin, .* cannot be pickled"):
+    with pytest.raises(NodeExecutionError, match=r"its plugin, .* cannot be pickled"):
         wf.run()
 
 

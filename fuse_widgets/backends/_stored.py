@@ -11,15 +11,18 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from ..engine.errors import shorten
+from ..engine.errors import message_of, shorten
 from ..engine.nodes import MethodNode, Node, NodeItem, ObjectNode
-from ..storage.base import StorageError
+from ..storage.base import DamagedTaskError, TaskRecord
 from .info import DEFAULTS
 
 if TYPE_CHECKING:
     from ..engine.run import Run
     from ..storage.fingerprint import Fingerprint, FingerprintCache
     from .local import LocalWorkflow
+
+#: How many results that could not be saved the log tells of in one run; the events tell of all.
+WARNINGS = 3
 
 log = logging.getLogger("fuse_widgets")
 
@@ -36,13 +39,17 @@ class Stored:
         self.values: dict[Node, Any] = {}
         self._fingerprints: dict[Node, Fingerprint] = {}
         self._why: dict[Node, str] = {}
+        self._unsaved: list[Node] = []
         self._cache: FingerprintCache | None = None
 
     def look_up(self) -> dict[Node, dict[str, Any]]:
         """The nodes that need not run, each with the detail of its event; loads the results the others need."""
         if self.storage is None:
             return {}
-        self.storage.new_workflow(self.workflow.workflow_name)
+        try:
+            self.storage.new_workflow(self.workflow.workflow_name)
+        except Exception as error:  # full, read-only or gone: the run goes on, and reads what can be read
+            self._say(error)
         stored = {node: detail for node in self.run.nodes if (detail := self._find(node)) is not None}
         while True:
             self._run_objects_as_a_whole(stored)
@@ -74,8 +81,11 @@ class Stored:
                 meta={"seconds": seconds},
             )
         except Exception as error:
-            log.warning("the result of node %r was not saved: %s", shorten(node._name), error)
-            return {"saved": False, "why_not_saved": shorten(str(error), 400)}
+            text = shorten(message_of(error), 400)
+            if len(self._unsaved) < WARNINGS:
+                self._unsaved.append(node)
+                log.warning("the result of node %r was not saved: %s", shorten(node._name), text)
+            return {"saved": False, "why_not_saved": text}
         return {"saved": True}
 
     def _find(self, node: Node) -> dict[str, Any] | None:
@@ -94,21 +104,22 @@ class Stored:
             return None
         try:
             record = self.storage.lookup(name, node._name)
-        except StorageError as error:
-            self._note_damage(node, error)
+        except DamagedTaskError as error:
+            self._cannot_be_used(node, error)
+            self._say(error)
             return None
-        if record is None:
-            self._why[node] = "not stored yet"
+        except Exception as error:  # already said of the storage as a whole, or as good as
+            self._cannot_be_used(node, error)
             return None
-        if node in self._fingerprints:
-            if record.fingerprint is None:
-                self._why[node] = "stored without a fingerprint"
-                return None
-            why = self._fingerprints[node].difference(record.fingerprint)
-            if why is not None:
-                self._why[node] = why
-                return None
+        why = "not stored yet" if record is None else self._why_not(node, record)
+        if why is not None:
+            self._why[node] = why
+            return None
         return {"why": "stored", "stored_seconds": (record.meta or {}).get("seconds")}
+
+    def _why_not(self, node: Node, record: TaskRecord) -> str | None:
+        fingerprint = self._fingerprints.get(node)
+        return None if fingerprint is None else fingerprint.difference(record.fingerprint)
 
     def _run_objects_as_a_whole(self, stored: dict[Node, dict[str, Any]]) -> None:
         """Take out of `stored` every object of which something has to run, with all its methods."""
@@ -142,11 +153,14 @@ class Stored:
             try:
                 self.values[node] = self.storage.read_task(self.workflow.workflow_name, node._name)
             except Exception as error:
-                self._note_damage(node, error)
+                self._cannot_be_used(node, error)
+                self._say(error)
                 return False
         return True
 
-    def _note_damage(self, node: Node, error: Exception) -> None:
-        log.warning("%s", error)
-        self._why[node] = f"stored result cannot be used: {shorten(str(error), 300)}"
-        self.run.emit(None, self.run.state, detail={"notice": shorten(str(error), 300)})
+    def _cannot_be_used(self, node: Node, error: Exception) -> None:
+        self._why[node] = f"stored result cannot be used: {shorten(message_of(error), 300)}"
+
+    def _say(self, error: Exception) -> None:
+        log.warning("%s", message_of(error))
+        self.run.emit(None, self.run.state, detail={"notice": shorten(message_of(error), 300)})

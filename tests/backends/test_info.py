@@ -78,7 +78,7 @@ def test_unknown_keys_are_kept_and_told() -> None:
 def test_what_is_no_dict_of_texts_is_refused_in_words(info: Any) -> None:
     node = workflow(lambda: 1)().set_name("odd")
     node.backend_info = info
-    with pytest.raises(BackendInfoError, match="'odd'.*a dict whose keys are texts"):
+    with pytest.raises(BackendInfoError, match=r"'odd'.*a dict whose keys are texts"):
         LocalWorkflow(node).run()
 
 
