@@ -1,18 +1,12 @@
 // One model in the browser: its store, its commands and the traits that go both ways. Views share it.
 import { isActive } from "../core/reducer";
 import { same } from "../core/selection";
+import type { Message, Session as SharedSession, Topic } from "../core/session";
 import { Store } from "../core/store";
 import type { CommandName, DeltaHead, Direction, Reply } from "../core/types";
 import { decodeDelta, decodeGraph, decodeStatus } from "./decode";
 import type { Listener, Model } from "./model";
 import { Requests } from "./requests";
-
-export type Topic = "selected" | "direction" | "height" | "message" | "fault";
-/** What a command has to say: "waiting" until the kernel answers, "error" where it refused. */
-export interface Message {
-  kind: "none" | "waiting" | "error";
-  text: string;
-}
 
 const NOTHING: Message = { kind: "none", text: "" };
 const WAITING: Message = { kind: "waiting", text: "waiting for the kernel\u2026" };
@@ -22,7 +16,7 @@ const GAP_GRACE = 100;
 const RESYNC_AGAIN = 1500;
 export const HEIGHT = { least: 80, most: 2000, usual: 480 };
 
-export class Session {
+export class Session implements SharedSession {
   readonly store: Store;
   selected: string[] = [];
   direction: Direction = "LR";

@@ -1,8 +1,8 @@
 // The line under the graph: what the person should know now. Its height never changes.
 import { oneLine } from "../core/format";
 import { firstFailed } from "../core/progress";
+import type { Session } from "../core/session";
 import { State } from "../core/types";
-import type { Session } from "../sync/session";
 import { element, setData, setText } from "./dom";
 
 export const HINT =

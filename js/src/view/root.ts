@@ -1,6 +1,6 @@
 // One view of a model: toolbar, graph, line of notices. Everything it starts ends with its signal.
 import { isActive } from "../core/reducer";
-import type { Session } from "../sync/session";
+import type { Session } from "../core/session";
 import { element, setText, Timers } from "./dom";
 import { Footer } from "./footer";
 import { Paint } from "./frames";

@@ -2,8 +2,8 @@
 
 import { progressText } from "../core/progress";
 import { isActive } from "../core/reducer";
+import type { Session } from "../core/session";
 import { type CommandName, STATES, State } from "../core/types";
-import type { Session } from "../sync/session";
 import { element, glyph, setData, setText } from "./dom";
 import { BUTTONS } from "./icons";
 
