@@ -57,7 +57,7 @@ class Run:
         self.error: BaseException | None = None
         self.result: Any = None
         self._states = dict.fromkeys([node._name for node in order.nodes], NodeState.PENDING)
-        self._hub = workflow._hub
+        self._hub, self._add = workflow._hub, self.events.add
         self._attempts: dict[Node, int] = {}
         self._released = False
         self._control = threading.Condition()
@@ -139,13 +139,12 @@ class Run:
             FuseError: A newer run has begun since, and the results of this one were let go.
             Exception: What `run()` raises.
         """
+        __tracebackhide__ = True
         if not self._over.wait(timeout):
             raise TimeoutError(f"{self!r} is still under way after {timeout} s")
         if self._released:
             raise FuseError(f"what {self!r} gave is no longer in memory: a newer run has begun")
-        if self.error is not None:
-            raise self.error
-        return self.result
+        return self._outcome()
 
     def cancel(self) -> None:
         """Start no further node; asked again, interrupt those that run, where that is possible."""
@@ -224,7 +223,7 @@ class Run:
         else:
             name = node._name
             self._states[name] = state
-        self.events.add((time.time(), name, state, attempt, worker, detail))
+        self._add((time.time(), name, state, attempt, worker, detail))
         if self._hub.idle:
             self._hub.wake()
 
@@ -234,7 +233,7 @@ class Run:
         """Call `func` for `node` and report that it runs, and how it ended."""
         attempt = self._attempts[node] = self._attempts.get(node, 0) + 1
         self.emit(node, NodeState.RUNNING, attempt=attempt)
-        token = output.owner.set((self.outputs, node._name))
+        token = output.printer.set(output.Printer(self.outputs, node._name))
         began = time.perf_counter()
         try:
             result = func(*args, **kwargs)
@@ -247,7 +246,7 @@ class Run:
             self.emit(node, NodeState.CANCELLED, attempt=attempt)
             raise
         finally:
-            output.owner.reset(token)
+            output.printer.reset(token)
         self.values[node] = result
         self.emit(node, NodeState.DONE, attempt=attempt, detail={"seconds": time.perf_counter() - began})
         return result
@@ -262,6 +261,7 @@ class Run:
             NodeExecutionError: A node failed.
             BaseException: Whatever else `execute` raises.
         """
+        __tracebackhide__ = True
         self.thread = threading.get_ident()
         self.started = time.time()
         end = NodeState.DONE
@@ -286,6 +286,13 @@ class Run:
                 self._close(end)
             finally:  # another Ctrl-C must not leave the run open
                 self._over.set()
+        return self._outcome()
+
+    def _outcome(self) -> Any:
+        """Return the result or raise the error; what we raise ourselves comes without our own frames."""
+        __tracebackhide__ = True
+        if isinstance(self.error, FuseError):
+            raise self.error.with_traceback(None)
         if self.error is not None:
             raise self.error
         return self.result

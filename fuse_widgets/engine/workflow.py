@@ -294,6 +294,7 @@ def _as_run(run: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(run)
     def driven(self: BaseWorkflow, *args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True
         if self._run_of_this_thread() is not None:  # start(), or super().run()
             return run(self, *args, **kwargs)
         return self._open().drive(lambda: run(self, *args, **kwargs))
