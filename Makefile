@@ -60,8 +60,8 @@ bench: $(VENV)/.test $(VENV)/.browser front-end ## measure speed, side by side w
 	@status=0; for name in $(or $(ONLY),$(BENCHMARKS)); do \
 	  echo; echo "== tests/benchmarks/$$name.py"; $(PY) -m tests.benchmarks.$$name || status=1; done; exit $$status
 
-screenshots: $(VENV)/.test $(VENV)/.browser front-end ## take pictures of the widget in JupyterLab, light and dark
-	@$(PY) tests/browser/screenshots.py build/screenshots
+screenshots: $(VENV)/.test $(VENV)/.browser front-end ## renew the pictures of the README
+	@$(PY) -m tests.browser.screenshots docs/images
 
 clean: ## remove what was set up and built
 	rm -rf $(VENV) js/node_modules fuse_widgets/static fuse_widgets/labextension build dist

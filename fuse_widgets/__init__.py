@@ -72,7 +72,7 @@ _HOMES = {
     "UnsaveableResultError": "storage.base",
 }
 
-__all__ = list(_HOMES)  # noqa: PLE0604 - a test holds the list
+__all__ = list(_HOMES)
 
 
 def __getattr__(name: str) -> Any:
