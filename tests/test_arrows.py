@@ -29,8 +29,8 @@ ROOMS: dict[str, set[str]] = {
 PACKAGES: dict[str, set[str]] = {
     "engine": set(),
     "plugins": {"numpy"},
-    "storage": {"cloudpickle", "fsspec", "joblib", "numpy", "ray"},
-    "backends": {"cloudpickle", "joblib", "loky", "pydantic", "ray"},
+    "storage": {"cloudpickle", "fsspec", "numpy", "ray"},
+    "backends": {"cloudpickle", "loky", "pydantic", "ray"},
     "view": {"numpy"},
     "widget": {"IPython", "anywidget", "ipycytoscape", "ipywidgets", "numpy", "traitlets"},
     "testing": {"pytest"},

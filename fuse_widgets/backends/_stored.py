@@ -92,7 +92,7 @@ class Stored:
         """The detail of a stored task that still holds, else None with the reason noted."""
         name = self.workflow.workflow_name
         if getattr(self.storage, "match", "fingerprint") != "name":
-            from ..storage.fingerprint import FingerprintCache, fingerprint  # joblib takes a while to import
+            from ..storage.fingerprint import FingerprintCache, fingerprint  # not needed without storage
 
             self._cache = self._cache or FingerprintCache()
             digests = {parent: self._fingerprints[parent].digest for parent in node.parents}
