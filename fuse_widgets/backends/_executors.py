@@ -26,7 +26,6 @@ __all__ = ["ProcessWorkers", "ThreadWorkers"]
 
 Began = Callable[[str], None]
 Done = Callable[[Outcome], None]
-Owner = tuple[dict[str, output.Tail], str]
 #: Seconds that an idle worker process stays.
 IDLE = 300
 
@@ -59,7 +58,7 @@ class ThreadWorkers:
         self._slots = _Slots()
         self._queues: dict[int, SimpleQueue[Any]] = {}
 
-    def submit(self, job: Job, owner: Owner, began: Began, done: Done) -> int:
+    def submit(self, job: Job, printer: output.Printer, began: Began, done: Done) -> int:
         """Run a job in a free thread; `began` gets the worker's name at once, `done` the outcome."""
         number, new = self._slots.take()
         if new:
@@ -72,7 +71,7 @@ class ThreadWorkers:
             ).start()
         began(f"thread {number}")
         # The context of the cell that runs the workflow now: IPython sends output to the cell that it names.
-        self._queues[number].put((contextvars.copy_context(), job, owner, done))
+        self._queues[number].put((contextvars.copy_context(), job, printer, done))
         return number
 
     def close(self) -> None:
@@ -84,15 +83,15 @@ class ThreadWorkers:
     @staticmethod
     def _work(queue: SimpleQueue[Any], slots: _Slots, number: int) -> None:
         while (item := queue.get()) is not None:
-            context, job, owner, done = item
-            outcome = context.run(_perform_for, owner, job)
+            context, job, printer, done = item
+            outcome = context.run(_perform_for, printer, job)
             slots.give_back(number)
             done(outcome)
-            del item, context, job, owner, done, outcome
+            del item, context, job, printer, done, outcome
 
 
-def _perform_for(owner: Owner, job: Job) -> Outcome:
-    output.owner.set(owner)
+def _perform_for(printer: output.Printer, job: Job) -> Outcome:
+    output.printer.set(printer)
     return perform(job)
 
 
@@ -113,7 +112,7 @@ class ProcessWorkers:
         self._slots = _Slots()
         self._processes: dict[int, _Process] = {}
 
-    def submit(self, job: Job, owner: Owner, began: Began, done: Done) -> int:
+    def submit(self, job: Job, printer: output.Printer, began: Began, done: Done) -> int:
         """Run a job in a free process; `began` gets the worker's name when the process is up and takes it.
 
         Raises:

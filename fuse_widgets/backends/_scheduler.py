@@ -63,6 +63,7 @@ class Scheduler:
         self.failures: list[NodeExecutionError] = []
         self.inbox: SimpleQueue[tuple[Any, ...]] = SimpleQueue()
         self.inline = InlineGuard()
+        self.printer = output.Printer(run.outputs)
         self.looping = False
         self.interrupts = 0
         self.told = False
@@ -72,14 +73,14 @@ class Scheduler:
     def execute(self) -> Any:
         """Run everything; return what `run()` returns."""
         self.run.on_control = self._controlled
-        printing = output.owner.set(None)
-        try:
-            with CtrlC(self.inline, self._on_ctrl_c):
-                self._prepare()
+        with CtrlC(self.inline, self._on_ctrl_c):
+            self._prepare()
+            printing = output.printer.set(self.printer)
+            try:
                 self.looping = True
                 self._loop()
-        finally:
-            output.owner.reset(printing)
+            finally:
+                output.printer.reset(printing)
         self._settle_open()
         if self.failures:
             first = self.failures[0]
@@ -108,23 +109,24 @@ class Scheduler:
         return [*self.children[place], *self.followers.get(place, ())]
 
     def _loop(self) -> None:
-        run = self.run
+        run, ready, running, deadlines = self.run, self.ready, self.running, self.deadlines
+        nothing_new, most, pop = self.inbox.empty, self.workflow.max_workers, heapq.heappop
         while True:
-            if self.deadlines or not self.inbox.empty():
+            if deadlines or not nothing_new():
                 self._read_inbox()
-            if run.cancelled or (self.fail_fast and self.failures):
+            if run.cancelled or (self.failures and self.fail_fast):
                 if run.cancelled > 1:
                     self._interrupt_running()
-                if not self.running or self.interrupts > 1:
+                if not running or self.interrupts > 1:
                     return
                 self._wait()
-            elif self.ready and len(self.running) < self.workflow.max_workers:
+            elif ready and len(running) < most:
                 if not run.paused or run.take_turn():
-                    self._start(heapq.heappop(self.ready))
+                    self._start(pop(ready))
                 else:
-                    self._hold(self.ready[0])
+                    self._hold(ready[0])
                     self._wait()
-            elif self.running:
+            elif running:
                 self._wait()
             else:
                 return
@@ -176,7 +178,7 @@ class Scheduler:
         workers = self.workflow.threads if executor == "thread" else self.workflow.processes
         slot = workers.submit(
             job,
-            (self.run.outputs, node._name),
+            output.Printer(self.run.outputs, node._name),
             lambda worker: self.inbox.put((self._began, place, attempt, worker, timeout)),
             lambda outcome: self.inbox.put((self._ended, place, outcome)),
         )
@@ -186,7 +188,7 @@ class Scheduler:
 
     def _run_inline(self, place: int, node: Node, attempt: int, inputs: Inputs, initialize: Any) -> None:
         self.run.emit(node, RUNNING, attempt)
-        output.owner.set((self.run.outputs, node._name))
+        self.printer.name = node._name
         guard = self.inline
         error: BaseException | None = None
         value = None
@@ -228,7 +230,7 @@ class Scheduler:
         running, node = self.running.pop(place), self.nodes[place]
         inputs = (running.job.args, running.job.kwargs)
         if outcome.printed:
-            output.show(self.run.outputs, node._name, outcome.printed)
+            output.show(output.Printer(self.run.outputs, node._name), outcome.printed)
         if outcome.error is None:
             if running.job.changes_object:
                 assert isinstance(node, MethodNode)

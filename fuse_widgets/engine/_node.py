@@ -131,16 +131,18 @@ class Node(Promise):
         graph_changed()
 
     def _wire(self) -> dict[Node, None]:
-        """The nodes among the arguments; and how `resolve` finds them: not at all, on top, or further inside."""
+        """The nodes among the arguments; and how `resolve` finds them: not at all, as all there is, or by looking."""
         needed: dict[Node, None] = {}
-        self._wiring = 0
+        self._wiring = ""
         for value in (*self.args, *self.kwargs.values()) if self.kwargs else self.args:
             if isinstance(value, Promise):
-                self._wiring = self._wiring or 1
+                self._wiring = self._wiring or "flat"
                 needed[value._source()] = None
             elif found := nodes_inside(value):
-                self._wiring = 2
+                self._wiring = "nested"
                 needed.update(dict.fromkeys(found))
+        if self._wiring == "flat" and not self.kwargs and all(isinstance(value, Node) for value in self.args):
+            self._wiring = "nodes"
         return needed
 
     def _need(self, node: Node) -> None:
@@ -217,22 +219,21 @@ class Node(Promise):
         Returns:
             `(args, kwargs)` for `exec`. Arguments without nodes are the same objects as given.
         """
-        if not self._wiring:
+        wiring = self._wiring
+        if not wiring:
             return self.args, self.kwargs
-        if self._wiring == 2:
-            return (
-                tuple([map_nodes(value, lookup) for value in self.args]),
-                {key: map_nodes(value, lookup) for key, value in self.kwargs.items()},
-            )
-        args = tuple(
-            [
-                lookup(v) if v.__class__ is Node else v._value(lookup) if isinstance(v, Promise) else v
-                for v in self.args
-            ]
+        if wiring == "nodes":
+            return tuple(map(lookup, self.args)), self.kwargs
+        if wiring == "flat":
+            args = tuple([v._value(lookup) if isinstance(v, Promise) else v for v in self.args])
+            kwargs = self.kwargs
+            return args, {
+                k: v._value(lookup) if isinstance(v, Promise) else v for k, v in kwargs.items()
+            } if kwargs else kwargs
+        return (
+            tuple([map_nodes(value, lookup) for value in self.args]),
+            {key: map_nodes(value, lookup) for key, value in self.kwargs.items()},
         )
-        if not self.kwargs:
-            return args, self.kwargs
-        return args, {k: v._value(lookup) if isinstance(v, Promise) else v for k, v in self.kwargs.items()}
 
     def _source(self) -> Node:
         return self

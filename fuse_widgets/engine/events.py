@@ -20,7 +20,7 @@ Subscriber = Callable[[list["RunEvent"]], object]
 log = logging.getLogger("fuse_widgets")
 
 #: Seconds the delivery thread lets events gather between two batches.
-GATHER = 0.005
+GATHER = 0.01
 #: Seconds after which an idle delivery thread ends; the next event starts another.
 IDLE = 2.0
 

@@ -14,13 +14,10 @@ from collections.abc import Iterator
 from contextvars import ContextVar
 from typing import Any
 
-__all__ = ["LIMIT", "Tail", "current", "owner", "redirected", "show"]
+__all__ = ["LIMIT", "Printer", "Tail", "current", "printer", "redirected", "show"]
 
 #: How much of a node's output is kept, and how much of it reaches the cell, in characters (1 MB).
 LIMIT = 1_000_000
-
-#: Whom this context prints for: the outputs of a run, and the name of a node. Its `Tail` is made when it prints.
-owner: ContextVar[tuple[dict[str, Tail], str] | None] = ContextVar("fuse_output", default=None)
 
 
 class Tail:
@@ -70,25 +67,44 @@ class Tail:
         return f"<Tail of {self.written:,} characters, {len(self.displays)} displays>"
 
 
+class Printer:
+    """Who prints: a node of a run. Its `Tail` is made when it first does.
+
+    Attributes:
+        outputs: The outputs of the run, by name of the node.
+        name: The node; a loop that runs one node after another changes it.
+    """
+
+    __slots__ = ("name", "outputs")
+
+    def __init__(self, outputs: dict[str, Tail], name: str = "") -> None:
+        self.outputs, self.name = outputs, name
+
+    def tail(self) -> Tail:
+        """Where the node's output is kept."""
+        tail = self.outputs.get(self.name)
+        return self.outputs.setdefault(self.name, Tail()) if tail is None else tail
+
+
+#: Whom this context prints for.
+printer: ContextVar[Printer | None] = ContextVar("fuse_printer", default=None)
+
+
 def current() -> Tail | None:
     """Where the node that runs in this context prints to; None outside of nodes."""
-    found = owner.get()
-    if found is None:
-        return None
-    outputs, name = found
-    tail = outputs.get(name)
-    return outputs.setdefault(name, Tail()) if tail is None else tail
+    found = printer.get()
+    return None if found is None else found.tail()
 
 
-def show(outputs: dict[str, Tail], name: str, text: str) -> None:
+def show(who: Printer, text: str) -> None:
     """Write what a node printed elsewhere to this context's standard output, and keep it with the node."""
-    token = owner.set((outputs, name))
+    token = printer.set(who)
     try:
         print(text, end="", flush=True)
     except (OSError, ValueError):  # nobody reads standard output any more, or it was closed
         pass
     finally:
-        owner.reset(token)
+        printer.reset(token)
 
 
 class _Tee:

@@ -256,13 +256,11 @@ def test_printing_comes_back_with_the_end_of_the_node(
     assert len(shown) < 1_100_000
 
 
-def test_an_idle_process_that_has_gone_is_replaced(
-    processes: Any, local: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_process_that_was_idle_for_long_is_replaced(processes: Any, local: Any) -> None:
     wf = processes(local.pid())
     first = wf.run()
     assert wf.run() == first
-    monkeypatch.setattr("fuse_widgets.backends._executors.IDLE", 0)
+    wf.processes._processes[1].used -= 1_000
     assert wf.run() != first
 
 
