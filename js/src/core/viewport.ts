@@ -1,15 +1,25 @@
 // Which part of the graph a view shows. Graph units are CSS pixels at zoom 1.
+import type { Direction } from "./types";
 
 export interface Size {
   width: number;
   height: number;
 }
 
-/** A point of the graph (x, y) is drawn at (x * zoom + tx, y * zoom + ty). */
+/** How much longer than wide the graph is drawn, `most` up to the zoom `from`, 1 at the zoom NATURAL. */
+export interface Stretch {
+  along: "x" | "y";
+  most: number;
+  from: number;
+}
+
+/** A point of the graph (x, y) is drawn at (x * zoom * across + tx, y * zoom * down + ty), see `stretched`. */
 export interface Viewport {
   zoom: number;
   tx: number;
   ty: number;
+  /** None: both directions alike. */
+  stretch?: Stretch;
 }
 
 export interface Rect {
@@ -22,18 +32,54 @@ export interface Rect {
 export const PADDING = 16;
 export const MAX_ZOOM = 3;
 const MIN_ZOOM = 0.05;
+/** From this zoom on a graph is drawn in its own proportions. */
+export const NATURAL = 0.8;
+const MOST_STRETCH = 12;
+/** Scale along the layers up to which a stretch goes: names are read in full; boxes are as high as a line of text. */
+const LONGEST: Record<Direction, number> = { LR: 0.7, TB: 0.44 };
 
-/** Shows the whole graph in the middle of the view, never larger than life. */
-export function fit(graph: Size, view: Size, padding = PADDING): Viewport {
+/**
+ * Shows the whole graph in the middle of the view, never larger than life. With a direction, what the other axis
+ * leaves free along the layers is used by a stretch.
+ */
+export function fit(graph: Size, view: Size, direction?: Direction, padding = PADDING): Viewport {
   const across = (view.width - 2 * padding) / Math.max(1, graph.width);
   const down = (view.height - 2 * padding) / Math.max(1, graph.height);
   const zoom = Math.max(0.002, Math.min(1, across, down));
-  return centred({ x: graph.width / 2, y: graph.height / 2 }, zoom, view);
+  const middle = { x: graph.width / 2, y: graph.height / 2 };
+  if (!direction) return centred(middle, zoom, view);
+  const along = direction === "LR" ? "x" : "y";
+  const free = (along === "x" ? across : down) / zoom;
+  // LONGEST is less than NATURAL, so that zooming in makes everything longer as well as wider.
+  const most = Math.min(MOST_STRETCH, free, LONGEST[direction] / zoom);
+  return centred(middle, zoom, view, most > 1 ? { along, most, from: zoom } : undefined);
 }
 
 /** Puts a point of the graph in the middle of the view. */
-export function centred(at: { x: number; y: number }, zoom: number, view: Size): Viewport {
-  return { zoom, tx: view.width / 2 - at.x * zoom, ty: view.height / 2 - at.y * zoom };
+export function centred(
+  at: { x: number; y: number },
+  zoom: number,
+  view: Size,
+  stretch?: Stretch,
+): Viewport {
+  const made: Viewport = { zoom, tx: 0, ty: 0, ...(stretch && { stretch }) };
+  const { x, y } = toView(made, at.x, at.y);
+  return { ...made, tx: view.width / 2 - x, ty: view.height / 2 - y };
+}
+
+/** By what the two axes are longer than `zoom` says. */
+export function stretched({ zoom, stretch }: Viewport): { across: number; down: number } {
+  if (!stretch) return { across: 1, down: 1 };
+  const { along, most, from } = stretch;
+  const share = Math.log(NATURAL / zoom) / Math.log(NATURAL / from);
+  const by = most ** Math.max(0, Math.min(1, share));
+  return along === "x" ? { across: by, down: 1 } : { across: 1, down: by };
+}
+
+/** Pixels of the view per graph unit. */
+export function scale(at: Viewport): { x: number; y: number } {
+  const { across, down } = stretched(at);
+  return { x: at.zoom * across, y: at.zoom * down };
 }
 
 /** Zooms by a factor, keeping the point of the graph under (x, y) of the view where it is. */
@@ -45,8 +91,13 @@ export function zoomAbout(
   smallest = MIN_ZOOM,
 ): Viewport {
   const zoom = Math.min(MAX_ZOOM, Math.max(smallest, at.zoom * factor));
-  const ratio = zoom / at.zoom;
-  return { zoom, tx: x - (x - at.tx) * ratio, ty: y - (y - at.ty) * ratio };
+  const [before, after] = [scale(at), scale({ ...at, zoom })];
+  return {
+    ...at,
+    zoom,
+    tx: x - ((x - at.tx) * after.x) / before.x,
+    ty: y - ((y - at.ty) * after.y) / before.y,
+  };
 }
 
 export function smallestZoom(graph: Size, view: Size): number {
@@ -59,19 +110,22 @@ export function clamp(at: Viewport, graph: Size, view: Size, keep = 48): Viewpor
     const shown = Math.min(keep, length);
     return Math.min(room - shown, Math.max(shown - length, t));
   };
+  const { x, y } = scale(at);
   return {
-    zoom: at.zoom,
-    tx: hold(at.tx, graph.width * at.zoom, view.width),
-    ty: hold(at.ty, graph.height * at.zoom, view.height),
+    ...at,
+    tx: hold(at.tx, graph.width * x, view.width),
+    ty: hold(at.ty, graph.height * y, view.height),
   };
 }
 
 export function toGraph(at: Viewport, x: number, y: number): { x: number; y: number } {
-  return { x: (x - at.tx) / at.zoom, y: (y - at.ty) / at.zoom };
+  const by = scale(at);
+  return { x: (x - at.tx) / by.x, y: (y - at.ty) / by.y };
 }
 
 export function toView(at: Viewport, x: number, y: number): { x: number; y: number } {
-  return { x: x * at.zoom + at.tx, y: y * at.zoom + at.ty };
+  const by = scale(at);
+  return { x: x * by.x + at.tx, y: y * by.y + at.ty };
 }
 
 /** The part of the graph that is in the view, `margin` graph units larger on each side. */

@@ -57,7 +57,7 @@ export function gestures(graph: GraphView, said: Said, signal: AbortSignal): voi
     graph.busy = true;
     stage.classList.add("fuse-dragging");
     hover(-1);
-    graph.move({ zoom: graph.at.zoom, tx: start.tx + dx, ty: start.ty + dy });
+    graph.move({ ...graph.at, tx: start.tx + dx, ty: start.ty + dy });
   });
   on("pointerup", (event) => {
     if (!start || event.pointerId !== start.id) return;
@@ -96,7 +96,7 @@ export function gestures(graph: GraphView, said: Said, signal: AbortSignal): voi
   function key(event: KeyboardEvent): void {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const pan = (dx: number, dy: number) => () =>
-      graph.move({ zoom: graph.at.zoom, tx: graph.at.tx + dx, ty: graph.at.ty + dy });
+      graph.move({ ...graph.at, tx: graph.at.tx + dx, ty: graph.at.ty + dy });
     const keys: Record<string, () => void> = {
       ArrowLeft: pan(64, 0),
       ArrowRight: pan(-64, 0),

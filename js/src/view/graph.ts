@@ -2,11 +2,12 @@
 
 import { graphLabel } from "../core/progress";
 import { isActive } from "../core/reducer";
+import type { Session } from "../core/session";
 import { State } from "../core/types";
 import * as port from "../core/viewport";
-import type { Session } from "../sync/session";
 import { element, setData, type Timers } from "./dom";
 import { Frames, Paint } from "./frames";
+import { paintLabels } from "./labels";
 import { paintLive } from "./live";
 import { type Look, paintEdges, paintNodes } from "./paint";
 import { measurer, Scene } from "./scene";
@@ -108,7 +109,10 @@ export class GraphView {
 
   fit(): void {
     this.#fitted = true;
-    if (this.scene) this.at = port.fit(this.scene.graph, this.view);
+    if (this.scene) {
+      const { graph } = this.scene;
+      this.at = port.fit(graph, this.view, graph.direction);
+    }
     this.frames.ask(Paint.all);
   }
 
@@ -130,7 +134,8 @@ export class GraphView {
   show(i: number): void {
     if (!this.scene) return;
     const { x, y } = this.scene.graph;
-    this.move(port.centred({ x: x[i], y: y[i] }, Math.max(this.at.zoom, 0.8), this.view));
+    const zoom = Math.max(this.at.zoom, port.NATURAL);
+    this.move(port.centred({ x: x[i], y: y[i] }, zoom, this.view, this.at.stretch));
   }
 
   /** The node under a point of the stage, -1 where there is none. */
@@ -206,15 +211,18 @@ export class GraphView {
     if (this.#fitted) this.fit();
     else if (before.width) {
       const [dx, dy] = [(width - before.width) / 2, (height - before.height) / 2];
-      this.move({ zoom: this.at.zoom, tx: this.at.tx + dx, ty: this.at.ty + dy });
+      this.move({ ...this.at, tx: this.at.tx + dx, ty: this.at.ty + dy });
     }
     this.frames.now(Paint.all);
   }
 
   #look(layer: number): Look {
+    const scene = this.scene as Scene;
     return {
       context: this.#contexts[layer],
-      scene: this.scene as Scene,
+      scene,
+      boxes: scene.boxes(this.at),
+      measure: this.#measure,
       theme: this.#theme as Theme,
       at: this.at,
       view: this.view,
@@ -229,8 +237,7 @@ export class GraphView {
     const { run } = store;
     if (due & Paint.edges) this.#drawEdges();
     if (due & Paint.nodes) {
-      const selected = this.#selected;
-      this.#visible = paintNodes({ ...this.#look(1), run, selected, measure: this.#measure });
+      this.#visible = paintNodes({ ...this.#look(1), run, selected: this.#selected });
       this.#tell();
     }
     const moving = !this.#still.matches && store.live;
@@ -254,10 +261,11 @@ export class GraphView {
     const canvas = this.#canvases[0];
     if (this.busy && this.#edgesTook > SLOW_EDGES) {
       // Stretch what is painted; the exact picture follows when the gesture rests.
-      const ratio = this.at.zoom / this.#edgesAt.zoom;
-      const dx = this.at.tx - this.#edgesAt.tx * ratio;
-      const dy = this.at.ty - this.#edgesAt.ty * ratio;
-      canvas.style.transform = `translate(${dx}px, ${dy}px) scale(${ratio})`;
+      const [now, then] = [port.scale(this.at), port.scale(this.#edgesAt)];
+      const [across, down] = [now.x / then.x, now.y / then.y];
+      const dx = this.at.tx - this.#edgesAt.tx * across;
+      const dy = this.at.ty - this.#edgesAt.ty * down;
+      canvas.style.transform = `translate(${dx}px, ${dy}px) scale(${across}, ${down})`;
       this.timers.after("edges", 90, () => {
         this.busy = false;
         this.frames.ask(Paint.edges);
@@ -267,6 +275,7 @@ export class GraphView {
     const start = performance.now();
     canvas.style.transform = "";
     paintEdges(this.#look(0));
+    if (!paintLabels(this.#look(0))) this.frames.ask(Paint.edges);
     this.#edgesAt = this.at;
     this.#edgesTook = performance.now() - start;
   }

@@ -1,7 +1,7 @@
 // The card beside the node under the pointer. Everything in it is text.
 import { facts } from "../core/progress";
 import { STATES } from "../core/types";
-import { toView } from "../core/viewport";
+import { scale, toView } from "../core/viewport";
 import { element, setText, type Timers } from "./dom";
 import type { GraphView } from "./graph";
 
@@ -90,7 +90,8 @@ export class HoverCard {
     if (!scene) return;
     const { x, y, w, h } = scene.graph;
     const middle = toView(at, x[i], y[i]);
-    const [halfWide, halfTall] = [(w[i] * at.zoom) / 2, (h * at.zoom) / 2];
+    const by = scale(at);
+    const [halfWide, halfTall] = [(w[i] * by.x) / 2, (h * by.y) / 2];
     const size = (most: number): [number, number] => {
       this.node.style.maxWidth = `${Math.min(WIDEST, view.width - 2 * EDGE, most)}px`;
       return [this.node.offsetWidth, this.node.offsetHeight];

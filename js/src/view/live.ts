@@ -4,7 +4,20 @@ import { duration } from "../core/format";
 import type { Run } from "../core/reducer";
 import { State } from "../core/types";
 import { shown } from "../core/viewport";
-import { AT, begin, DETAIL, heads, type Look, RADIUS, rings, smallSize, trace } from "./paint";
+import {
+  AT,
+  clear,
+  DETAIL,
+  drawnHeight,
+  heads,
+  type Look,
+  namesInside,
+  place,
+  RADIUS,
+  rings,
+  smallSize,
+  trace,
+} from "./paint";
 
 export interface LiveLook extends Look {
   run: Run;
@@ -19,18 +32,19 @@ export interface LiveLook extends Look {
 /** Paints what moves or follows the pointer. Returns whether a running node is in sight. */
 export function paintLive(look: LiveLook): boolean {
   const { context, scene, theme, at, view, run, hovered } = look;
-  begin(look);
+  clear(look);
+  place(look);
   if (look.edges.length && at.zoom >= DETAIL.edges) {
     context.strokeStyle = context.fillStyle = theme.accent;
     context.lineWidth = Math.max(1.6, 1.2 / at.zoom);
-    trace(context, scene, look.edges);
+    trace(look, look.edges);
     const ends = new Set(look.edges.map((e) => scene.graph.edges[2 * e + 1]));
-    if (at.zoom >= DETAIL.heads) heads(context, scene, ends);
+    if (at.zoom >= DETAIL.heads) heads(look, ends);
   }
   if (hovered >= 0) rings(look, [hovered], theme.quiet, 1.25, 1.25);
   if (!run.counts[State.running]) return false;
   const moving = scene.nodes.within(shown(at, view)).filter((i) => run.state[i] === State.running);
-  if (at.zoom >= DETAIL.marks) bars(look, moving);
+  if (at.zoom >= DETAIL.marks || namesInside(look)) bars(look, moving);
   return moving.length > 0;
 }
 
@@ -38,7 +52,8 @@ const PERIOD = 2400;
 
 function bars(look: LiveLook, nodes: readonly number[]): void {
   const { context, scene, theme, at, run } = look;
-  const { x, y, w, h } = scene.graph;
+  const { x, y, w } = look.boxes;
+  const h = drawnHeight(look);
   const colour = theme.strong[State.running];
   const thick = Math.max(2.5, 1.5 / at.zoom);
   for (const i of nodes) {

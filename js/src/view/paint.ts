@@ -3,14 +3,14 @@
 import { duration } from "../core/format";
 import type { Run } from "../core/reducer";
 import { STATES, State } from "../core/types";
-import { type Size, shown, type Viewport } from "../core/viewport";
+import { type Size, shown, stretched, type Viewport } from "../core/viewport";
 import { DISC, kindIcon, stateIcon } from "./icons";
-import type { Scene } from "./scene";
+import type { Boxes, Scene } from "./scene";
 import type { Theme } from "./theme";
 
 /**
- * Below these zooms: times only where the name leaves room; no times; no marks of kinds; no names; no arrow heads;
- * no marks of states but plain blocks of colour; no edges.
+ * Below these zooms: times only where the name leaves room; no times; no marks of kinds; names inside only where
+ * boxes are stretched enough for them; no arrow heads; no marks of states but plain blocks of colour; no edges.
  */
 export const DETAIL = {
   shared: 0.8,
@@ -27,6 +27,9 @@ const SMALL = 11;
 export const RADIUS = 7;
 /** How much room between boxes may be filled where they would else be too small to see. */
 const GAPS = 10;
+/** Pixels that the box of a name has to be high, and those of the name itself. */
+const LINE = 10;
+const LETTERS = 9;
 /** What matters more is painted later. */
 const ORDER = [
   State.pending,
@@ -45,49 +48,51 @@ export const AT = { disc: 15, kind: 31, name: 39, end: 9 };
 export interface Look {
   context: CanvasRenderingContext2D;
   scene: Scene;
+  /** The boxes of the scene as `at` stretches them: what is painted stands on these, not on the graph's. */
+  boxes: Boxes;
   theme: Theme;
   at: Viewport;
   view: Size;
   ratio: number;
+  /** Width of a text in the font of names. */
+  measure: (text: string) => number;
 }
 
-export function begin({ context, at, ratio }: Look): void {
+export function clear({ context }: Look): void {
   context.setTransform(1, 0, 0, 1, 0, 0);
   context.clearRect(0, 0, context.canvas.width, context.canvas.height);
-  const [tx, ty] = [Math.round(at.tx * ratio), Math.round(at.ty * ratio)];
-  context.setTransform(at.zoom * ratio, 0, 0, at.zoom * ratio, tx, ty);
 }
 
-export function trace(
-  context: CanvasRenderingContext2D,
-  scene: Scene,
-  edges: Iterable<number>,
-): void {
+/** From here on a unit is `zoom` pixels long. */
+export function place({ context, at, ratio }: Look, zoom = at.zoom): void {
+  const [tx, ty] = [Math.round(at.tx * ratio), Math.round(at.ty * ratio)];
+  context.setTransform(zoom * ratio, 0, 0, zoom * ratio, tx, ty);
+}
+
+export function trace(look: Look, edges: Iterable<number>): void {
+  const { context, scene } = look;
   const { at, pts } = scene.curves;
+  const { across: u, down: v } = stretched(look.at);
   context.beginPath();
   for (const e of edges) {
     let o = 2 * at[e];
-    context.moveTo(pts[o], pts[o + 1]);
+    context.moveTo(pts[o] * u, pts[o + 1] * v);
     for (o += 2; o < 2 * at[e + 1]; o += 6) {
-      context.bezierCurveTo(pts[o], pts[o + 1], pts[o + 2], pts[o + 3], pts[o + 4], pts[o + 5]);
+      const [ax, ay, bx, by] = [pts[o] * u, pts[o + 1] * v, pts[o + 2] * u, pts[o + 3] * v];
+      context.bezierCurveTo(ax, ay, bx, by, pts[o + 4] * u, pts[o + 5] * v);
     }
   }
   context.stroke();
 }
 
-export function heads(
-  context: CanvasRenderingContext2D,
-  scene: Scene,
-  nodes: Iterable<number>,
-): void {
-  const { graph } = scene;
-  const down = graph.direction === "TB";
+export function heads({ context, scene, boxes }: Look, nodes: Iterable<number>): void {
+  const down = scene.graph.direction === "TB";
   context.beginPath();
   for (const i of nodes) {
     if (!scene.targets[i]) continue;
     const [x, y] = down
-      ? [graph.x[i], graph.y[i] - graph.h / 2]
-      : [graph.x[i] - graph.w[i] / 2, graph.y[i]];
+      ? [boxes.x[i], boxes.y[i] - boxes.h / 2]
+      : [boxes.x[i] - boxes.w[i] / 2, boxes.y[i]];
     context.moveTo(x, y);
     context.lineTo(down ? x - 4 : x - 8, down ? y - 8 : y - 4);
     context.lineTo(down ? x + 4 : x - 8, down ? y - 8 : y + 4);
@@ -98,8 +103,9 @@ export function heads(
 
 export function paintEdges(look: Look): number {
   const { context, scene, theme, at, view } = look;
-  begin(look);
+  clear(look);
   if (at.zoom < DETAIL.edges) return 0;
+  place(look);
   const area = shown(at, view, 8);
   const edges = scene.edges.within(area);
   context.strokeStyle = theme.edge;
@@ -107,17 +113,32 @@ export function paintEdges(look: Look): number {
   // Thin lines where there are many, so that they stay in the background.
   context.lineWidth = Math.max(1.25, Math.min(0.8, 0.45 + at.zoom) / at.zoom);
   context.globalAlpha = Math.min(1, Math.max(0.4, 0.35 + at.zoom * 1.6));
-  trace(context, scene, edges);
-  if (at.zoom >= DETAIL.heads) heads(context, scene, scene.nodes.within(area));
+  trace(look, edges);
+  if (at.zoom >= DETAIL.heads) heads(look, scene.nodes.within(area));
   context.globalAlpha = 1;
   return edges.length;
 }
 
-function boxes(look: Look, nodes: readonly number[], radius: number): void {
-  const { context, scene, at } = look;
-  const { x, y, w, h } = scene.graph;
-  // From far away a little larger than life, to be seen; never into the neighbours.
-  const tall = Math.min(h + GAPS, Math.max(h, 2 / at.zoom));
+/** Whether names stand inside the boxes: these are high enough, and the usual box holds half its name. */
+export function namesInside({ scene, boxes, at }: Look): boolean {
+  if (at.zoom >= DETAIL.names) return true;
+  if ((boxes.h + GAPS) * at.zoom < LINE) return false;
+  const usual = scene.usualWidth;
+  const room = usual * stretched(at).across - AT.disc - DISC * 1.35 - 10;
+  return room * at.zoom >= ((usual - 56) / 2) * (LETTERS / FONT);
+}
+
+/** From far away boxes are a little higher than life, to be seen and to hold names; never into the neighbours. */
+export function drawnHeight(look: Look): number {
+  const { boxes, at } = look;
+  const least = namesInside(look) ? LINE : 2;
+  return Math.min(boxes.h + GAPS, Math.max(boxes.h, least / at.zoom));
+}
+
+function outline(look: Look, nodes: readonly number[], radius: number): void {
+  const { context, at } = look;
+  const { x, y, w } = look.boxes;
+  const tall = drawnHeight(look);
   context.beginPath();
   for (const i of nodes) {
     const wide = Math.min(w[i] + GAPS, Math.max(w[i], 3 / at.zoom));
@@ -129,28 +150,28 @@ function boxes(look: Look, nodes: readonly number[], radius: number): void {
 export interface NodeLook extends Look {
   run: Run;
   selected: ReadonlySet<number>;
-  /** Width of a text in the font of names. */
-  measure: (text: string) => number;
 }
 
 /** Paints the boxes and returns how many. */
 export function paintNodes(look: NodeLook): number {
   const { context, scene, theme, at, view, run, selected } = look;
-  begin(look);
+  clear(look);
+  place(look);
   const visible = scene.nodes.within(shown(at, view, 8));
+  const named = namesInside(look);
   const groups: number[][] = STATES.map(() => []);
   for (const i of visible) groups[run.state[i]]?.push(i);
-  const plain = at.zoom < DETAIL.marks;
+  const plain = at.zoom < DETAIL.marks && !named;
   for (const code of ORDER) {
     const nodes = groups[code];
     if (!nodes.length) continue;
     if (plain) {
       context.fillStyle = code === State.pending ? theme.border[code] : theme.strong[code];
-      boxes(look, nodes, at.zoom < 0.1 ? 0 : RADIUS);
+      outline(look, nodes, at.zoom < 0.1 ? 0 : RADIUS);
       context.fill();
       continue;
     }
-    boxes(look, nodes, RADIUS);
+    outline(look, nodes, RADIUS);
     context.fillStyle = theme.fill[code];
     context.fill();
     context.strokeStyle = theme.border[code];
@@ -160,7 +181,7 @@ export function paintNodes(look: NodeLook): number {
     context.setLineDash([]);
     marks(look, nodes, code);
   }
-  if (!plain && at.zoom >= DETAIL.names) names(look, visible);
+  if (named) names(look, visible);
   rings(
     look,
     visible.filter((i) => selected.has(i)),
@@ -171,8 +192,9 @@ export function paintNodes(look: NodeLook): number {
 }
 
 function marks(look: NodeLook, nodes: readonly number[], code: number): void {
-  const { context, scene, theme, at } = look;
-  const { x, y, w, kind } = scene.graph;
+  const { context, theme, at } = look;
+  const { x, y, w } = look.boxes;
+  const { kind } = look.scene.graph;
   // Larger than life where the boxes are small, so that the state can still be read.
   const grow = Math.min(1.35, Math.max(1, 0.5 / at.zoom));
   const hollow = code === State.pending || code === State.queued || code === State.skipped;
@@ -221,13 +243,14 @@ export function sideText(run: Run, i: number): string {
 
 function names(look: NodeLook, nodes: readonly number[]): void {
   const { context, scene, theme, at, run, measure } = look;
-  const { x, y, w } = scene.graph;
+  const { x, y, w } = look.boxes;
   const family = theme.font;
   const [font, small] = [FONT * theme.scale, smallSize(theme)];
-  // At least 9 pixels on the screen (in a narrow font), so that names can be read a good way out.
-  const size = Math.min(26, Math.max(font, (9 * theme.scale) / at.zoom));
+  // Enough pixels on the screen (in a narrow font) that names can be read a good way out.
+  const letters = (LETTERS * theme.scale) / at.zoom;
+  const size = Math.max(font, Math.min(letters, drawnHeight(look) * 0.84));
   const marked = at.zoom >= DETAIL.kinds;
-  const start = marked ? AT.name : AT.disc + DISC * 1.35 + 4;
+  const start = marked ? AT.name : AT.disc + DISC * 1.35 + Math.max(4, 2 / at.zoom);
   const end = marked ? AT.end : 6;
   const squeeze = size > font ? 1.12 : 1.06;
   context.textBaseline = "middle";
@@ -271,8 +294,9 @@ export function rings(
   least = 2,
 ): void {
   if (!nodes.length) return;
-  const { context, scene, at } = look;
-  const { x, y, w, h } = scene.graph;
+  const { context, at } = look;
+  const { x, y, w } = look.boxes;
+  const h = drawnHeight(look);
   const line = Math.max(width, least / at.zoom);
   const out = 1.5 + line / 2;
   context.beginPath();

@@ -1,8 +1,13 @@
-// What is computed once per graph for drawing it: boxes, curves, arrow heads, names as one line.
+// What is computed once per graph (or once per stretch) for drawing it: boxes, curves, arrow heads, names as one line.
 import { type Curves, curves } from "../core/curves";
 import { oneLine, shorten } from "../core/format";
 import { Grid } from "../core/grid";
+import { type Room, roomOf } from "../core/room";
 import type { Graph } from "../core/types";
+import { stretched, type Viewport } from "../core/viewport";
+
+/** Middles and sizes of the boxes, as stretched. Everything else about them has the same scale in both directions. */
+export type Boxes = Pick<Graph, "x" | "y" | "w" | "h">;
 
 export class Scene {
   readonly curves: Curves;
@@ -15,6 +20,11 @@ export class Scene {
   #names: (string | undefined)[];
   #labels: (string | undefined)[];
   #widths: Float32Array;
+  #room: Room | null = null;
+  #asked = false;
+  #usual = 0;
+  #boxes: Boxes;
+  #stretch = "1,1";
 
   constructor(readonly graph: Graph) {
     const n = graph.names.length;
@@ -35,6 +45,40 @@ export class Scene {
     this.#names = new Array(n);
     this.#labels = new Array(n);
     this.#widths = new Float32Array(n).fill(-1);
+    this.#boxes = graph;
+  }
+
+  /** The boxes as a viewport stretches them. */
+  boxes(at: Viewport): Boxes {
+    const { across, down } = stretched(at);
+    const stretch = `${across},${down}`;
+    if (stretch !== this.#stretch) {
+      this.#stretch = stretch;
+      const { x, y, w, h } = this.graph;
+      const by = (values: Float32Array, k: number): Float32Array =>
+        k === 1 ? values : values.map((value) => value * k);
+      this.#boxes = { x: by(x, across), y: by(y, down), w: by(w, across), h: h * down };
+    }
+    return this.#boxes;
+  }
+
+  /** False once for a large graph, so that its first picture need not wait for `room`. */
+  roomIsDue(): boolean {
+    const due = this.#asked || this.graph.names.length <= 200;
+    this.#asked = true;
+    return due;
+  }
+
+  /** Where names may stand outside the boxes. */
+  get room(): Room {
+    this.#room ??= roomOf(this.graph, this.nodes);
+    return this.#room;
+  }
+
+  /** The median width of the boxes, as laid out. */
+  get usualWidth(): number {
+    this.#usual ||= this.graph.w.slice().sort()[this.graph.w.length >> 1] ?? 1;
+    return this.#usual;
   }
 
   name(i: number): string {

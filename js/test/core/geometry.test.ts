@@ -7,7 +7,11 @@ import {
   clamp,
   fit,
   MAX_ZOOM,
+  NATURAL,
+  PADDING,
+  scale,
   shown,
+  stretched,
   toGraph,
   toView,
   zoomAbout,
@@ -19,7 +23,7 @@ const VIEW = { width: 800, height: 400 };
 
 describe("the viewport", () => {
   it("fits a large graph whole, in the middle", () => {
-    const at = fit({ width: 2000, height: 500 }, VIEW, 20);
+    const at = fit({ width: 2000, height: 500 }, VIEW, undefined, 20);
     expect(at.zoom).toBeCloseTo(760 / 2000);
     expect(toView(at, 0, 0).x).toBeCloseTo(20);
     expect(toView(at, 2000, 0).x).toBeCloseTo(780);
@@ -58,6 +62,55 @@ describe("the viewport", () => {
       bottom: 205,
     });
     expect(centred({ x: 10, y: 10 }, 2, VIEW)).toEqual({ zoom: 2, tx: 380, ty: 180 });
+  });
+});
+
+describe("the stretch", () => {
+  const size = { width: 1200, height: 3000 };
+  const view = { width: 750, height: 560 };
+
+  it("uses the width that a high graph leaves free, and no more", () => {
+    const at = fit(size, view, "LR");
+    expect(at.zoom).toBeCloseTo(fit(size, view).zoom);
+    expect(toView(at, 0, 0).x).toBeCloseTo(PADDING);
+    expect(toView(at, 1200, 3000).x).toBeCloseTo(750 - PADDING);
+    expect(toView(at, 600, 1500)).toEqual({ x: 375, y: 280 });
+    expect(fit(size, { ...view, width: 4000 }, "LR").stretch?.most).toBeLessThan(4.2);
+    expect(fit(size, view, "TB").stretch).toBeUndefined();
+    expect(fit({ width: 800, height: 600 }, view, "LR").stretch).toBeUndefined();
+    expect(stretched(fit({ width: 9000, height: 300 }, view, "TB")).down).toBeGreaterThan(5);
+  });
+
+  it("fades without a jump: zooming in makes everything longer, until nothing is stretched", () => {
+    for (const wide of [400, 750, 1200, 3000]) {
+      const at = fit(size, { ...view, width: wide }, "LR");
+      let before = scale(at);
+      for (let zoom = at.zoom; zoom < 1; zoom *= 1.01) {
+        const now = scale({ ...at, zoom });
+        expect(now.x).toBeGreaterThanOrEqual(before.x);
+        expect(now.x / before.x).toBeLessThan(1.011);
+        expect(now.x).toBeGreaterThanOrEqual(now.y);
+        before = now;
+      }
+      expect(stretched({ ...at, zoom: NATURAL })).toEqual({ across: 1, down: 1 });
+      expect(stretched({ ...at, zoom: at.zoom / 2 })).toEqual(stretched(at));
+    }
+  });
+
+  it("keeps the point under the pointer while it zooms in and out, and what is shown agrees", () => {
+    for (const direction of ["LR", "TB"] as const) {
+      let at = fit(direction === "LR" ? size : { width: 9000, height: 300 }, view, direction);
+      const under = toGraph(at, 123, 45);
+      for (const factor of [1.3, 1.7, 0.4, 2.2, 1.9, 3, 0.2]) {
+        at = zoomAbout(at, factor, 123, 45, 0.01);
+        const now = toGraph(at, 123, 45);
+        expect(now.x).toBeCloseTo(under.x);
+        expect(now.y).toBeCloseTo(under.y);
+        const area = shown(at, view);
+        expect(toView(at, area.right, area.bottom).x).toBeCloseTo(view.width);
+        expect(toView(at, area.right, area.bottom).y).toBeCloseTo(view.height);
+      }
+    }
   });
 });
 
