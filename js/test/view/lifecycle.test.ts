@@ -251,6 +251,21 @@ describe("a view", () => {
     expect(root.fuse.visible()).toBeGreaterThan(0);
   });
 
+  it("finds each node where it is painted, in an overview that is stretched", () => {
+    const specs = classifiers();
+    const { view } = open(specs);
+    const { root } = view();
+    expect(drawn.texts).toContain("moons, split");
+    expect(drawn.texts).not.toContain("moons, QDA-model");
+    const stage = root.querySelector(".fuse-stage") as HTMLElement;
+    const name = root.querySelector(".fuse-card-name") as HTMLElement;
+    for (const spec of specs) {
+      stage.dispatchEvent(point("pointermove", root.fuse.nodeCentre(spec.name) as never));
+      vi.advanceTimersByTime(200);
+      expect(name.textContent).toBe(spec.name);
+    }
+  });
+
   it("says so where there is nothing to draw, or where it cannot be drawn", () => {
     const quiet = vi.spyOn(console, "error").mockImplementation(() => {});
     expect(open([]).view().root.textContent).toContain("This workflow has no nodes");
