@@ -255,6 +255,7 @@ describe("a view", () => {
     const specs = classifiers();
     const { view } = open(specs);
     const { root } = view();
+    page.resize(800, 560);
     expect(drawn.texts).toContain("moons, split");
     expect(drawn.texts).not.toContain("moons, QDA-model");
     const stage = root.querySelector(".fuse-stage") as HTMLElement;
