@@ -52,6 +52,7 @@ class Scheduler:
         self.nodes, self.children, self.followers = run.order.nodes, run.order.children, run.order.followers
         self.waits = list(run.order.waits)
         self.values, self.infos = run.values, workflow.infos
+        self.emit, self.lookup, self.storing = run.emit, run.values.__getitem__, stored.storage is not None
         self.ready: list[int] = []
         self.held: set[int] = set()
         self.settled: set[int] = set()  # cached or skipped
@@ -100,7 +101,7 @@ class Scheduler:
         self.values.update(self.stored.values)
         self.settled.update(self.run.order.place[node] for node in cached)
         for node, detail in cached.items():
-            self.run.emit(node, NodeState.CACHED, attempt=0, detail=detail)
+            self.emit(node, NodeState.CACHED, attempt=0, detail=detail)
             for waiting in self._waiting_for(self.run.order.place[node]):
                 self.waits[waiting] -= 1
         self.ready = [p for p, count in enumerate(self.waits) if not count and p not in self.settled]
@@ -157,7 +158,7 @@ class Scheduler:
         attempt = self.attempts.get(place, 1)
         inputs: Inputs | None = None
         try:
-            inputs = node.resolve(self.values.__getitem__)
+            inputs = node.resolve(self.lookup)
             initialize = None if info.plugin is None else prepare(info.plugin, node._name)
             if executor != "inline":
                 self._submit(
@@ -165,7 +166,7 @@ class Scheduler:
                 )
                 return
         except Exception as error:
-            self.run.emit(node, RUNNING, attempt=attempt)
+            self.emit(node, RUNNING, attempt=attempt)
             self._missed(place, node, attempt, Outcome(error=error), inputs)
             return
         self._run_inline(place, node, attempt, inputs, initialize)
@@ -184,10 +185,10 @@ class Scheduler:
         )
         self.running[place] = _Running(executor, slot, attempt, job)
         if self.run.states[node._name] is not QUEUED:  # as it is for another attempt, and after a pause
-            self.run.emit(node, QUEUED, attempt=attempt)
+            self.emit(node, QUEUED, attempt=attempt)
 
     def _run_inline(self, place: int, node: Node, attempt: int, inputs: Inputs, initialize: Any) -> None:
-        self.run.emit(node, RUNNING, attempt)
+        self.emit(node, RUNNING, attempt)
         self.printer.name = node._name
         guard = self.inline
         error: BaseException | None = None
@@ -200,7 +201,8 @@ class Scheduler:
                     raise KeyboardInterrupt
                 if initialize is not None:
                     initialize()
-                value = node._func(*inputs[0], **inputs[1])
+                args, kwargs = inputs
+                value = node._func(*args, **kwargs) if kwargs else node._func(*args)
                 guard.active = False
             except BaseException as raised:
                 guard.active = False
@@ -222,7 +224,7 @@ class Scheduler:
 
     def _began(self, place: int, attempt: int, worker: str, timeout: float | None) -> None:
         if place in self.running:
-            self.run.emit(self.nodes[place], RUNNING, attempt=attempt, worker=worker)
+            self.emit(self.nodes[place], RUNNING, attempt=attempt, worker=worker)
             if timeout is not None:
                 heapq.heappush(self.deadlines, (time.monotonic() + timeout, place, attempt))
 
@@ -254,10 +256,11 @@ class Scheduler:
             self._missed(place, node, attempt, Outcome(error=error, seconds=seconds), inputs)
             return
         self.values[node] = value
-        detail: dict[str, Any] = {"seconds": seconds}
-        if self.stored.storage is not None:
-            detail |= self.stored.why(node) | self.stored.save(node, value, seconds)
-        self.run.emit(node, DONE, attempt, None, detail)
+        detail: dict[str, Any] | float = seconds
+        if self.storing:
+            saved = self.stored.save(node, value, seconds)
+            detail = {"seconds": seconds, **self.stored.why(node), **saved}
+        self.emit(node, DONE, attempt, None, detail)
         waits = self.waits
         for child in self.children[place]:
             waits[child] -= 1
@@ -278,15 +281,15 @@ class Scheduler:
         """An attempt has ended without a result."""
         assert outcome.error is not None
         if interrupted:
-            self.run.emit(node, NodeState.CANCELLED, attempt=attempt, detail={"seconds": outcome.seconds})
+            self.emit(node, NodeState.CANCELLED, attempt=attempt, detail={"seconds": outcome.seconds})
             return
         detail = {"seconds": outcome.seconds, "error": describe_error(outcome.error), **self.stored.why(node)}
         if attempt <= self.infos.get(node, DEFAULTS).retries and not self.run.cancelled:
             self.attempts[place] = attempt + 1
-            self.run.emit(node, QUEUED, attempt=attempt, detail=detail)
+            self.emit(node, QUEUED, attempt=attempt, detail=detail)
             heapq.heappush(self.ready, place)
             return
-        self.run.emit(node, NodeState.FAILED, attempt=attempt, detail=detail)
+        self.emit(node, NodeState.FAILED, attempt=attempt, detail=detail)
         self.failures.append(NodeExecutionError(node, outcome.error, inputs))
         self._release_followers(place)
         stack = self.children[place][::-1]
@@ -294,7 +297,7 @@ class Scheduler:
             lost = stack.pop()
             if lost not in self.settled:
                 self.settled.add(lost)
-                self.run.emit(self.nodes[lost], NodeState.SKIPPED, attempt=0, detail={"root": node._name})
+                self.emit(self.nodes[lost], NodeState.SKIPPED, attempt=0, detail={"root": node._name})
                 self._release_followers(lost)
                 stack += self.children[lost][::-1]
 
@@ -307,15 +310,15 @@ class Scheduler:
     def _hold(self, place: int) -> None:
         if place not in self.held:
             self.held.add(place)
-            self.run.emit(self.nodes[place], NodeState.PAUSED, attempt=self.attempts.get(place, 0))
+            self.emit(self.nodes[place], NodeState.PAUSED, attempt=self.attempts.get(place, 0))
 
     def _settle_open(self) -> None:
         """What still runs was given up; what was queued or held when the run stopped is pending again."""
         for place, running in self.running.items():
-            self.run.emit(self.nodes[place], NodeState.CANCELLED, attempt=running.attempt)
+            self.emit(self.nodes[place], NodeState.CANCELLED, attempt=running.attempt)
         for place in self.ready:
             if self.run.states[self.nodes[place]._name] is not PENDING:
-                self.run.emit(self.nodes[place], PENDING, attempt=self.attempts.get(place, 0))
+                self.emit(self.nodes[place], PENDING, attempt=self.attempts.get(place, 0))
 
     # --- stopping ------------------------------------------------------------------------------------------
 
@@ -334,7 +337,7 @@ class Scheduler:
     def _look_at_controls(self) -> None:
         if not self.run.paused:
             for place in sorted(self.held):
-                self.run.emit(self.nodes[place], QUEUED, attempt=self.attempts.get(place, 0))
+                self.emit(self.nodes[place], QUEUED, attempt=self.attempts.get(place, 0))
             self.held.clear()
 
     def _on_ctrl_c(self) -> None:
@@ -361,4 +364,4 @@ class Scheduler:
             self.told = True
             who = "a node that runs" if threads == 1 else f"{threads} nodes that run"
             notice = f"waiting for {who} in a thread: threads cannot be interrupted"
-            self.run.emit(None, RUNNING, detail={"stopping": 2, "notice": notice})
+            self.emit(None, RUNNING, detail={"stopping": 2, "notice": notice})

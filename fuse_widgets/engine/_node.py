@@ -9,7 +9,7 @@ import functools
 import itertools
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, MutableSet
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
 from . import cells
@@ -36,32 +36,31 @@ def graph_changed() -> None:
     edition = object()
 
 
-class NodeSet(MutableSet["Node"]):
-    """Nodes in the order they were added, each once; adding and looking up take constant time."""
+class NodeSet(dict["Node", None]):
+    """Nodes in the order they were added, each once; adding and looking up take constant time.
 
-    __slots__ = ("_nodes",)
+    The keys of a dict, and so one object for each set: there are two for each node of a large graph.
+    """
 
-    def __init__(self, nodes: Iterable[Node] = ()) -> None:
-        self._nodes: dict[Node, None] = dict.fromkeys(nodes)
+    __slots__ = ()
 
-    def __contains__(self, node: object) -> bool:
-        return node in self._nodes
-
-    def __iter__(self) -> Iterator[Node]:
-        return iter(self._nodes)
-
-    def __len__(self) -> int:
-        return len(self._nodes)
-
-    def add(self, value: Node) -> None:
+    def add(self, node: Node) -> None:
         """Add a node at the end, unless it is there already."""
-        self._nodes[value] = None
+        self[node] = None
         graph_changed()
 
-    def discard(self, value: Node) -> None:
+    def discard(self, node: Node) -> None:
         """Remove a node; do nothing where it is not there."""
-        self._nodes.pop(value, None)
+        self.pop(node, None)
         graph_changed()
+
+    def __eq__(self, other: object) -> bool:
+        return self.keys() == (other.keys() if isinstance(other, NodeSet) else other)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    __hash__ = None
 
     def __repr__(self) -> str:
         names = [repr(shorten(node.name)) for _, node in zip(range(6), self, strict=False)]
@@ -146,8 +145,8 @@ class Node(Promise):
         return needed
 
     def _need(self, node: Node) -> None:
-        self.parents._nodes[node] = None
-        node.children._nodes[self] = None
+        self.parents[node] = None
+        node.children[self] = None
 
     def _taken_by(self, child: Node) -> None:
         """Called on a node when `child` takes its result as an argument."""
@@ -367,6 +366,6 @@ def forget(node: Node) -> None:
     """Take a node that was replaced out of the graph: it is no longer anybody's descendant."""
     node.replaced = True
     for parent in node.parents:
-        parent.children._nodes.pop(node, None)
+        parent.children.pop(node, None)
     node._forgotten()
     graph_changed()

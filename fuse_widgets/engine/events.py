@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -20,7 +21,11 @@ Subscriber = Callable[[list["RunEvent"]], object]
 log = logging.getLogger("fuse_widgets")
 
 #: Seconds the delivery thread lets events gather between two batches.
-GATHER = 0.01
+GATHER = 0.02
+#: Events in a batch, unless the subscriber is slow: few enough to be gone before the garbage collector looks at them.
+BATCH = 500
+#: Batches for one subscriber before it is the turn of the next.
+BATCHES = 100
 #: Seconds after which an idle delivery thread ends; the next event starts another.
 IDLE = 2.0
 
@@ -57,7 +62,7 @@ class EventLog(Sequence[RunEvent]):
 
     Attributes:
         run: Number of the run.
-        add: Appends `(time, node, state, attempt, worker, detail)`.
+        add: Appends `(time, node, state, attempt, worker, detail)`; a number as detail stands for `{"seconds": ...}`.
     """
 
     __slots__ = ("_flat", "add", "run")
@@ -84,7 +89,8 @@ class EventLog(Sequence[RunEvent]):
     def between(self, start: int, stop: int) -> list[RunEvent]:
         """The events from sequence number `start` up to `stop`."""
         flat = self._flat[start * _WIDTH : stop * _WIDTH]
-        columns = (flat[column::_WIDTH] for column in range(_WIDTH))
+        columns = [flat[column::_WIDTH] for column in range(_WIDTH)]
+        columns[-1] = [{"seconds": d} if d.__class__ is float else d for d in columns[-1]]
         return list(map(_make, zip(range(start, stop), *columns, repeat(self.run), strict=False)))
 
     def __repr__(self) -> str:
@@ -103,6 +109,7 @@ class _Subscription:
         self.callback, self.run = callback, run
         self.logs: deque[EventLog] = deque()  # the one being read, and those of later runs
         self.position = 0
+        self.size = BATCH
         self.active = True
         self.busy = False
         self.complained: set[str] = set()
@@ -111,19 +118,18 @@ class _Subscription:
         return len(self.logs) > 1 or (bool(self.logs) and self.position < len(self.logs[0]))
 
     def take(self) -> list[RunEvent]:
-        """What there is to hand over."""
-        batch: list[RunEvent] = []
+        """The next events to hand over, all of one run; none where it has got all there are."""
         while self.logs:
             more = len(self.logs) > 1  # asked first: a log that has a follower does not grow
             events = self.logs[0]
-            end = len(events)
-            batch += events.between(self.position, end)
-            self.position = end
+            start, self.position = self.position, min(self.position + self.size, len(events))
+            if start < self.position:
+                return events.between(start, self.position)
             if not more:
                 break
             self.logs.popleft()
             self.position = 0
-        return batch
+        return []
 
 
 class EventHub:
@@ -235,9 +241,14 @@ class EventHub:
     def _hand_over(self, subscription: _Subscription) -> None:
         subscription.busy = True
         try:
-            batch = subscription.take()
-            if batch and subscription.active:
+            for _ in range(BATCHES):
+                batch = subscription.take()
+                if not batch or not subscription.active:
+                    break
+                began = time.monotonic()
                 subscription.callback(batch)
+                # Who takes long for a call gets more with each.
+                subscription.size = BATCH if time.monotonic() - began < GATHER else 2 * subscription.size
         except BaseException as error:  # a subscriber must not end the delivery to the others
             kind = f"{type(error).__name__}: {message_of(error)}"
             if kind not in subscription.complained:

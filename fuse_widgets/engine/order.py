@@ -52,7 +52,7 @@ class Order:
                 self._add(node)
 
     def _is_left_out(self, node: Node, names: dict[str, Node]) -> bool:
-        if not all(parent in self.place for parent in node.parents._nodes):
+        if not all(parent in self.place for parent in node.parents):
             return True
         other = names.setdefault(node._name, node)
         if other is node:
@@ -65,9 +65,9 @@ class Order:
         place = self.place[node] = len(self.nodes)
         self.nodes.append(node)
         self.children.append([])
-        for parent in node.parents._nodes:
+        for parent in node.parents:
             self.children[self.place[parent]].append(place)
-        waits = len(node.parents._nodes)
+        waits = len(node.parents)
         for earlier in node.after:
             if earlier in self.place:
                 self.followers.setdefault(self.place[earlier], []).append(place)

@@ -7,6 +7,7 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Mapping
+from time import time as now
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -214,16 +215,21 @@ class Run:
         state: NodeState,
         attempt: int = 1,
         worker: str | None = None,
-        detail: dict[str, Any] | None = None,
+        detail: dict[str, Any] | float | None = None,
     ) -> None:
-        """Record one change of a node's state, or of the run itself, and hand it to the subscribers."""
-        if node is None:
-            name = None
-            self.state = state
-        else:
+        """Record one change of a node's state, or of the run itself, and hand it to the subscribers.
+
+        Args:
+            node: The node; None for the run itself.
+            state, attempt, worker, detail: See `RunEvent`; a number as detail stands for `{"seconds": number}`.
+        """
+        if node is not None:
             name = node._name
             self._states[name] = state
-        self._add((time.time(), name, state, attempt, worker, detail))
+            self._add((now(), name, state, attempt, worker, detail))
+        else:
+            self.state = state
+            self._add((now(), None, state, attempt, worker, detail))
         if self._hub.idle:
             self._hub.wake()
 

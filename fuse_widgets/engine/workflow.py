@@ -91,7 +91,7 @@ class BaseWorkflow:
         seen = set(stack)
         found: dict[Node, None] = {}
         while stack:
-            for child in tuple(stack.pop().children._nodes):  # another thread may be building nodes
+            for child in tuple(stack.pop().children):  # another thread may be building nodes
                 if child not in seen:
                     seen.add(child)
                     stack.append(child)

@@ -173,6 +173,8 @@ def test_each_parent_is_listed_once_and_in_the_order_of_the_arguments() -> None:
     assert list(node.parents) == [b, a]
     assert list(a.children) == [node]
     assert (len(node.parents), a in node.parents, node in node.parents) == (2, True, False)
+    assert node.parents == {a, b} == collect(a, b).parents
+    assert node.parents != {a}
 
 
 def test_a_function_that_returns_a_node_is_told_to_call_the_plain_one() -> None:
