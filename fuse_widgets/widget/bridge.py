@@ -48,9 +48,14 @@ class Bridge:
                 self._thread.start()
             self._wake.notify_all()
 
+    @property
+    def is_current(self) -> bool:
+        """Whether the caller is on the bridge thread."""
+        return threading.current_thread() is self._thread
+
     def wait_idle(self, timeout: float = 5.0) -> bool:
         """Wait until everything posted so far was done; for tests and for saving a snapshot."""
-        if threading.current_thread() is self._thread:
+        if self.is_current:
             return True
         anchor = _Anchor()
         self.post(anchor, anchor.touch)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import anywidget
+import numpy as np
 import traitlets
 
 from ..engine.errors import shorten
@@ -15,10 +16,11 @@ from ..engine.events import RunEvent
 from ..engine.workflow import BaseWorkflow
 from ..view.graph import Direction, Graph
 from ..view.snapshot import render_fragment, render_html, render_svg
-from ..view.state import NodeStates, StatusColumns
+from ..view.state import NodeStates, StatusColumns, clip
 from .bridge import bridge
 from .commands import execute
 from .display import show
+from .search import Found, Search
 
 __all__ = ["DAGWidget"]
 
@@ -50,8 +52,10 @@ class DAGWidget(anywidget.AnyWidget):
         states: The state of every node by name; an immutable mapping, replaced as the run goes on.
         progress: `total`, `finished`, `counts` by state, `elapsed` and `remaining` seconds, run `state`.
         selected: Names of the selected nodes; both ways.
+        query: A pattern; what it matches is highlighted. Both ways; "" for no search.
+        matches: Names of the nodes that match; the last good ones while the pattern is broken.
 
-    Observers of `states` and `progress` are called on the thread of the bridge.
+    Observers of `states`, `progress` and `matches` are called on the thread of the bridge.
 
     Raises:
         TypeError: `workflow` is not a workflow.
@@ -63,9 +67,12 @@ class DAGWidget(anywidget.AnyWidget):
     selected = traitlets.List(traitlets.Unicode()).tag(sync=True)
     direction = traitlets.Enum(("LR", "TB"), default_value="LR").tag(sync=True)
     height = traitlets.Int(480, min=80, max=10_000).tag(sync=True)
+    query = traitlets.Unicode("").tag(sync=True)
     states = traitlets.Instance(NodeStates, read_only=True)
+    matches = traitlets.List(traitlets.Unicode(), read_only=True)
     progress = traitlets.Dict(read_only=True)
     _graph = traitlets.Dict().tag(sync=True, echo_update=False)
+    _matches = traitlets.Dict().tag(sync=True, echo_update=False)
     _status = traitlets.Instance(StatusColumns).tag(
         sync=True, echo_update=False, to_json=lambda columns, widget: columns.to_wire()
     )
@@ -89,6 +96,7 @@ class DAGWidget(anywidget.AnyWidget):
         self._publish_columns()
         self._route_to_subshell()
         self.on_msg(self._on_message)
+        self._search = Search(workflow, lambda found: bridge.post(self, lambda: self._show_matches(found)))
         self._unsubscribe = workflow.subscribe(self._on_events)
         self._following = True
         if workflow.last_run is not None and workflow.active_run is None:
@@ -172,6 +180,14 @@ class DAGWidget(anywidget.AnyWidget):
         if self._following:
             bridge.post(self, self._refresh)
 
+    @traitlets.observe("query")
+    def _on_query(self, change: Any) -> None:
+        if self._following:
+            self._search.ask(change["new"])
+            if not bridge.is_current:  # set from Python: `matches` is there on the next line
+                self._search.wait()
+                bridge.wait_idle()
+
     @traitlets.validate("selected")
     def _check_selected(self, proposal: Any) -> list[str]:
         index = self.graph.index
@@ -219,6 +235,19 @@ class DAGWidget(anywidget.AnyWidget):
             self.send({"kind": "reply", "id": 0, "ok": False, "text": shorten(str(error), 2000)})
             self.send_state(["selected", "direction", "height"])
 
+    def _show_matches(self, found: Found) -> None:
+        if found.pattern != self.query:  # typed on meanwhile; the next answer is on its way
+            return
+        if not found.error:
+            self.set_trait("matches", found.names)
+        places = sorted(self.graph.index[name] for name in self.matches if name in self.graph.index)
+        self._matches = {
+            "version": self._graph["version"],
+            "query": self._matches.get("query", "") if found.error else found.pattern,
+            "error": clip(found.error),
+            "index": np.array(places, "<u4").tobytes(),
+        }
+
     def _refresh(self) -> None:
         graph = Graph.of(self.workflow, cast(Direction, self.direction))
         if graph.same_as(self.graph):
@@ -241,6 +270,8 @@ class DAGWidget(anywidget.AnyWidget):
                 self._status = status
         if not changed:
             self.send_status()
+        if self.query:
+            self._search.ask(self.query)
 
     def _route_to_subshell(self) -> None:
         """Let ipykernel 7.4 hand messages to the subshell while a cell blocks, as 7.3 does."""
