@@ -128,6 +128,28 @@ def test_run_and_stop_come_from_the_browser() -> None:
     assert widget.progress["state"] == "cancelled"
 
 
+def test_the_widget_says_that_threads_cannot_be_interrupted() -> None:
+    started, go = threading.Event(), threading.Event()
+
+    @workflow
+    def wait() -> None:
+        started.set()
+        assert go.wait(30)
+
+    widget = DAGWidget(LocalWorkflow(wait(), executor="thread"))
+    sent = record(widget)
+    run = widget.workflow.start()
+    assert started.wait(10)
+    for number in (1, 2):
+        widget._handle_custom_msg({"kind": "command", "id": number, "name": "stop", "args": {}}, [])
+    finish(widget)
+    assert "threads cannot be interrupted" in [m for m in sent if m["kind"] == "delta"][-1]["notice"]
+    go.set()
+    assert run._over.wait(10)
+    finish(widget)
+    assert [m for m in sent if m["kind"] == "delta"][-1]["notice"] == ""
+
+
 def test_step_runs_one_node_of_a_run_that_waits() -> None:
     widget = DAGWidget(LocalWorkflow(diamond()[-1]))
     states = threading.Event()
