@@ -13,6 +13,7 @@ import pickle
 import threading
 import time
 import weakref
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from queue import SimpleQueue
@@ -208,6 +209,9 @@ class _Task:
 
 _processes: weakref.WeakSet[_Process] = weakref.WeakSet()
 _registered: list[object] = []
+#: Pools on their way out: what they hold is put away by their own threads or, where the program ends first, at
+#: its end, and never half by one that is cut off (loky's resource tracker would complain of it).
+_killed: deque[Any] = deque(maxlen=4)
 
 
 def _end_with_the_program(process: _Process) -> None:
@@ -230,6 +234,7 @@ def _kill_all() -> None:
 def _kill(process: _Process) -> None:
     pool, process.pool = process.pool, None
     if pool is not None:
+        _killed.append(pool)
         pool.shutdown(wait=False, kill_workers=True)
 
 
