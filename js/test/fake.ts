@@ -1,5 +1,12 @@
 // A model without Jupyter, and a graph and a run to put into it.
-import type { Command, Delta, Direction, WireGraph, WireStatus } from "../src/core/types";
+import type {
+  Command,
+  Delta,
+  Direction,
+  WireGraph,
+  WireMatches,
+  WireStatus,
+} from "../src/core/types";
 import { State } from "../src/core/types";
 import type { Listener, Model, Traits } from "../src/sync/model";
 
@@ -18,7 +25,7 @@ export class FakeModel implements Model {
   onSend: (command: Command) => void = () => {};
 
   constructor(traits: Partial<Traits> = {}) {
-    this.traits = { selected: [], direction: "LR", height: 480, ...traits };
+    this.traits = { selected: [], direction: "LR", height: 480, query: "", ...traits };
   }
 
   get<K extends keyof Traits>(name: K): Traits[K] | undefined {
@@ -183,6 +190,26 @@ export function status(
     seconds: bytes(new Float32Array(n).fill(Number.NaN), 3),
     ...rest,
   };
+}
+
+export function matches(
+  query: string,
+  index: number[],
+  given: Partial<WireMatches> = {},
+): WireMatches {
+  return { version: 1, query, error: "", index: bytes(Uint32Array.from(index), 1), ...given };
+}
+
+/** What the kernel answers to a pattern, with the regular expressions of JavaScript. */
+export function evaluated(names: string[], query: string, before?: WireMatches): WireMatches {
+  const version = before?.version ?? 1;
+  try {
+    const whole = new RegExp(`^(?:${query})$`, "su");
+    const found = names.flatMap((name, i) => (query && whole.test(name) ? [i] : []));
+    return matches(query, found, { version });
+  } catch (error) {
+    return { ...(before ?? matches("", [])), error: String(error) };
+  }
 }
 
 export interface Changed {

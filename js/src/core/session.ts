@@ -1,8 +1,9 @@
 // What a view may ask of the model it shows. `sync/session.ts` is the one that talks to a kernel.
+import type { Search } from "./search";
 import type { Store } from "./store";
 import type { CommandName, Direction } from "./types";
 
-export type Topic = "selected" | "direction" | "height" | "message" | "fault";
+export type Topic = "selected" | "direction" | "height" | "search" | "message" | "fault";
 
 /** What a command has to say: "waiting" until the kernel answers, "error" where it refused. */
 export interface Message {
@@ -15,6 +16,7 @@ export interface Session {
   readonly selected: string[];
   readonly direction: Direction;
   readonly height: number;
+  readonly search: Search;
   readonly message: Message;
   /** The commands that wait for a reply. */
   readonly waiting: ReadonlyMap<CommandName, number>;
@@ -26,6 +28,8 @@ export interface Session {
   /** Sends a command; what comes of it is in `message`. Never throws. */
   command(name: CommandName, args?: Record<string, unknown>): Promise<void>;
   select(names: string[]): void;
+  /** Searches for a pattern, "" for none; `now` does not wait for more to be typed. */
+  find(query: string, now?: boolean): void;
   turn(direction: Direction): void;
   resize(height: number, keep: boolean): void;
 }

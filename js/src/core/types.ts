@@ -97,9 +97,25 @@ export type DeltaHead = RunHead & {
 };
 export type Delta = DeltaHead & { index: Uint32Array } & RunColumns;
 
+export interface MatchesHead {
+  version: number;
+  /** The last pattern that was evaluated with success. */
+  query: string;
+  /** What is wrong with the present pattern, "" where nothing is. */
+  error: string;
+}
+
+export interface MatchesColumns {
+  /** Nodes that `query` matches, ascending. */
+  index: Uint32Array;
+}
+
+export type Matches = MatchesHead & MatchesColumns;
+
 type OnTheWire<Columns> = { [K in keyof Columns]: Bytes };
 export type WireGraph = GraphHead & OnTheWire<GraphColumns>;
 export type WireStatus = RunHead & { workers: string[] } & OnTheWire<RunColumns>;
+export type WireMatches = MatchesHead & OnTheWire<MatchesColumns>;
 
 export interface Reply {
   kind: "reply";

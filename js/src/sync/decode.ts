@@ -4,9 +4,11 @@ import type {
   Delta,
   DeltaHead,
   Graph,
+  Matches,
   RunColumns,
   Status,
   WireGraph,
+  WireMatches,
   WireStatus,
 } from "../core/types";
 
@@ -74,6 +76,15 @@ export function decodeStatus(wire: WireStatus): Status {
   const n = columns.state.length;
   for (const [key, values] of Object.entries(columns)) expect(values.length, n, key);
   return { ...wire, ...columns };
+}
+
+export function decodeMatches(wire: WireMatches, nodes: number): Matches {
+  const index = column(Uint32Array, wire.index, "index");
+  const wrong = index.find((i) => i >= nodes);
+  if (wrong !== undefined) {
+    throw new Error(`a match names node ${wrong}, but there are ${nodes} nodes`);
+  }
+  return { ...wire, index };
 }
 
 /** One delta: five columns after another in one buffer, in the order of the contract. */

@@ -1,12 +1,14 @@
 // The part of an anywidget model that this widget uses, typed.
-import type { Command, Direction, WireGraph, WireStatus } from "../core/types";
+import type { Command, Direction, WireGraph, WireMatches, WireStatus } from "../core/types";
 
 export interface Traits {
   _graph: WireGraph;
   _status: WireStatus;
+  _matches: WireMatches;
   selected: string[];
   direction: Direction;
   height: number;
+  query: string;
 }
 
 export type Listener = (...args: never[]) => void;

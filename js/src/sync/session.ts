@@ -1,5 +1,6 @@
 // One model in the browser: its store, its commands and the traits that go both ways. Views share it.
 import { isActive } from "../core/reducer";
+import type { Search } from "../core/search";
 import { same } from "../core/selection";
 import type { Message, Session as SharedSession, Topic } from "../core/session";
 import { Store } from "../core/store";
@@ -7,6 +8,7 @@ import type { CommandName, DeltaHead, Direction, Reply } from "../core/types";
 import { decodeDelta, decodeGraph, decodeStatus } from "./decode";
 import type { Listener, Model } from "./model";
 import { Requests } from "./requests";
+import { Searcher } from "./search";
 
 const NOTHING: Message = { kind: "none", text: "" };
 const WAITING: Message = { kind: "waiting", text: "waiting for the kernel\u2026" };
@@ -27,6 +29,7 @@ export class Session implements SharedSession {
   #faults = new Map<string, string>();
   #listeners = new Set<(topic: Topic) => void>();
   #requests: Requests;
+  #searcher: Searcher;
   #gap: ReturnType<typeof setTimeout> | undefined;
   #turning: ReturnType<typeof setTimeout> | undefined;
   #asked = 0;
@@ -37,11 +40,22 @@ export class Session implements SharedSession {
   ) {
     this.store = new Store(() => this.#afterGap());
     this.#requests = new Requests((command) => model.send(command, undefined, []));
+    this.#searcher = new Searcher({
+      model,
+      graph: () => this.store.graph,
+      changed: () => this.#tell("search"),
+      late: (yes) => {
+        if (yes) this.#say(WAITING);
+        else this.#answered();
+      },
+    });
     this.#on("change:_graph", () => this.#readGraph());
     this.#on("change:_status", () => this.#readStatus());
     this.#on("change:selected", () => this.#readSelected());
     this.#on("change:direction", () => this.#readDirection());
     this.#on("change:height", () => this.#readHeight());
+    this.#on("change:query", () => this.#searcher.readQuery());
+    this.#on("change:_matches", () => this.#readMatches());
     this.#on("msg:custom", ((content: { kind?: string }, buffers?: DataView[]) => {
       if (content?.kind === "delta") this.#readDelta(content as DeltaHead, buffers?.[0]);
       else if (content?.kind === "reply") this.#readReply(content as Reply);
@@ -49,10 +63,12 @@ export class Session implements SharedSession {
     signal.addEventListener("abort", () => {
       clearTimeout(this.#gap);
       clearTimeout(this.#turning);
+      this.#searcher.end();
     });
     this.#readSelected();
     this.#readDirection();
     this.#readHeight();
+    this.#searcher.readQuery();
     this.#readGraph();
     this.#readStatus();
     // A run that was under way when this state was saved or sent: ask how far it is by now.
@@ -108,6 +124,14 @@ export class Session implements SharedSession {
     this.#tell("selected");
   }
 
+  get search(): Search {
+    return this.#searcher.search;
+  }
+
+  find(query: string, now = false): void {
+    this.#searcher.type(query, now);
+  }
+
   turn(direction: Direction): void {
     this.direction = direction;
     this.#save("direction", direction);
@@ -136,7 +160,7 @@ export class Session implements SharedSession {
     this.signal.addEventListener("abort", () => this.model.off(event, listener));
   }
 
-  #guarded(what: "graph" | "status" | "delta", read: () => void): void {
+  #guarded(what: "graph" | "status" | "delta" | "matches", read: () => void): void {
     const before = this.fault;
     try {
       read();
@@ -151,10 +175,21 @@ export class Session implements SharedSession {
   #readGraph(): void {
     const wire = this.model.get("_graph");
     if (!wire?.names || this.store.graph?.version === wire.version) return;
-    if (this.message === WAITING && this.waiting.size === 0) this.#say(NOTHING);
+    this.#answered();
     this.#guarded("graph", () => this.store.setGraph(decodeGraph(wire)));
+    this.#searcher.forget();
+    this.#readMatches();
     // Both may have come in one message, and the status that belongs to this graph was read before it.
     this.#readStatus();
+  }
+
+  /** What was waited for has come; commands say so themselves. */
+  #answered(): void {
+    if (this.message === WAITING && this.waiting.size === 0) this.#say(NOTHING);
+  }
+
+  #readMatches(): void {
+    this.#guarded("matches", () => this.#searcher.readMatches());
   }
 
   #readStatus(): void {

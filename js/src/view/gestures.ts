@@ -108,6 +108,7 @@ export function gestures(graph: GraphView, said: Said, signal: AbortSignal): voi
       "0": () => graph.fit(),
       Escape: () => {
         if (session.selected.length) session.select([]);
+        else if (session.search.query) session.find("", true);
         else stage.blur();
       },
     };

@@ -11,7 +11,7 @@ import { paintLabels } from "./labels";
 import { paintLive } from "./live";
 import { type Look, paintEdges, paintNodes } from "./paint";
 import { measurer, Scene } from "./scene";
-import { readTheme, type Theme, watchTheme } from "./theme";
+import { readTheme, type Themes, watchTheme } from "./theme";
 
 /** Edges are stretched, not painted, while a gesture goes on and painting them takes longer than this (ms). */
 const SLOW_EDGES = 8;
@@ -30,7 +30,7 @@ export class GraphView {
   #contexts: CanvasRenderingContext2D[];
   #empty: HTMLElement;
   #probe: HTMLElement;
-  #theme: Theme | null = null;
+  #theme: Themes | null = null;
   #measure: (text: string) => number = (text) => text.length * 7;
   #ratio = 1;
   #painted = 0;
@@ -38,6 +38,9 @@ export class GraphView {
   #edgesAt: port.Viewport = this.at;
   #edgesTook = 0;
   #selected = new Set<number>();
+  #matches: Uint32Array | null = null;
+  #matched: Uint8Array | null = null;
+  #current = -1;
   #near: number[] = [];
   #nearKey = "";
   #still: MediaQueryList;
@@ -88,6 +91,9 @@ export class GraphView {
         ? `This graph could not be read: ${this.session.fault}. The text form is print(workflow).`
         : "Waiting for the graph\u2026";
     this.setSelected();
+    this.#matches = null;
+    this.#matched = null;
+    this.setSearch();
     if (turned || this.#fitted) this.fit();
     this.frames.ask(Paint.all);
   }
@@ -99,6 +105,22 @@ export class GraphView {
       if (i !== undefined) this.#selected.add(i);
     }
     this.frames.ask(Paint.nodes | Paint.live);
+  }
+
+  /** Takes the matches of the session; what is typed meanwhile paints nothing. */
+  setSearch(): void {
+    const { index } = this.session.search;
+    if (index === this.#matches || !this.scene) return;
+    this.#matches = index;
+    this.#matched = index?.length ? new Uint8Array(this.scene.graph.names.length) : null;
+    for (const i of index ?? []) if (this.#matched) this.#matched[i] = 1;
+    this.frames.ask(Paint.all);
+  }
+
+  /** Goes to a match, which then stands out among the others. */
+  showMatch(i: number): void {
+    this.#current = i;
+    this.show(i);
   }
 
   setHovered(i: number): void {
@@ -218,12 +240,15 @@ export class GraphView {
 
   #look(layer: number): Look {
     const scene = this.scene as Scene;
+    const theme = this.#theme as Themes;
     return {
       context: this.#contexts[layer],
       scene,
       boxes: scene.boxes(this.at),
       measure: this.#measure,
-      theme: this.#theme as Theme,
+      theme,
+      dim: theme.dim,
+      matched: this.#matched,
       at: this.at,
       view: this.view,
       ratio: this.#ratio,
@@ -237,7 +262,12 @@ export class GraphView {
     const { run } = store;
     if (due & Paint.edges) this.#drawEdges();
     if (due & Paint.nodes) {
-      this.#visible = paintNodes({ ...this.#look(1), run, selected: this.#selected });
+      this.#visible = paintNodes({
+        ...this.#look(1),
+        run,
+        selected: this.#selected,
+        current: this.#current,
+      });
       this.#tell();
     }
     const moving = !this.#still.matches && store.live;
@@ -303,7 +333,7 @@ export class GraphView {
       "data-fuse-done": counts[State.done] + counts[State.cached],
       "data-fuse-failed": counts[State.failed],
       "data-fuse-running": counts[State.running],
-      "data-fuse-matches": 0,
+      "data-fuse-matches": this.#matches?.length ?? 0,
       "data-fuse-selected": this.#selected.size,
       "data-fuse-run-state": run.runState,
       "data-fuse-painted": this.#painted,

@@ -66,7 +66,10 @@ export function paintLabels(look: Look): boolean {
   context.lineWidth = 4;
   context.strokeStyle = theme.back;
   for (const { text, x, y } of found) context.strokeText(text, x, y);
-  context.fillStyle = theme.text;
-  for (const { text, x, y } of found) context.fillText(text, x, y);
+  const { matched } = look;
+  for (const { node, text, x, y } of found) {
+    context.fillStyle = (matched && !matched[node] ? look.dim : theme).text;
+    context.fillText(text, x, y);
+  }
   return true;
 }

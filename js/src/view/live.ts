@@ -12,6 +12,7 @@ import {
   heads,
   type Look,
   namesInside,
+  parted,
   place,
   RADIUS,
   rings,
@@ -44,7 +45,11 @@ export function paintLive(look: LiveLook): boolean {
   if (hovered >= 0) rings(look, [hovered], theme.quiet, 1.25, 1.25);
   if (!run.counts[State.running]) return false;
   const moving = scene.nodes.within(shown(at, view)).filter((i) => run.state[i] === State.running);
-  if (at.zoom >= DETAIL.marks || namesInside(look)) bars(look, moving);
+  if (at.zoom >= DETAIL.marks || namesInside(look)) {
+    const [matches, others] = parted(look, moving);
+    bars({ ...look, theme: look.dim }, others);
+    bars(look, matches);
+  }
   return moving.length > 0;
 }
 

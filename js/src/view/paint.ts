@@ -51,6 +51,10 @@ export interface Look {
   /** The boxes of the scene as `at` stretches them: what is painted stands on these, not on the graph's. */
   boxes: Boxes;
   theme: Theme;
+  /** The theme for what does not match. */
+  dim: Theme;
+  /** 1 for a node that a search matches; null where nothing is to be dimmed. */
+  matched: Uint8Array | null;
   at: Viewport;
   view: Size;
   ratio: number;
@@ -108,13 +112,21 @@ export function paintEdges(look: Look): number {
   place(look);
   const area = shown(at, view, 8);
   const edges = scene.edges.within(area);
-  context.strokeStyle = theme.edge;
-  context.fillStyle = theme.edge;
   // Thin lines where there are many, so that they stay in the background.
   context.lineWidth = Math.max(1.25, Math.min(0.8, 0.45 + at.zoom) / at.zoom);
   context.globalAlpha = Math.min(1, Math.max(0.4, 0.35 + at.zoom * 1.6));
-  trace(look, edges);
-  if (at.zoom >= DETAIL.heads) heads(look, scene.nodes.within(area));
+  const lines = (colour: string, some: number[], ends: Iterable<number>): void => {
+    context.strokeStyle = context.fillStyle = colour;
+    trace(look, some);
+    if (at.zoom >= DETAIL.heads) heads(look, ends);
+  };
+  const { matched } = look;
+  const { edges: ends } = scene.graph;
+  lines((matched ? look.dim : theme).edge, edges, scene.nodes.within(area));
+  if (matched) {
+    const between = edges.filter((e) => matched[ends[2 * e]] && matched[ends[2 * e + 1]]);
+    lines(theme.edge, between, new Set(between.map((e) => ends[2 * e + 1])));
+  }
   context.globalAlpha = 1;
   return edges.length;
 }
@@ -150,14 +162,39 @@ function outline(look: Look, nodes: readonly number[], radius: number): void {
 export interface NodeLook extends Look {
   run: Run;
   selected: ReadonlySet<number>;
+  /** The match that was gone to, -1 for none. */
+  current: number;
 }
 
 /** Paints the boxes and returns how many. */
 export function paintNodes(look: NodeLook): number {
-  const { context, scene, theme, at, view, run, selected } = look;
+  const { scene, theme, at, view, selected } = look;
   clear(look);
   place(look);
   const visible = scene.nodes.within(shown(at, view, 8));
+  const [matches, others] = parted(look, visible);
+  const chosen = (nodes: number[]): number[] => nodes.filter((i) => selected.has(i));
+  boxes({ ...look, theme: look.dim }, others);
+  if (look.matched) {
+    // Behind the boxes, so that from afar the colour of a state stays in its ring; around that of a selected one.
+    rings(look, matches, theme.match, 2.5);
+    rings(look, chosen(matches), theme.match, 2.5, 2, 3);
+    if (look.matched[look.current]) rings(look, [look.current], theme.match, 5, 4);
+  }
+  boxes(look, matches);
+  rings(look, chosen(visible), theme.accent, 2.5);
+  return visible.length;
+}
+
+/** Nodes to paint as they are, and those to dim. */
+export function parted({ matched }: Look, nodes: number[]): [number[], number[]] {
+  if (!matched) return [nodes, []];
+  return [nodes.filter((i) => matched[i]), nodes.filter((i) => !matched[i])];
+}
+
+function boxes(look: NodeLook, visible: readonly number[]): void {
+  const { context, theme, at, run } = look;
+  if (!visible.length) return;
   const named = namesInside(look);
   const groups: number[][] = STATES.map(() => []);
   for (const i of visible) groups[run.state[i]]?.push(i);
@@ -182,13 +219,6 @@ export function paintNodes(look: NodeLook): number {
     marks(look, nodes, code);
   }
   if (named) names(look, visible);
-  rings(
-    look,
-    visible.filter((i) => selected.has(i)),
-    theme.accent,
-    2.5,
-  );
-  return visible.length;
 }
 
 function marks(look: NodeLook, nodes: readonly number[], code: number): void {
@@ -292,13 +322,14 @@ export function rings(
   colour: string,
   width: number,
   least = 2,
+  gap = 0,
 ): void {
   if (!nodes.length) return;
   const { context, at } = look;
   const { x, y, w } = look.boxes;
   const h = drawnHeight(look);
   const line = Math.max(width, least / at.zoom);
-  const out = 1.5 + line / 2;
+  const out = 1.5 + line / 2 + (gap && Math.max(gap, 2 / at.zoom));
   context.beginPath();
   for (const i of nodes) {
     const [wide, tall] = [w[i] + 2 * out, h + 2 * out];

@@ -7,6 +7,7 @@ import { Paint } from "./frames";
 import { gestures } from "./gestures";
 import { GraphView } from "./graph";
 import { HoverCard } from "./hover";
+import { SearchBar } from "./searchbar";
 import { Toolbar } from "./toolbar";
 
 const TICK = 200;
@@ -34,22 +35,23 @@ export function mount(session: Session, el: HTMLElement, signal: AbortSignal): H
   const timers = new Timers(signal);
   const graph = new GraphView(session, root, timers, signal);
   const card = new HoverCard(graph, timers);
-  const toolbar = new Toolbar(session, () => graph.fit(), signal);
+  const hint = element("div", { class: "fuse-hint", "aria-hidden": "true" });
+  const say = (text: string): void => {
+    setText(hint, text);
+    hint.classList.add("fuse-on");
+    timers.after("hint", 1600, () => hint.classList.remove("fuse-on"));
+  };
+  const search = new SearchBar(graph, say, signal);
+  const toolbar = new Toolbar(session, () => graph.fit(), search.node, signal);
   const show = (node: number): void => {
     graph.show(node);
     const name = store.graph?.names[node];
     if (name !== undefined) session.select([name]);
   };
   const footer = new Footer(session, show, signal);
-  const hint = element("div", { class: "fuse-hint", "aria-hidden": "true" });
   graph.stage.append(card.node, hint);
   root.append(toolbar.node, graph.stage, footer.node);
 
-  const say = (text: string): void => {
-    setText(hint, text);
-    hint.classList.add("fuse-on");
-    timers.after("hint", 1600, () => hint.classList.remove("fuse-on"));
-  };
   gestures(graph, { hover: (node) => card.hover(node), hint: say }, signal);
 
   const tick = (): void => {
@@ -70,12 +72,16 @@ export function mount(session: Session, el: HTMLElement, signal: AbortSignal): H
     if (change === "graph") {
       card.forget();
       graph.setGraph();
+      search.update();
     }
     update();
   });
   const stopSession = session.subscribe((topic) => {
     if (topic === "selected") graph.setSelected();
-    else if (topic === "direction") toolbar.direction();
+    else if (topic === "search") {
+      graph.setSearch();
+      search.update();
+    } else if (topic === "direction") toolbar.direction();
     else if (topic === "height") graph.stage.style.height = `${session.height}px`;
     else {
       if (topic === "fault") graph.setGraph();
@@ -83,6 +89,7 @@ export function mount(session: Session, el: HTMLElement, signal: AbortSignal): H
       footer.update();
     }
   });
+  root.addEventListener("keydown", (event) => search.key(event), { signal });
   toolbar.direction();
   update();
   const handle: Handle = {

@@ -13,12 +13,20 @@ export interface Theme {
   edge: string;
   accent: string;
   onState: string;
+  /** The ring of what a search matches. */
+  match: string;
   /** By state code: the strong colour, the fill of a box, its border. */
   strong: string[];
   fill: string[];
   border: string[];
 }
 
+/** `dim`: the same for what a search does not match. */
+export type Themes = Theme & { dim: Theme };
+
+/** What is left of a colour that is dimmed. */
+const DIM = 0.36;
+const DIM_TEXT = 0.5;
 const ALPHABET = "abcdefghijklmnopqrstuvwxyz";
 /** How wide Helvetica draws the alphabet at 13 pixels. */
 const HELVETICA = 12.76 * 13;
@@ -49,7 +57,7 @@ export function readTheme(
   root: HTMLElement,
   probe: HTMLElement,
   context: CanvasRenderingContext2D,
-): Theme {
+): Themes {
   const colour = (name: string, fallback: Rgb): Rgb => {
     probe.style.color = `var(${name})`;
     return parseColour(getComputedStyle(probe).color) ?? fallback;
@@ -64,7 +72,7 @@ export function readTheme(
   const font = getComputedStyle(root).fontFamily || "sans-serif";
   context.font = `13px ${font}`;
   const hollow = (code: number): boolean => code < 2;
-  return {
+  const theme: Theme = {
     dark,
     font,
     scale: Math.max(0.88, Math.min(1, HELVETICA / context.measureText(ALPHABET).width)),
@@ -74,9 +82,26 @@ export function readTheme(
     edge: css("--fuse-edge", grey),
     accent: css("--fuse-accent", [25, 103, 192]),
     onState: css("--fuse-on-state", [255, 255, 255]),
+    match: css("--fuse-match", [217, 154, 0]),
     strong: states.map((c) => mix(c, back, 1)),
     fill: states.map((c, code) => mix(c, back, hollow(code) ? (dark ? 0.09 : 0.05) : tint)),
     border: states.map((c, code) => mix(c, back, hollow(code) ? 0.5 : 0.45)),
+  };
+  return { ...theme, dim: dimmed(theme, back) };
+}
+
+/** Colours nearer to the background, as if seen through a veil; opaque, since edges run behind boxes. */
+function dimmed(theme: Theme, back: Rgb): Theme {
+  const faint = (colour: string, share = DIM): string =>
+    mix(parseColour(colour) ?? back, back, share);
+  return {
+    ...theme,
+    text: faint(theme.text, DIM_TEXT),
+    quiet: faint(theme.quiet, DIM_TEXT),
+    edge: faint(theme.edge),
+    strong: theme.strong.map((c) => faint(c)),
+    fill: theme.fill.map((c) => faint(c)),
+    border: theme.border.map((c) => faint(c)),
   };
 }
 

@@ -1,4 +1,4 @@
-// Run, Stop, Pause, Step; the progress of the run; direction and fit.
+// Run, Stop, Pause, Step; the progress of the run; the search (a part of its own); direction and fit.
 
 import { progressText } from "../core/progress";
 import { isActive } from "../core/reducer";
@@ -38,6 +38,7 @@ export class Toolbar {
   constructor(
     readonly session: Session,
     readonly fit: () => void,
+    search: HTMLElement,
     signal: AbortSignal,
   ) {
     const button = (role: string, label: string, picture: string, act: () => void): Button => {
@@ -71,9 +72,10 @@ export class Toolbar {
     const { run, stop, pause, step, direction, fit: whole } = this.#buttons;
     this.node = element(
       "div",
-      { class: "fuse-toolbar", role: "toolbar", "aria-label": "run and view" },
+      { class: "fuse-toolbar", role: "toolbar", "aria-label": "run, search and view" },
       element("div", { class: "fuse-group" }, run.node, stop.node, pause.node, step.node),
       element("div", { class: "fuse-status" }, this.#bar, this.#text),
+      search,
       element("div", { class: "fuse-group" }, direction.node, whole.node),
     );
     this.#title(whole, "Show the whole graph (0)");

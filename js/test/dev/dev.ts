@@ -1,8 +1,18 @@
 // The page for looking: ?graph=17|80|1000|5000|empty|one|hostile & state=mixed|running|idle|done & theme=light|dark
-// & direction=LR|TB & height=480 & width=1100 & play=1. Without Jupyter.
+// & direction=LR|TB & height=480 & width=1100 & play=1 & query=.*SVM.* & mute=1 (no answers). Without Jupyter.
 import { State, type WireGraph, type WireStatus } from "../../src/core/types";
 import widget from "../../src/widget";
-import { bytes, classifiers, delta, FakeModel, graph, layered, type Spec, status } from "../fake";
+import {
+  bytes,
+  classifiers,
+  delta,
+  evaluated,
+  FakeModel,
+  graph,
+  layered,
+  type Spec,
+  status,
+} from "../fake";
 
 const query = new URLSearchParams(location.search);
 const which = query.get("graph") ?? "80";
@@ -95,6 +105,20 @@ const model = new FakeModel({
   direction: wire.direction,
 });
 model.onSend = (command) => setTimeout(() => query.has("mute") || model.reply(command), 5);
+model.on("change:query", () => {
+  const asked = model.traits.query ?? "";
+  setTimeout(() => {
+    if (query.has("mute") || asked !== model.traits.query) return;
+    model.set(
+      "_matches",
+      evaluated(
+        list.map((s) => s.name),
+        asked,
+        model.traits._matches,
+      ),
+    );
+  }, 30);
+});
 const el = document.getElementById("here") as HTMLElement;
 el.style.width = `${query.get("width") ?? 1100}px`;
 const { initialize, render } = widget();
@@ -102,6 +126,7 @@ const began = performance.now();
 initialize({ model });
 render({ model, el });
 
+if (query.has("query")) model.set("query", query.get("query") ?? "");
 let seq = model.traits._status?.seq ?? 0;
 /** Sends one delta and says how long it took until painted. */
 async function change(count: number): Promise<number> {

@@ -1,0 +1,28 @@
+// What a search shows. Pure.
+
+export interface Search {
+  /** The pattern as typed; "" for no search. */
+  query: string;
+  /** Its nodes, or those of the last good pattern, ascending; null where nothing has been evaluated yet. */
+  index: Uint32Array | null;
+  /** What is wrong with the pattern, "" where nothing is. */
+  error: string;
+  /** True while no answer has come for the pattern as it stands. */
+  pending: boolean;
+}
+
+export const NO_SEARCH: Search = { query: "", index: null, error: "", pending: false };
+
+/** "4 of 17"; "" where there is nothing to say. */
+export function countText({ query, index, error }: Search, nodes: number): string {
+  if (!query || !index) return "";
+  if (index.length) return `${index.length} of ${nodes}`;
+  return error ? "" : "no match";
+}
+
+/** The match after (`by` 1) or before (-1) a node, around the ends; a `node` of -1 is before all. -1 for none. */
+export function nextMatch(index: Uint32Array | null, node: number, by: 1 | -1): number {
+  if (!index?.length) return -1;
+  const found = by > 0 ? index.find((i) => i > node) : index.findLast((i) => i < node);
+  return found ?? (by > 0 ? index[0] : index[index.length - 1]);
+}

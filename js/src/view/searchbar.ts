@@ -1,0 +1,132 @@
+// The field of the search: pattern, count of matches, ways to go through them and to select them.
+import { oneLine } from "../core/format";
+import { countText, nextMatch } from "../core/search";
+import type { Session } from "../core/session";
+import { element, glyph, setData, setText } from "./dom";
+import type { GraphView } from "./graph";
+import { BUTTONS } from "./icons";
+
+export class SearchBar {
+  readonly node: HTMLElement;
+  readonly session: Session;
+  #field: HTMLInputElement;
+  #count = element("span", { class: "fuse-count", role: "status" });
+  #problem = element("div", { class: "fuse-problem", role: "status" });
+  #buttons: HTMLButtonElement[];
+  /** The match that was last gone to, and the way to go as soon as the matches are there. */
+  #at = -1;
+  #owed: 1 | -1 | 0 = 0;
+
+  /** @param say tells the person something in passing. */
+  constructor(
+    readonly graph: GraphView,
+    readonly say: (text: string) => void,
+    signal: AbortSignal,
+  ) {
+    const { session } = graph;
+    this.session = session;
+    this.#field = element("input", {
+      class: "fuse-field",
+      type: "text",
+      placeholder: "regular expression",
+      "aria-label": "search for nodes whose names match a regular expression",
+      title: "Nodes whose whole names match a regular expression ( / )",
+      autocomplete: "off",
+      autocapitalize: "off",
+      spellcheck: "false",
+      enterkeyhint: "search",
+      "data-fuse-role": "search",
+    });
+    const button = (role: string, title: string, picture: string, act: () => void) => {
+      const made = element(
+        "button",
+        { class: "fuse-button fuse-small", type: "button", title, "data-fuse-role": role },
+        glyph(picture),
+      );
+      made.setAttribute("aria-label", title);
+      made.addEventListener("click", act, { signal });
+      return made;
+    };
+    this.#buttons = [
+      button("previous", "Previous match (Shift+Enter)", BUTTONS.previous, () => this.go(-1)),
+      button("next", "Next match (Enter)", BUTTONS.next, () => this.go(1)),
+      button("select-matches", "Select the matches", BUTTONS.select, () => this.#select()),
+    ];
+    this.node = element(
+      "div",
+      { class: "fuse-search", role: "search" },
+      this.#field,
+      this.#count,
+      ...this.#buttons,
+      this.#problem,
+    );
+    this.#field.addEventListener("input", () => this.#typed(), { signal });
+    this.update();
+  }
+
+  /** Shows what the session knows of the search. */
+  update(): void {
+    const { search, store } = this.session;
+    const { query, index, pending } = search;
+    // Assigning would move the cursor.
+    if (this.#field.value !== query) this.#field.value = query;
+    const wrong = search.error !== "";
+    setText(this.#count, countText(search, store.graph?.names.length ?? 0));
+    setText(this.#problem, oneLine(search.error, 300));
+    this.node.classList.toggle("fuse-pending", pending);
+    this.node.classList.toggle("fuse-wrong", wrong);
+    setData(this.#field, { "aria-invalid": String(wrong) });
+    for (const button of this.#buttons) button.disabled = !index?.length;
+    if (!query) this.#at = -1;
+    if (pending || !this.#owed) return;
+    const by = this.#owed;
+    this.#owed = 0;
+    if (!wrong) this.go(by);
+  }
+
+  /** Centres on the next (1) or previous (-1) match. */
+  go(by: 1 | -1): void {
+    const { index } = this.session.search;
+    const node = nextMatch(index, this.#at, by);
+    if (node < 0 || !index) return;
+    this.#at = node;
+    this.graph.showMatch(node);
+    this.say(`match ${index.indexOf(node) + 1} of ${index.length}`);
+  }
+
+  /** A key anywhere in the widget. */
+  key(event: KeyboardEvent): void {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+    const inside = event.target === this.#field;
+    if (event.key === "/" && !inside) {
+      this.#field.focus();
+      this.#field.select();
+    } else if (event.key === "Enter" && inside) this.#enter(event.shiftKey ? -1 : 1);
+    else if (event.key === "Escape" && this.node.contains(event.target as Node)) {
+      if (this.session.search.query) this.session.find("", true);
+      else this.graph.stage.focus();
+    } else return;
+    event.preventDefault();
+    event.stopPropagation();
+  }
+
+  #typed(): void {
+    this.#owed = 0;
+    this.session.find(this.#field.value);
+  }
+
+  #enter(by: 1 | -1): void {
+    const { query, pending } = this.session.search;
+    if (!pending) this.go(by);
+    else {
+      this.#owed = by;
+      this.session.find(query, true);
+    }
+  }
+
+  #select(): void {
+    const { search, store } = this.session;
+    const names = store.graph?.names ?? [];
+    this.session.select(Array.from(search.index ?? [], (i) => names[i]));
+  }
+}
