@@ -28,6 +28,7 @@ export class Session implements SharedSession {
   readonly waiting = new Map<CommandName, number>();
   #faults = new Map<string, string>();
   #listeners = new Set<(topic: Topic) => void>();
+  #heard: [string, Listener][] = [];
   #requests: Requests;
   #searcher: Searcher;
   #gap: ReturnType<typeof setTimeout> | undefined;
@@ -64,6 +65,7 @@ export class Session implements SharedSession {
       clearTimeout(this.#gap);
       clearTimeout(this.#turning);
       this.#searcher.end();
+      for (const [event, listener] of this.#heard) model.off(event, listener);
     });
     this.#readSelected();
     this.#readDirection();
@@ -157,7 +159,7 @@ export class Session implements SharedSession {
 
   #on(event: string, listener: Listener): void {
     this.model.on(event, listener);
-    this.signal.addEventListener("abort", () => this.model.off(event, listener));
+    this.#heard.push([event, listener]);
   }
 
   #guarded(what: "graph" | "status" | "delta" | "matches", read: () => void): void {

@@ -97,12 +97,13 @@ export class SearchBar {
   /** A key anywhere in the widget. */
   key(event: KeyboardEvent): void {
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
-    const inside = event.target === this.#field;
-    if (event.key === "/" && !inside) {
+    const target = event.target as Element;
+    const inside = target === this.#field;
+    if (event.key === "/" && !target.matches("input, textarea, select")) {
       this.#field.focus();
       this.#field.select();
     } else if (event.key === "Enter" && inside) this.#enter(event.shiftKey ? -1 : 1);
-    else if (event.key === "Escape" && this.node.contains(event.target as Node)) {
+    else if (event.key === "Escape" && this.node.contains(target)) {
       if (this.session.search.query) this.session.find("", true);
       else this.graph.stage.focus();
     } else return;

@@ -82,7 +82,7 @@ export function readTheme(
     edge: css("--fuse-edge", grey),
     accent: css("--fuse-accent", [25, 103, 192]),
     onState: css("--fuse-on-state", [255, 255, 255]),
-    match: css("--fuse-match", [217, 154, 0]),
+    match: css("--fuse-match", [199, 136, 0]),
     strong: states.map((c) => mix(c, back, 1)),
     fill: states.map((c, code) => mix(c, back, hollow(code) ? (dark ? 0.09 : 0.05) : tint)),
     border: states.map((c, code) => mix(c, back, hollow(code) ? 0.5 : 0.45)),
