@@ -88,6 +88,11 @@ class Graph:
         """The place of each name."""
         return {name: place for place, name in enumerate(self.names)}
 
+    @cached_property
+    def by_shown_name(self) -> dict[str, str]:
+        """Names that the browser knows in another form, since they are very long or no valid Unicode, by that form."""
+        return {shown: name for name in self.names if (shown := displayable(name)) != name}
+
     def __len__(self) -> int:
         return len(self.names)
 

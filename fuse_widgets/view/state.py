@@ -91,7 +91,7 @@ class StatusColumns:
         self.run_state = "idle"
         self.started: float | None = None
         self.ended: float | None = None
-        self.notice = ""
+        self.notice = self.warning = ""
         self.workers: list[str] = []
         self.errors: dict[int, dict[str, Any]] = {}
         self.notes: dict[int, str] = {}
@@ -115,6 +115,12 @@ class StatusColumns:
                     self._apply_to_run(event)
                 elif (place := self.index.get(event.node)) is not None:
                     self._apply_to_node(place, event)
+            self._changed = True
+
+    def warn(self, text: str) -> None:
+        """Show a sentence until the next run, where the run itself has nothing to say."""
+        with self._lock:
+            self.warning = clip(text)
             self._changed = True
 
     def _apply_to_run(self, event: RunEvent) -> None:
@@ -235,7 +241,7 @@ class StatusColumns:
             "now": time.time(),
             "started": self.started,
             "ended": self.ended,
-            "notice": self.notice,
+            "notice": self.notice or self.warning,
         }
 
     def states(self) -> NodeStates:

@@ -10,6 +10,7 @@ from typing import Any, cast
 import anywidget
 import numpy as np
 import traitlets
+from ipywidgets.widgets.widget import JUPYTER_WIDGETS_ECHO
 
 from ..engine.errors import shorten
 from ..engine.events import RunEvent
@@ -18,7 +19,7 @@ from ..view.graph import Direction, Graph
 from ..view.snapshot import render_fragment, render_html, render_svg
 from ..view.state import NodeStates, StatusColumns, clip
 from .bridge import bridge
-from .commands import execute
+from .commands import CommandError, execute
 from .display import show
 from .search import Found, Search
 
@@ -28,6 +29,8 @@ log = logging.getLogger("fuse_widgets")
 _STATIC = Path(__file__).parent.parent / "static"
 #: Least and largest height that a widget chooses for itself, and what it adds to the graph, in pixels.
 _HEIGHTS, _MARGIN = (160, 560), 48
+#: The traits that a browser may set.
+_FROM_BROWSER = frozenset({"selected", "direction", "height", "query"})
 _NOT_BUILT = """
 export default { render({ el }) {
   el.textContent = "fuse_widgets: the front end is not built. Run `make setup`, or install the package with pip.";
@@ -137,6 +140,7 @@ class DAGWidget(anywidget.AnyWidget):
         """End the connection to the browser and to the workflow."""
         if self._following:
             self._unsubscribe()
+            self._search.close()
         super().close()
 
     def _save(self, path: str | os.PathLike[str], text: str) -> Path:
@@ -190,13 +194,13 @@ class DAGWidget(anywidget.AnyWidget):
 
     @traitlets.validate("selected")
     def _check_selected(self, proposal: Any) -> list[str]:
-        index = self.graph.index
-        unknown = [name for name in proposal["value"] if name not in index]
+        names = [self.graph.by_shown_name.get(name, name) for name in proposal["value"]]
+        unknown = [name for name in names if name not in self.graph.index]
         if unknown:
             raise traitlets.TraitError(
                 f"selected: workflow {self.workflow.workflow_name!r} has no node {shorten(repr(unknown[0]))}"
             )
-        return list(dict.fromkeys(proposal["value"]))
+        return list(dict.fromkeys(names))
 
     # --- on the bridge thread ------------------------------------------------------------------------------
 
@@ -218,9 +222,14 @@ class DAGWidget(anywidget.AnyWidget):
         self.set_trait("progress", self._status.progress())
 
     def _apply(self, events: list[RunEvent]) -> None:
-        if any(event.node is None and event.run != self._status.run for event in events):
-            self._refresh()
+        begins = any(event.node is None and event.run != self._status.run for event in events)
         self._status.apply(events)
+        if begins:
+            try:
+                self._refresh()
+            except Exception as error:  # such as two nodes of one name; the run itself goes on
+                log.exception("the graph of %r cannot be drawn anew", self.workflow.workflow_name)
+                self._status.warn(f"the graph shown is not the present one: {error}")
 
     def _command(self, content: Any) -> None:
         reply = execute(self, content)
@@ -228,12 +237,21 @@ class DAGWidget(anywidget.AnyWidget):
             self.send(reply)
 
     def _take_from_browser(self, sync_data: Any) -> None:
-        try:
-            super().set_state(sync_data)
-        except Exception as error:
-            log.warning("a change from the browser was refused: %s", error)
-            self.send({"kind": "reply", "id": 0, "ok": False, "text": shorten(str(error), 2000)})
-            self.send_state(["selected", "direction", "height"])
+        """What ipywidgets' own `set_state` does, without holding back notifications of every thread meanwhile."""
+        for name, value in sync_data.items():
+            try:
+                if name not in _FROM_BROWSER:
+                    raise CommandError(f"{name!r} cannot be set from the browser")
+                if JUPYTER_WIDGETS_ECHO:  # for other browsers on this kernel
+                    self._send({"method": "echo_update", "state": {name: value}, "buffer_paths": []})
+                with self._lock_property(**{name: value}):  # what the browser already has is not sent back
+                    setattr(self, name, value)
+            except Exception as error:
+                log.warning("a change from the browser was refused: %s", error)
+                text = shorten(f"{name}: {error}", 2000)
+                self.send({"kind": "reply", "id": 0, "ok": False, "text": text})
+                if name in _FROM_BROWSER:
+                    self.send_state(name)
 
     def _show_matches(self, found: Found) -> None:
         if found.pattern != self.query:  # typed on meanwhile; the next answer is on its way

@@ -58,7 +58,7 @@ class Search:
         self._workflow, self._found = workflow, found
         self._changed = threading.Condition()
         self._waiting: str | None = None
-        self._busy = False
+        self._busy = self._closed = False
         self._thread: threading.Thread | None = None
 
     def ask(self, pattern: str) -> None:
@@ -75,13 +75,20 @@ class Search:
         with self._changed:
             return self._changed.wait_for(lambda: self._waiting is None and not self._busy, timeout)
 
+    def close(self) -> None:
+        """Let thread and process end."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
     def _serve(self) -> None:
         with contextlib.closing(_Trial()) as trial:
             while True:
                 with self._changed:
                     self._busy = False
                     self._changed.notify_all()
-                    if not self._changed.wait_for(lambda: self._waiting is not None, IDLE):
+                    self._changed.wait_for(lambda: self._waiting is not None or self._closed, IDLE)
+                    if self._waiting is None:
                         self._thread = None
                         return
                     pattern, self._waiting, self._busy = str(self._waiting), None, True

@@ -202,6 +202,9 @@ class Notebook:
         """Open the notebook, or reload its page."""
         self.page.goto(f"{self.lab.url}/lab/tree/{self.name}?token={self.lab.token}&reset")
         self.page.locator(".jp-Notebook .jp-Cell").first.wait_for()
+        # A cell that is run before its kernel is connected makes JupyterLab ask for one.
+        self.page.locator(".jp-Toolbar-kernelName").filter(has_not_text="No Kernel").wait_for()
+        self.page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for()
         self.page.locator(".jp-Notebook-ExecutionIndicator[data-status='idle']").wait_for()
 
     def code_cells(self) -> dict[int, str]:

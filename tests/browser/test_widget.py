@@ -162,6 +162,29 @@ def test_what_a_node_prints_reaches_the_cell_and_stays_with_the_node(notebook: O
     assert book.output(1) == r"'hello from the node\n' <i>shown</i>"
 
 
+def test_a_pattern_typed_in_the_widget_highlights_its_matches_while_a_cell_blocks(notebook: Open) -> None:
+    book = notebook([CHAIN, "wf.run()", "wf._dag_widget.query, wf._dag_widget.matches", OPEN_GATE])
+    book.run(0)
+    dag = book.dag()
+    book.start(1)
+    dag.wait("+d.fuseRunning === 1")
+    dag.button("search").fill("d.*")
+    dag.wait("+d.fuseMatches === 2")
+    assert "2 of 3" in dag.root.inner_text()
+    dag.button("search").fill("d.*(")
+    dag.wait("root.innerText.includes('is not a regular expression')")
+    assert dag.number("matches") == 2  # the last good ones
+    dag.button("search").fill("d.*a")
+    dag.wait("+d.fuseMatches === 1")
+    dag.button("select-matches").click()
+    dag.wait("+d.fuseSelected === 1")
+    for _ in range(2):
+        dag.button("stop").click()
+    book.finished(1)
+    book.run(2)
+    assert book.output(2) == "('d.*a', ['data'])"
+
+
 def test_a_message_with_wrong_types_is_answered_in_words_and_the_kernel_lives(notebook: Open) -> None:
     book = notebook([CHAIN, "wf._dag_widget.selected, wf.find_nodes()[0].name"])
     book.run(0)

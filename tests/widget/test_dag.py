@@ -209,6 +209,44 @@ def test_a_wrong_change_from_the_browser_is_refused_in_words(change: dict[str, A
     assert (widget.selected, widget.direction, widget.height) == ([], "LR", 200)
 
 
+def test_the_browser_cannot_set_what_is_not_its_own() -> None:
+    widget = DAGWidget(LocalWorkflow(diamond()[-1]))
+    graph, code = widget._graph, widget._esm
+    sent = record(widget)
+    widget.set_state({"_graph": {}, "_esm": "evil", "selected": ["top"]})
+    assert bridge.wait_idle()
+    assert (widget._graph, widget._esm, widget.selected) == (graph, code, ["top"])
+    assert [message["text"] for message in sent] == [
+        "_graph: '_graph' cannot be set from the browser",
+        "_esm: '_esm' cannot be set from the browser",
+    ]
+
+
+def test_a_very_long_name_can_be_selected_as_the_browser_knows_it() -> None:
+    name = "n" * 5000
+    widget = DAGWidget(LocalWorkflow(add(1).set_name(name)))
+    shown = widget.get_state("_graph")["_graph"]["names"][0]
+    assert len(shown) < 2100
+    widget.set_state({"selected": [shown]})
+    assert bridge.wait_idle()
+    assert widget.selected == [name]
+
+
+def test_a_graph_that_cannot_be_drawn_anew_loses_no_event_and_says_so() -> None:
+    top, *_, bottom = diamond()
+    widget = DAGWidget(LocalWorkflow(bottom))
+    held, drawn = threading.Event(), threading.Event()
+    bridge.post(widget, lambda: (held.set(), drawn.wait(30)))
+    assert held.wait(10)
+    widget.workflow.run()
+    add(top).set_name("left")  # a second one of this name, before the bridge comes to draw
+    drawn.set()
+    assert widget.workflow.drain_events(5)
+    assert bridge.wait_idle()
+    assert widget.progress["counts"] == {"done": 4}
+    assert "two nodes of this workflow are named 'left'" in widget.get_state("_status")["_status"]["notice"]
+
+
 def test_selection_from_the_browser_is_there_in_python_and_unknown_names_raise() -> None:
     widget = DAGWidget(LocalWorkflow(diamond()[-1]))
     widget.set_state({"selected": ["left", "right"]})

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fuse_widgets import LocalWorkflow, RunEvent, workflow
+from fuse_widgets import DAGWidget, LocalWorkflow, RunEvent, workflow
 from fuse_widgets.engine.states import NodeState
 from fuse_widgets.view.graph import Graph
 from fuse_widgets.view.state import StatusColumns
@@ -80,6 +80,15 @@ def test_a_delta_has_the_fields_that_the_browser_reads(graph: Graph) -> None:
     assert set(delta.content) == set(interface("RunHead")) | {"kind", "reset", "count", "workers"}
     row = np.dtype([(name, DTYPES[kind]) for name, kind in interface("RunColumns").items()])
     assert len(delta.buffer) == row.itemsize + 4  # the columns, and the index
+
+
+def test_matches_have_the_fields_and_column_types_that_the_browser_reads() -> None:
+    widget = DAGWidget(LocalWorkflow(workflow(lambda: None)().set_name("one")))
+    widget.query = "on."
+    wire = widget.get_state("_matches")["_matches"]
+    assert set(wire) == set(interface("MatchesHead")) | set(interface("MatchesColumns"))
+    assert np.frombuffer(wire["index"], DTYPES[interface("MatchesColumns")["index"]]).tolist() == [0]
+    widget.close()
 
 
 def test_errors_of_nodes_have_the_same_fields(graph: Graph) -> None:
