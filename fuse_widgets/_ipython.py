@@ -36,9 +36,9 @@ def _shell() -> Any:
 
 
 def _show_workflow(workflow: Any) -> None:
-    from .widget.dag import DAGWidget
+    from .widget.display import show_workflow
 
-    DAGWidget.of(workflow)._ipython_display_()
+    show_workflow(workflow)
 
 
 def _cell_label(file: str) -> str | None:

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ..engine.events import RunEvent
+    from ..engine.workflow import BaseWorkflow
     from .dag import DAGWidget
 
-__all__ = ["show", "somebody_watches"]
+__all__ = ["show", "show_workflow", "somebody_watches"]
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 
@@ -31,6 +32,41 @@ def somebody_watches() -> bool:
         return True
     content: dict[str, Any] = (shell.get_parent() or {}).get("content") or {}
     return bool(content.get("allow_stdin", True))
+
+
+#: What each cell shows: the number of its execution, and the widgets. Owned by the thread that executes cells.
+_shown: dict[str, tuple[int, list[DAGWidget]]] = {}
+
+
+def show_workflow(workflow: BaseWorkflow) -> None:
+    """Publish a workflow as its widget; the one that an earlier execution of the same cell showed is closed.
+
+    Otherwise every execution of a cell would leave a widget behind that keeps its workflow and all results.
+    """
+    from .dag import DAGWidget
+
+    widget = DAGWidget.of(workflow)
+    cell, execution = _cell()
+    if cell is not None:
+        before, widgets = _shown.get(cell, (execution, []))
+        if before != execution:
+            _shown[cell] = (execution, [widget])
+            for old in widgets:
+                if not any(old is one for _, shown in _shown.values() for one in shown):
+                    old.close()
+        else:
+            _shown[cell] = (execution, [*widgets, widget])
+    show(widget)
+
+
+def _cell() -> tuple[str | None, int]:
+    """Which cell is running, where the application says so, and the number of its execution."""
+    from IPython import get_ipython
+
+    shell = get_ipython()
+    parent = shell.get_parent() if hasattr(shell, "get_parent") else None
+    metadata = (parent or {}).get("metadata") or {}
+    return metadata.get("cellId"), getattr(shell, "execution_count", 0)
 
 
 def show(widget: DAGWidget) -> None:
