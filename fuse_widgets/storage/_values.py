@@ -131,7 +131,7 @@ class Values:
         if kind is list or kind is tuple:
             return join((kind.__name__.encode(), *self._items(value)))
         if kind is dict or kind is types.MappingProxyType:
-            return join((b"dict", *sorted(join((self.token(k), self.token(v))) for k, v in value.items())))
+            return join((b"dict", *(self.token(part) for pair in value.items() for part in pair)))
         if kind is set or kind is frozenset:
             return join((kind.__name__.encode(), *sorted(map(self.token, value))))
         if kind is bytearray or kind is memoryview:
@@ -260,15 +260,14 @@ class Values:
                 self.token(args),
                 self.token(state),
                 self.token(None if items is None else list(items)),
-                self._pairs(value, pairs),
+                self._pairs(pairs),
             )
         )
 
-    def _pairs(self, value: Any, pairs: Any) -> bytes:
+    def _pairs(self, pairs: Any) -> bytes:
         if pairs is None:
             return b"none"
-        found = [join((self.token(key), self.token(item))) for key, item in pairs]
-        return join(found if isinstance(value, OrderedDict) else sorted(found))
+        return join(self.token(part) for pair in pairs for part in pair)
 
 
 def _named(what: str, name: str) -> bytes:

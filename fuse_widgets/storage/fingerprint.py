@@ -25,6 +25,7 @@ class Fingerprint:
     Attributes:
         code: Of the function itself: its body, closure values and defaults.
         arguments: By name (by position where a function does not tell its names), nodes standing for themselves.
+            Their order counts: parameters sorted, then what a function takes by `**`, in the order it sees.
         parents: Digests of the parents' fingerprints, by name, in the order the arguments use them.
         names: Of the helpers, classes and constants that the function refers to by global name, directly or
             through each other.
@@ -41,9 +42,9 @@ class Fingerprint:
     def digest(self) -> str:
         """One digest of everything, 32 hexadecimal digits. It does not change where a parent is only renamed."""
         digest = hashlib.blake2b(self.code.encode(), digest_size=16)
-        for group in (self.names, self.arguments):
+        for group, order in ((self.names, sorted(self.names)), (self.arguments, self.arguments)):
             digest.update(b"\0\0")
-            for name in sorted(group):
+            for name in order:
                 digest.update(f"\0{name}\0{group[name]}".encode("utf-8", "surrogatepass"))
         digest.update("\0\0".join(self.parents.values()).encode())
         return digest.hexdigest()
@@ -84,7 +85,11 @@ class Fingerprint:
             ("parent", self.parents, old.parents),
         ):
             reasons += [f"{what} {shorten(name, 60)} {verb}" for name, verb in _changes(new, before)]
-        return _some(reasons) if reasons else "arguments take their values from other parents"
+        if reasons:
+            return _some(reasons)
+        if list(self.arguments) != list(old.arguments):
+            return "keyword arguments are in another order"
+        return "arguments take their values from other parents"
 
     def _unstable(self) -> Iterable[str]:
         entries = {"code": self.code}
@@ -111,6 +116,15 @@ def _some(texts: list[str]) -> str:
     return ", ".join(texts[:3]) + (f" and {more} more" if more > 0 else "")
 
 
+@dataclass
+class Parameters:
+    """The parameters of a function: those given by position, those given by keyword, and the one of `*`."""
+
+    positional: list[str] = field(default_factory=list)
+    keywords: set[str] = field(default_factory=set)
+    rest: str = "argument"
+
+
 class FingerprintCache(Functions):
     """What was found out about functions, classes and large values during one run.
 
@@ -120,7 +134,7 @@ class FingerprintCache(Functions):
     def __init__(self) -> None:
         super().__init__()
         self._roots: dict[int, tuple[Any, str, dict[str, str]]] = {}
-        self._parameters: dict[int, tuple[Any, list[str], str | None]] = {}
+        self._parameters: dict[int, tuple[Any, Parameters]] = {}
 
     def code_of(self, func: Any) -> tuple[str, dict[str, str]]:
         """`Fingerprint.code` and `.names` of a node's function."""
@@ -154,22 +168,23 @@ class FingerprintCache(Functions):
             return unstable
         return join((token, *(f"{name} {names[name]}".encode() for name in sorted(names)))).hex()
 
-    def parameters(self, func: Any) -> tuple[list[str], str | None]:
-        """Names of the positional parameters, and of the one that takes the rest."""
+    def parameters(self, func: Any) -> Parameters:
+        """What the function says of its parameters; nothing where it does not tell them."""
         found = self._parameters.get(id(func))
         if found is None:
-            names: list[str] = []
-            rest = None
+            names = Parameters()
             try:
                 for parameter in inspect.signature(func).parameters.values():
                     if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
-                        names.append(parameter.name)
+                        names.positional.append(parameter.name)
                     elif parameter.kind is parameter.VAR_POSITIONAL:
-                        rest = parameter.name
+                        names.rest = parameter.name
+                    if parameter.kind in (parameter.KEYWORD_ONLY, parameter.POSITIONAL_OR_KEYWORD):
+                        names.keywords.add(parameter.name)
             except (TypeError, ValueError):
                 pass
-            found = self._parameters[id(func)] = (func, names, rest)
-        return found[1], found[2]
+            found = self._parameters[id(func)] = (func, names)
+        return found[1]
 
 
 def fingerprint(
@@ -194,15 +209,17 @@ def fingerprint(
     arguments: dict[str, str] = {}
     order: dict[Node, int] = {}
     if node.args or node.kwargs:
-        given = dict(node.kwargs)
-        positional, rest = cache.parameters(func)
+        known = cache.parameters(func)
+        count = len(known.positional)
+        given = {name: value for name, value in node.kwargs.items() if name in known.keywords}
         for i, value in enumerate(node.args):
-            given[
-                positional[i] if i < len(positional) else f"{rest or 'argument'}[{i - len(positional)}]"
-            ] = value
+            given[known.positional[i] if i < count else f"{known.rest}[{i - count}]"] = value
+        given = {name: given[name] for name in sorted(given)}
+        for name, value in node.kwargs.items():  # the rest lands in **kwargs, where a function sees the order
+            if name not in known.keywords:
+                given[f"**{name}" if name in given else name] = value
         wired = _Wiring(cache, parent_digests, order)
-        for name in sorted(given):
-            value = given[name]
+        for name, value in given.items():
             arguments[name] = cache.entry(func, wired if _holds_nodes(value) else cache.kept, value)
     for parent in node.parents:
         order.setdefault(parent, len(order))
@@ -243,8 +260,7 @@ class _Wiring:
         if not _holds_nodes(value):
             return self._cache.kept(value)
         if type(value) is dict:
-            keys = sorted(value, key=self._rank)
-            return join((b"dict", *(self(part) for key in keys for part in (key, value[key]))))
+            return join((b"dict", *(self(part) for pair in value.items() for part in pair)))
         items = value if isinstance(value, list | tuple) else sorted(value, key=self._rank)
         return join((type(value).__name__.encode(), *map(self, items)))
 

@@ -96,6 +96,11 @@ CHANGES = {
         "code changed (N)",
     ),
     "global list": ("L = [1, 2]\ndef f(): return L", "L = [1, 3]\ndef f(): return L", "code changed (L)"),
+    "order in a dict": (
+        "D = {'a': 1, 'b': 2}\ndef f(): return D",
+        "D = {'b': 2, 'a': 1}\ndef f(): return D",
+        "code changed (D)",
+    ),
     "global frame": (
         "import pandas as pd\nD = pd.DataFrame({'a': range(1000)})\ndef f(): return D.sum()",
         "import pandas as pd\nD = pd.DataFrame({'a': range(1, 1001)})\ndef f(): return D.sum()",
@@ -219,7 +224,6 @@ SAME = {
         "class H:\n def a(self): return 1\n def b(self): return 2\ndef f(): return H",
         "class H:\n def b(self): return 2\n def a(self): return 1\ndef f(): return H",
     ),
-    "order in a dict": ("D = {'a': 1, 'b': 2}\ndef f(): return D", "D = {'b': 2, 'a': 1}\ndef f(): return D"),
     "unused helper": ("def f(): return 1", "def g(): return 2\nN = 3\ndef f(): return 1"),
     "annotation": ("def f(a=1): return a", "def f(a: int = 1) -> int: return a"),
     "equal closure": (

@@ -6,6 +6,7 @@ import datetime
 import decimal
 import functools
 import io
+import json
 import pathlib
 import pickle
 import re
@@ -104,7 +105,7 @@ EQUAL = {
     "texts": (long_text, lambda: "abc" * 40),
     "one text twice": (lambda: [long_text(), long_text()], lambda: (lambda t: [t, t])(long_text())),
     "one list twice": (lambda: [[1], [1]], lambda: (lambda t: [t, t])([1])),
-    "dicts": (lambda: {"a": 1, "b": [2]}, lambda: {"b": [2], "a": 1}),
+    "dicts": (lambda: {"a": 1, "b": [2]}, lambda: dict(zip("ab", (1, [2]), strict=True))),
     "sets": (lambda: set("abcdef"), lambda: set("fedcba")),
     "frozen sets of tuples": (
         lambda: frozenset([(1, "a"), (2, "b")]),
@@ -142,7 +143,7 @@ EQUAL = {
         lambda: pd.array([1, 2, None], dtype="Int64"),
         lambda: pd.arrays.IntegerArray(np.array([1, 2, 99]), np.array([False, False, True])),
     ),
-    "objects": (lambda: Thing(a=1, b=[2]), lambda: Thing(b=[2], a=1)),
+    "objects": (lambda: Thing(a=1, b=[2]), lambda: Thing(a=1, b=[2])),
     "objects with slots": (lambda: Slotted(1, "a"), lambda: Slotted(1, "a")),
     "objects that hold each other": (with_cycle, with_cycle),
     "functions": (
@@ -234,6 +235,8 @@ DIFFERENT = [
         frame(o=np.array([{1, 3}, "x", 3.0], dtype=object)),
     ),
     *(pd.Timestamp("2020-01-01"), pd.Timestamp("2020-01-01", tz="UTC"), pd.NaT, pd.NA),
+    *({"b": 2, "a": 1}, [{"b": 2, "a": 1}], [{"a": 1, "b": 2}], Counter("baa")),
+    *(defaultdict(int, a=1, b=2), defaultdict(int, b=2, a=1), Thing(a=1, b=2), Thing(b=2, a=1)),
     *(Thing(), Thing(a=1), Thing(a=2), Thing(b=1), Slotted(1), Slotted(2), types.SimpleNamespace(a=1)),
     *(generator_after(0), generator_after(1), np.random.RandomState(1), np.random.RandomState(2)),
     *(
@@ -294,22 +297,51 @@ def test_one_fingerprint_means_one_value(a, b):
 
 
 def _alike(a, b):
-    """Equal with equal types at every depth; dicts in any order."""
+    """Equal with equal types at every depth; dicts in one order."""
     if type(a) is not type(b):
         return False
     if isinstance(a, list | tuple):
         return len(a) == len(b) and all(map(_alike, a, b))
     if isinstance(a, dict):
-        return a.keys() == b.keys() and all(_alike(a[key], b[key]) for key in a)
+        return list(a) == list(b) and all(_alike(a[key], b[key]) for key in a)
     return repr(a) == repr(b)
 
 
 @given(st.data())
-def test_the_order_of_dicts_and_sets_does_not_count(data):
+def test_the_order_of_sets_does_not_count_and_that_of_dicts_does(data):
+    """A function can see the order of a dict (`list(d)`), and a set has none."""
     pairs = data.draw(st.dictionaries(st.text(), plain, min_size=2))
     keys = data.draw(st.permutations(list(pairs)))
-    assert of(pairs) == of({key: pairs[key] for key in keys})
+    assert (of(pairs) == of({key: pairs[key] for key in keys})) == (list(pairs) == keys)
     assert of(set(pairs)) == of(set(keys))
+
+
+def test_the_order_of_named_parameters_does_not_count_and_that_of_other_keywords_does():
+    def made(*args, **kwargs):
+        return fingerprint(f(*args, **kwargs), {})
+
+    assert made(x=1, y=2).difference(made(y=2, x=1)) is None
+    assert made(y=2, a=1, x=1, b=2).difference(made(x=1, y=2, a=1, b=2)) is None
+    one, two = made(a=1, b=2), made(b=2, a=1)
+    assert two.difference(Fingerprint.from_json(json.loads(json.dumps(one.to_json())))) == (
+        "keyword arguments are in another order"
+    )
+    assert made(b=2, a=3).difference(one) == "argument a changed"
+
+    @workflow
+    def only(*, a, b):
+        return a - b
+
+    assert fingerprint(only(a=1, b=2), {}).difference(fingerprint(only(b=2, a=1), {})) is None
+
+
+def test_a_keyword_named_as_a_positional_only_parameter_counts():
+    @workflow
+    def both(a, /, **more):
+        return a, more
+
+    one, two = (fingerprint(both(1, a=value), {}) for value in (2, 3))
+    assert two.difference(one) is not None
 
 
 @settings(max_examples=50)
@@ -398,7 +430,7 @@ def test_the_reason_names_the_arguments():
     assert why(3, 2) == "argument x changed"
     assert why(1) == "argument y removed"
     assert why(1, 2, z=3) == "argument z added"
-    assert why(3, 4, a=5, b=6) == "argument a added, argument b added, argument x changed and 1 more"
+    assert why(3, 4, a=5, b=6) == "argument x changed, argument y changed, argument a added and 1 more"
     assert fingerprint(f(), {}).difference(None) == "saved without a fingerprint"
 
 
@@ -440,15 +472,17 @@ def test_parents_that_change_places_are_noticed():
     assert fingerprint_all(f(y=b, x=a)).difference(one) is None
 
 
-def test_nodes_in_sets_and_dicts_count_in_no_order():
+def test_nodes_in_sets_count_in_no_order_and_those_in_dicts_in_theirs():
     def nodes():
         return [parent(i).set_name(f"p{i}") for i in range(6)]
 
     one, two = nodes(), nodes()[::-1]
     assert fingerprint_all(f(set(one))).difference(fingerprint_all(f(set(two)))) is None
     by_name = [{n.name: n for n in some} for some in (one, two)]
+    assert fingerprint_all(f(by_name[0])).difference(fingerprint_all(f(by_name[1]))) is not None
+    by_name[1] = {name: by_name[1][name] for name in by_name[0]}
     assert fingerprint_all(f(by_name[0])).difference(fingerprint_all(f(by_name[1]))) is None
-    items = [{n["k"]: n for n in some} for some in (one, two)]
+    items = [frozenset((n["k"], n) for n in some) for some in (one, two)]
     assert fingerprint_all(f(items[0])).difference(fingerprint_all(f(items[1]))) is None
 
 
@@ -460,8 +494,6 @@ def test_what_comes_after_something_unstable_runs_again_too():
 
 
 def test_a_fingerprint_survives_json():
-    import json
-
     made = fingerprint_all(f(parent(1), {"a": np.arange(3)}))
     back = Fingerprint.from_json(json.loads(json.dumps(made.to_json())))
     assert back == made
