@@ -79,7 +79,8 @@ class Node(Promise):
         backend_info: What a backend should know about this node, for example `{"retries": 2}`.
         parents, children: The nodes this one needs, and those that need it, in the order they came.
         after: Nodes that must have ended before this one starts, although it does not need their results
-            (readers of an object before the method that changes it).
+            (readers of an object before the method that changes it, and that before later readers of an earlier
+            method's result).
         replaced: True once the notebook cell that made the node was run again.
     """
 
@@ -150,6 +151,9 @@ class Node(Promise):
 
     def _taken_by(self, child: Node) -> None:
         """Called on a node when `child` takes its result as an argument."""
+
+    def _left_by(self, child: Node) -> None:
+        """Called on a node when `child`, which took its result, was replaced."""
 
     def _forgotten(self) -> None:
         """Called on a node that was replaced."""
@@ -367,5 +371,6 @@ def forget(node: Node) -> None:
     node.replaced = True
     for parent in node.parents:
         parent.children.pop(node, None)
+        parent._left_by(node)
     node._forgotten()
     graph_changed()

@@ -17,7 +17,12 @@ class ObjectNode(Node):
     """The constructor call of a decorated class. Calling a method of it makes a method node.
 
     Methods run in the order they were called here. Whoever takes the object as an argument gets it as the
-    methods called before have left it.
+    methods called before have left it, and so does whoever takes a method's result before the next method is
+    called: that one waits, since the result may be the object itself, or share parts with it.
+
+    A result that is taken after further methods were called is taken when these have run. Where it shares parts
+    with the object, they show what the methods did if all ran in one process, and do not if they ran with the
+    executor `"process"`, which hands out copies. A method that returns a copy gives the same everywhere.
     """
 
     __slots__ = ("_last", "_readers", "cls")
@@ -25,7 +30,7 @@ class ObjectNode(Node):
     def __init__(self, cls: type, args: tuple[Any, ...], kwargs: dict[str, Any], *, depth: int = 1) -> None:
         self.cls = cls
         self._last: MethodNode | None = None
-        self._readers: list[Node] = []
+        self._readers: dict[Node, None] = {}
         super().__init__(cls, args, kwargs, kind="constructor", depth=depth + 1)
 
     def _taken_by(self, child: Node) -> None:
@@ -33,7 +38,10 @@ class ObjectNode(Node):
             return
         if self._last is not None:
             child._need(self._last)
-        self._readers.append(child)
+        self._readers[child] = None
+
+    def _left_by(self, child: Node) -> None:
+        self._readers.pop(child, None)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
@@ -60,9 +68,20 @@ class MethodNode(Node):
         super().__init__(MethodCall(obj.cls, name), (obj, *args), kwargs, kind="method", depth=depth + 1)
         if self._previous is not None:
             self._need(self._previous)
-        self.after = tuple(reader for reader in obj._readers if not reader.replaced)
+        self.after = (*self.after, *(reader for reader in obj._readers if not reader.replaced))
         obj._last = self
-        obj._readers = []
+        obj._readers = {}
+
+    def _taken_by(self, child: Node) -> None:
+        obj = self.object
+        if isinstance(child, MethodNode) and child.object is obj:
+            return
+        if obj._last is not None and obj._last is not self and obj not in child.parents:
+            child.after = (*child.after, obj._last)
+        obj._readers[child] = None
+
+    def _left_by(self, child: Node) -> None:
+        self.object._readers.pop(child, None)
 
     def _forgotten(self) -> None:
         """The object is as it was before this call; later calls go on from there once their cells ran again."""
@@ -71,7 +90,7 @@ class MethodNode(Node):
             last = last._previous
         if last is self:
             self.object._last = self._previous
-            self.object._readers = list(self.after)
+            self.object._readers = dict.fromkeys(self.after)
 
 
 class MethodCall:

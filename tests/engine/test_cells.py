@@ -123,6 +123,15 @@ def test_a_method_cell_run_again_takes_the_place_of_its_calls(cell: Any) -> None
         ]
 
 
+def test_a_reader_cell_run_again_and_again_keeps_none_of_its_earlier_readers(cell: Any) -> None:
+    counter = Counter()
+    noted = counter.note("first")
+    for _ in range(5):
+        with cell("a"):
+            readers = [read(counter), step(noted)]
+    assert list(counter._readers) == readers
+
+
 def test_method_cells_run_again_in_order_build_on_each_other(cell: Any) -> None:
     counter = Counter()
     for _ in range(2):

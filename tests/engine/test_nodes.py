@@ -252,6 +252,47 @@ def test_a_reader_gets_the_object_as_the_methods_called_before_have_left_it() ->
         assert wf.run() == [(0, []), [(1, ["put 1"])], (3, ["put 1", "put 2"])]
 
 
+@workflow
+class Log:
+    def __init__(self) -> None:
+        self.lines: list[int] = []
+
+    def fit(self, line: int) -> Any:
+        self.lines.append(line)
+        return self
+
+
+@workflow
+def lines_of(log: Any) -> list[int]:
+    return list(log.lines)
+
+
+@pytest.mark.parametrize("options", [{}, {"executor": "thread", "max_workers": 4}, {"executor": "process"}])
+def test_who_takes_what_a_method_returned_comes_before_the_next_method(options: dict[str, Any]) -> None:
+    log = Log()
+    fitted = log.fit(1)
+    earlier = lines_of(fitted)
+    last = log.fit(2)
+    assert last.after == (earlier,)
+    wf = LocalWorkflow(earlier, lines_of(log), **options)
+    try:
+        assert wf.run() == [[1], [1, 2]]
+    finally:
+        wf.close()
+
+
+@pytest.mark.parametrize("executor", ["inline", "thread"])
+def test_who_takes_an_earlier_result_later_waits_for_the_methods_called_before(executor: Any) -> None:
+    for _ in range(20):
+        log = Log()
+        fitted = log.fit(1)
+        last = log.fit(2)
+        later = lines_of(fitted)
+        assert later.after == (last,)
+        assert last not in later.parents
+        assert LocalWorkflow(later, executor=executor, max_workers=4).run() == [1, 2]
+
+
 def test_method_arguments_are_checked_where_the_call_is_written() -> None:
     with pytest.raises(TypeError, match=r"Account\.put.*missing a required argument: 'amount'"):
         Account().put()
