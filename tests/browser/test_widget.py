@@ -185,6 +185,19 @@ def test_a_pattern_typed_in_the_widget_highlights_its_matches_while_a_cell_block
     assert book.output(2) == "('d.*a', ['data'])"
 
 
+def test_keys_pressed_in_the_widget_do_nothing_to_the_notebook(notebook: Open) -> None:
+    book = notebook([CHAIN, "1 + 1"])
+    book.run(0)
+    dag = book.dag()
+    dag.wait("+d.fusePainted > 0")
+    for focus in (lambda: dag.click("data"), lambda: dag.button("fit").click(), lambda: dag.button("run").focus()):
+        focus()
+        book.page.keyboard.type("bxmd")
+    assert dag.root.is_visible()
+    assert book.page.locator(".jp-Notebook .jp-Cell").count() == 2
+    assert book.page.locator(".jp-Notebook .jp-CodeCell").count() == 2
+
+
 def test_a_message_with_wrong_types_is_answered_in_words_and_the_kernel_lives(notebook: Open) -> None:
     book = notebook([CHAIN, "wf._dag_widget.selected, wf.find_nodes()[0].name"])
     book.run(0)

@@ -19,6 +19,8 @@ export function element<K extends keyof HTMLElementTagNameMap>(
     if (name === "text") made.textContent = value;
     else made.setAttribute(name, value);
   }
+  // JupyterLab asks the element with the focus itself before it takes a key as one of its own ("x" cuts the cell).
+  if (made.tabIndex >= 0) made.setAttribute("data-lm-suppress-shortcuts", "true");
   made.append(...children);
   return made;
 }
