@@ -154,6 +154,15 @@ def bind(plugin: Any, name: str) -> Any:
     return plugin if for_node is None else for_node(name)
 
 
+def what_counts(plugin: Any) -> Any:
+    """What a plugin, bound to a node, does to the node's result, as a value for the fingerprint."""
+    if type(plugin) is PluginCollection:
+        return [what_counts(one) for one in plugin.plugins]
+    if type(plugin) is RandomStatePlugin:
+        return RandomStatePlugin, plugin.seed_func, plugin._number
+    return plugin
+
+
 def prepare(plugin: Any, name: str) -> Initializer:
     """Do a plugin's part in the main process, and return what has to be called where the node runs.
 

@@ -8,6 +8,7 @@ import enum
 import functools
 import inspect
 import re
+import sys
 import types
 import uuid
 from collections.abc import Callable, Mapping
@@ -132,6 +133,11 @@ class Functions(Values):
             return join((b"cached", self.token(value.func)))
         if isinstance(value, functools._lru_cache_wrapper):
             return join((b"lru", self.token(value.__wrapped__)))
+        if isinstance(value, types.MethodType | types.BuiltinMethodType):
+            # random.seed and the like: functions of a module, whose hidden state is not theirs to compare
+            home, name = type(value.__self__).__module__, getattr(value, "__name__", "")
+            if getattr(sys.modules.get(home), name, None) is value and is_installed(home):
+                return join((b"builtin", f"{home}.{name}".encode()))
         if isinstance(value, _DESCRIPTORS):
             owner = getattr(value, "__self__", getattr(value, "__objclass__", None))
             if owner is None or isinstance(owner, types.ModuleType):

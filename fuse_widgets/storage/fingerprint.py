@@ -11,6 +11,7 @@ from typing import Any
 
 from ..engine.errors import shorten
 from ..engine.nodes import Node, NodeItem, ObservedFunction
+from ..plugins import bind, what_counts
 from ._code import join
 from ._functions import NEVER, Functions, never
 from ._values import Unstable
@@ -30,6 +31,8 @@ class Fingerprint:
         names: Of the helpers, classes and constants that the function refers to by global name, directly or
             through each other.
 
+        plugin: Of what its plugin does; empty where it has none.
+
     An entry that begins with `!` stands for something that cannot be compared, with the reason; it matches nothing.
     """
 
@@ -37,6 +40,7 @@ class Fingerprint:
     arguments: dict[str, str] = field(default_factory=dict)
     parents: dict[str, str] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
+    plugin: str = ""
 
     @functools.cached_property
     def digest(self) -> str:
@@ -47,11 +51,14 @@ class Fingerprint:
             for name in order:
                 digest.update(f"\0{name}\0{group[name]}".encode("utf-8", "surrogatepass"))
         digest.update("\0\0".join(self.parents.values()).encode())
+        if self.plugin:
+            digest.update(f"\0\0plugin\0{self.plugin}".encode("utf-8", "surrogatepass"))
         return digest.hexdigest()
 
     def to_json(self) -> dict[str, Any]:
         """A dict of JSON values; `from_json` turns it back."""
-        return {"code": self.code, "names": self.names, "arguments": self.arguments, "parents": self.parents}
+        groups = {"names": self.names, "arguments": self.arguments, "parents": self.parents}
+        return {"code": self.code, **groups, **({"plugin": self.plugin} if self.plugin else {})}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Fingerprint:
@@ -61,13 +68,14 @@ class Fingerprint:
             arguments=dict(data.get("arguments", {})),
             parents=dict(data.get("parents", {})),
             names=dict(data.get("names", {})),
+            plugin=data.get("plugin", ""),
         )
 
     def difference(self, old: Fingerprint | None) -> str | None:
         """Why a result with the fingerprint `old` may not be used here, in words; None where it may.
 
         For example `code changed`, `code changed (scale)` for a helper or constant of that name,
-        `argument x changed`, `parent y changed`; the first three, where there are more.
+        `argument x changed`, `parent y changed`, `plugin changed`; the first three, where there are more.
         """
         if old is None:
             return "saved without a fingerprint"
@@ -85,6 +93,8 @@ class Fingerprint:
             ("parent", self.parents, old.parents),
         ):
             reasons += [f"{what} {shorten(name, 60)} {verb}" for name, verb in _changes(new, before)]
+        if self.plugin != old.plugin and not self.plugin.startswith(NEVER):
+            reasons.append("plugin changed")
         if reasons:
             return _some(reasons)
         if list(self.arguments) != list(old.arguments):
@@ -95,6 +105,7 @@ class Fingerprint:
         entries = {"code": self.code}
         entries.update({f"code ({name})": entry for name, entry in self.names.items()})
         entries.update({f"argument {name}": entry for name, entry in self.arguments.items()})
+        entries["plugin"] = self.plugin
         for what, entry in entries.items():
             if entry.startswith(NEVER):
                 yield f"{shorten(what, 70)} cannot be fingerprinted: {entry.partition(' ')[2]}"
@@ -168,6 +179,17 @@ class FingerprintCache(Functions):
             return unstable
         return join((token, *(f"{name} {names[name]}".encode() for name in sorted(names)))).hex()
 
+    def plugin_of(self, plugin: Any, name: str) -> str:
+        """`Fingerprint.plugin` of the node `name`; a plugin that cannot be compared matches nothing."""
+        self._in_code = True  # a lock in it is a tool, as in code
+        try:
+            value = what_counts(bind(plugin, name))
+            return self.entry(type(plugin), self.token, value)
+        except Exception as error:  # its own code: the run says it where the node begins
+            return never(Unstable(f"it raised {type(error).__name__}"))
+        finally:
+            self._in_code = False
+
     def parameters(self, func: Any) -> Parameters:
         """What the function says of its parameters; nothing where it does not tell them."""
         found = self._parameters.get(id(func))
@@ -188,7 +210,11 @@ class FingerprintCache(Functions):
 
 
 def fingerprint(
-    node: Node, parent_digests: Mapping[Node, str], *, cache: FingerprintCache | None = None
+    node: Node,
+    parent_digests: Mapping[Node, str],
+    *,
+    cache: FingerprintCache | None = None,
+    plugin: Any = None,
 ) -> Fingerprint:
     """What the result of a node depends on.
 
@@ -196,6 +222,7 @@ def fingerprint(
         node: The node; its function counts with all it refers to in the notebook or its own module.
         parent_digests: `Fingerprint.digest` of each parent.
         cache: Shared by the nodes of one run, so that a function or a large argument is looked at once.
+        plugin: The node's plugin.
 
     Returns:
         The fingerprint. It is the same in another process and after a restart of the kernel. Where something
@@ -229,7 +256,8 @@ def fingerprint(
         while name in parents:
             name += "'"
         parents[name] = parent_digests[parent]
-    return Fingerprint(code, arguments, parents, names)
+    entry = "" if plugin is None else cache.plugin_of(plugin, node.name)
+    return Fingerprint(code, arguments, parents, names, entry)
 
 
 def _holds_nodes(value: Any) -> bool:
