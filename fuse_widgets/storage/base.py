@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from ..engine.errors import FuseError, PatternError, shorten
+from ..engine.errors import FuseError, shorten
 
 if TYPE_CHECKING:
     from .fingerprint import Fingerprint
@@ -216,16 +215,6 @@ class Storage(ABC):
         if fingerprint is None:
             return "no fingerprint to compare with"
         return fingerprint.difference(record.fingerprint)
-
-
-def compile_pattern(pattern: str | None) -> re.Pattern[str] | None:
-    """`pattern` compiled, for matching whole names."""
-    if pattern is None:
-        return None
-    try:
-        return re.compile(pattern)
-    except re.error as error:
-        raise PatternError(pattern, str(error)) from None
 
 
 def check_match(match: str) -> Match:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ..engine.errors import shorten
+from ..engine.workflow import compile_pattern
 from . import taskfile
 from .base import (
     DamagedTaskError,
@@ -23,7 +24,6 @@ from .base import (
     UnloadableResultError,
     UnsaveableResultError,
     check_match,
-    compile_pattern,
 )
 from .disks import Disk, LocalDisk, RemoteDisk
 from .fingerprint import Fingerprint
@@ -157,7 +157,7 @@ class FileStorage(Storage):
             return False
 
     def list_tasks(self, workflow_name: str, pattern: str | None = None) -> list[str]:
-        matches = compile_pattern(pattern)
+        matches = None if pattern is None else compile_pattern(pattern)
         folder = safe_name(workflow_name)
         with self._refused("could not be listed", workflow_name):
             names = [name for name in self._disk.names(folder) if name.endswith(TASK)]

@@ -449,3 +449,11 @@ def test_errors_survive_pickling():
 
 def _files(storage):
     return [file for _, _, files in os.walk(storage.path) for file in files]
+
+
+@pytest.mark.parametrize(
+    "pattern", ["(", "a{99999999999}", "(" * 5000 + ")" * 5000], ids=["open", "long", "deep"]
+)
+def test_what_is_no_pattern_is_refused_as_the_engine_does(local, pattern):
+    with pytest.raises(PatternError):
+        local.list_tasks("wf", pattern)
