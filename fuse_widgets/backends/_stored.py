@@ -132,10 +132,13 @@ class Stored:
         waiting = [
             n for n in self.run.nodes if n not in stored or (isinstance(n, ObjectNode) and n in outputs)
         ]
+        seen: set[ObjectNode] = set()
         while waiting:
             node = waiting.pop()
-            objects = [parent for parent in node.parents if isinstance(parent, ObjectNode)]
-            for obj in [node, *objects] if isinstance(node, ObjectNode) else objects:
+            for obj in (node, *node.parents):
+                if not isinstance(obj, ObjectNode) or obj in seen:
+                    continue
+                seen.add(obj)
                 for member in [obj, *members.get(obj, ())]:
                     if stored.pop(member, None) is not None:
                         self._why[member] = "its object is needed again"

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import functools
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -16,16 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fuse_widgets import (
-    FileStorage,
-    InitializerPlugin,
-    LocalWorkflow,
-    NodeExecutionError,
-    Plugin,
-    PluginCollection,
-    RandomStatePlugin,
-    workflow,
-)
+from fuse_widgets import FileStorage, LocalWorkflow, NodeExecutionError, workflow
+from fuse_widgets.backends import _stored as stored_part
 
 ran: list[str] = []
 
@@ -190,94 +180,6 @@ def test_a_damaged_parent_is_computed_again_and_its_descendants_still_come_from_
     assert ran == ["load"]
 
 
-# --- plugins -------------------------------------------------------------------------------------------------
-
-
-@workflow
-def draw() -> float:
-    ran.append("draw")
-    return random.random()
-
-
-def drawn(storage: Any, plugin: Any) -> LocalWorkflow:
-    wf = LocalWorkflow(show(draw().set_name("draw")).set_name("text"), workflow_name="drawn")
-    wf.set_storage(storage)
-    if plugin is not None:
-        wf.query("draw").set_backend_info("plugin", plugin)
-    return wf
-
-
-class NoForNode:
-    """A plugin of Function Fuse: just the two functions."""
-
-    def __init__(self, seed: int) -> None:
-        self.seed = seed
-
-    def local_initialize(self) -> None:
-        pass
-
-    def remote_initialize(self) -> Any:
-        return functools.partial(random.seed, self.seed)
-
-
-MAKE_PLUGIN = {
-    "seed": lambda seed: RandomStatePlugin(seed=seed),
-    "in a collection": lambda seed: PluginCollection([RandomStatePlugin(seed=seed)]),
-    "of random itself": lambda seed: RandomStatePlugin(seed=seed, seed_func=random.seed),
-    "two functions": NoForNode,
-    "initializer": lambda seed: InitializerPlugin(functools.partial(random.seed, seed)),
-}
-
-
-@pytest.mark.parametrize("kind", MAKE_PLUGIN)
-def test_another_seed_runs_the_node_again_and_the_same_does_not(storage: Any, kind: str) -> None:
-    make = MAKE_PLUGIN[kind]
-    first = drawn(storage, make(1)).run()
-    random.random()
-    plugin = make(1)
-    plugin.local_initialize()  # what was drawn already does not count
-    assert drawn(storage, plugin).run() == first
-    assert ran == ["draw", "show"]
-    wf = drawn(storage, make(2))
-    assert wf.run() != first
-    assert reasons(wf)["draw"] == "plugin changed"
-    wf = drawn(storage, None)
-    wf.run()
-    assert reasons(wf)["draw"] == "plugin changed"
-
-
-def test_seeding_with_numpy_leaves_the_stored_result_in_use(storage: Any) -> None:
-    np = pytest.importorskip("numpy")
-    for _ in range(2):
-        drawn(storage, RandomStatePlugin(seed=1, seed_func=np.random.seed)).run()
-        np.random.random(3)
-    assert ran.count("draw") == 1
-
-
-def test_a_plugin_that_cannot_be_compared_runs_the_node_and_says_why(storage: Any, tmp_path: Path) -> None:
-    class Opens(Plugin):
-        file = None
-
-        def __init__(self) -> None:
-            self.file = (tmp_path / "log").open("w")
-
-    plugin = Opens()
-    for _ in range(2):
-        wf = drawn(storage, plugin)
-        wf.run()
-    plugin.file.close()
-    assert reasons(wf)["draw"] == "plugin cannot be fingerprinted: _io.TextIOWrapper is an open file"
-
-
-def test_a_plugin_that_raises_when_asked_fails_its_node_and_not_storage(storage: Any) -> None:
-    class Raises(Plugin):
-        def for_node(self, name: str) -> Plugin:
-            raise OSError("no license")
-
-    with pytest.raises(NodeExecutionError, match="no license"):
-        drawn(storage, Raises()).run()
-
-
 # --- objects -------------------------------------------------------------------------------------------------
 
 
@@ -327,6 +229,25 @@ def test_where_something_needs_an_object_all_its_methods_run_again(storage: Any)
     assert ran == ["box", "put 2", "put 4", "items"]
     assert reasons(wf)["first"] == "its object is needed again"
     assert sources(wf)["inside"] == "stored"
+
+
+def test_what_is_needed_again_is_found_in_one_pass_over_the_methods(storage: Any) -> None:
+    """Each method makes its object run again, and so all its methods: looked at once, not once for each."""
+    looked = 0
+
+    class Stored(dict[Any, Any]):
+        def pop(self, *args: Any) -> Any:
+            nonlocal looked
+            looked += 1
+            return super().pop(*args)
+
+    box = Box(1)
+    wf = LocalWorkflow(*(box.put(i) for i in range(100)), workflow_name="boxes")
+    wf.set_storage(storage)
+    wf.run()
+    stored = stored_part.Stored(wf, wf.last_run)
+    stored._run_objects_as_a_whole(Stored())
+    assert looked <= 101
 
 
 def test_an_object_as_an_output_is_made_again(storage: Any) -> None:
