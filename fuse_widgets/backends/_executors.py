@@ -20,12 +20,13 @@ from queue import SimpleQueue
 from typing import Any
 
 from ..engine import output
-from ..engine.errors import FuseError, WorkerCrashedError, message_of, shorten
+from ..engine.errors import FuseError, NodeTimeoutError, WorkerCrashedError, message_of, shorten
 from ._worker import Job, Outcome, perform, perform_pickled, start
 
 __all__ = ["ProcessWorkers", "ThreadWorkers"]
 
-Began = Callable[[str], None]
+#: Gets the worker's name, and when it began.
+Began = Callable[[str, float], None]
 Done = Callable[[Outcome], None]
 #: Seconds that an idle worker process stays.
 IDLE = 300
@@ -70,7 +71,7 @@ class ThreadWorkers:
                 name=f"fuse thread {number}",
                 daemon=True,
             ).start()
-        began(f"thread {number}")
+        began(f"thread {number}", time.time())
         # The context of the cell that runs the workflow now: IPython sends output to the cell that it names.
         self._queues[number].put((contextvars.copy_context(), job, printer, done))
         return number
@@ -113,8 +114,12 @@ class ProcessWorkers:
         self._slots = _Slots()
         self._processes: dict[int, _Process] = {}
 
-    def submit(self, job: Job, printer: output.Printer, began: Began, done: Done) -> int:
+    def submit(
+        self, job: Job, printer: output.Printer, began: Began, done: Done, timeout: float | None = None
+    ) -> int:
         """Run a job in a free process; `began` gets the worker's name when the process is up and takes it.
+
+        A process that has not done its job `timeout` seconds after that is killed.
 
         Raises:
             FuseError: The function or an argument cannot be pickled. Names what.
@@ -122,7 +127,7 @@ class ProcessWorkers:
         payload = _pickled(job)
         number, new = self._slots.take()
         process = self._processes[number] = _Process(number) if new else self._processes[number]
-        task = _Task(process, payload, began, partial(self._done, self._slots, process, done))
+        task = _Task(process, payload, began, partial(self._done, self._slots, process, done), timeout)
         if process.pool is not None and time.monotonic() - process.used < IDLE / 2:
             task.give()
         else:
@@ -158,10 +163,42 @@ class ProcessWorkers:
 
 
 class _Task:
-    """A job on its way to a process, its methods called from threads of loky."""
+    """A job on its way to a process, its methods called from threads of loky, and from a timer.
 
-    def __init__(self, process: _Process, payload: bytes, began: Began, done: Done) -> None:
-        self.process, self.payload, self.began, self.done = process, payload, began, done
+    State: `_ended` and `_expired` change under `_lock`, so that a process that has done its job is not killed.
+    """
+
+    def __init__(
+        self, process: _Process, payload: bytes, began: Began, done: Done, timeout: float | None
+    ) -> None:
+        self.process, self.payload, self.began, self._done = process, payload, began, done
+        self.timeout = timeout
+        self._timer: threading.Timer | None = None
+        self._lock = threading.Lock()
+        self._ended = self._expired = False
+
+    def done(self, outcome: Outcome) -> None:
+        """The job has ended, in whatever way."""
+        with self._lock:
+            self._ended = True
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._expired and isinstance(outcome.error, WorkerCrashedError):
+            seconds = self.timeout or 0.0
+            outcome = Outcome(
+                error=NodeTimeoutError(
+                    f"it ran longer than its timeout of {seconds:g} s, and its process was killed"
+                ),
+                seconds=seconds,
+            )
+        self._done(outcome)
+
+    def expire(self) -> None:
+        """The time is up."""
+        with self._lock:
+            if not self._ended:
+                self._expired = True
+                _kill(self.process)
 
     def up(self, future: Any) -> None:
         """The process is up, or could not start."""
@@ -173,7 +210,11 @@ class _Task:
 
     def give(self) -> None:
         """Hand the job to the process."""
-        self.began(self.process.name)
+        self.began(self.process.name, time.time())
+        if self.timeout is not None:
+            self._timer = threading.Timer(self.timeout, self.expire)
+            self._timer.daemon = True
+            self._timer.start()
         try:
             future = self.process.pool.submit(perform_pickled, self.payload)
         except Exception as error:  # killed meanwhile

@@ -38,19 +38,24 @@ class InlineGuard:
         with self._lock:
             _raise_in(self._thread, None)
 
-    def interrupt(self) -> None:
-        """Raise KeyboardInterrupt in the node that runs inline in another thread, if one does."""
+    def interrupt(self) -> bool:
+        """Raise KeyboardInterrupt in the node that runs inline in another thread, if one does.
+
+        Returns:
+            Whether it arrives only once the node is back in Python: without a signal nothing ends what blocks in C.
+        """
         if self._thread == threading.get_ident():
-            return
+            return False
         with self._lock:
             self.sent = self.refuse = True
             if not self.active:
-                return
+                return False
             if self._thread == threading.main_thread().ident and hasattr(signal, "pthread_kill"):
                 self.felt.clear()
                 threading.Thread(target=self._signal, daemon=True).start()
-            else:
-                _raise_in(self._thread, KeyboardInterrupt)
+                return False
+            _raise_in(self._thread, KeyboardInterrupt)
+            return True
 
     def _signal(self) -> None:
         """Send SIGINT, see CtrlC: it ends a sleep as well, unless it comes just before, and so is sent again."""

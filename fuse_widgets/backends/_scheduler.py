@@ -6,14 +6,13 @@ Nodes are known here by their place in the traversal.
 
 from __future__ import annotations
 
-import contextlib
 import heapq
 import time
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..engine import output
-from ..engine.errors import NodeExecutionError, NodeTimeoutError, RunCancelledError
+from ..engine.errors import NodeExecutionError, RunCancelledError
 from ..engine.nodes import MethodNode, Node, Promise, not_a_value
 from ..engine.run import Run, describe_error
 from ..engine.states import NodeState
@@ -58,8 +57,6 @@ class Scheduler:
         self.settled: set[int] = set()  # cached or skipped
         self.running: dict[int, _Running] = {}
         self.attempts: dict[int, int] = {}
-        self.deadlines: list[tuple[float, int, int]] = []
-        self.timed_out: set[int] = set()
         self.killed: set[int] = set()
         self.failures: list[NodeExecutionError] = []
         self.inbox: SimpleQueue[tuple[Any, ...]] = SimpleQueue()
@@ -67,7 +64,7 @@ class Scheduler:
         self.printer = output.Printer(run.outputs)
         self.looping = False
         self.interrupts = 0
-        self.told = False
+        self.told: set[str] = set()
 
     # --- the loop ------------------------------------------------------------------------------------------
 
@@ -110,11 +107,11 @@ class Scheduler:
         return [*self.children[place], *self.followers.get(place, ())]
 
     def _loop(self) -> None:
-        run, ready, running, deadlines = self.run, self.ready, self.running, self.deadlines
+        run, ready, running = self.run, self.ready, self.running
         nothing_new, most, pop = self.inbox.empty, self.workflow.max_workers, heapq.heappop
         while True:
-            if deadlines or not nothing_new():
-                self._read_inbox()
+            while not nothing_new():
+                self._wait()
             if run.cancelled or (self.failures and self.fail_fast):
                 if run.cancelled > 1:
                     self._interrupt_running()
@@ -132,19 +129,9 @@ class Scheduler:
             else:
                 return
 
-    def _read_inbox(self) -> None:
-        while not self.inbox.empty():
-            self._handle(self.inbox.get())
-        while self.deadlines and self.deadlines[0][0] <= time.monotonic():
-            self._time_out(*heapq.heappop(self.deadlines))
-
     def _wait(self) -> None:
-        timeout = max(0.0, self.deadlines[0][0] - time.monotonic()) if self.deadlines else None
-        with contextlib.suppress(Empty):  # a deadline has come
-            self._handle(self.inbox.get(timeout=timeout))
-
-    def _handle(self, message: tuple[Any, ...]) -> None:
-        action, *args = message
+        """Do what the next message says."""
+        action, *args = self.inbox.get()
         action(*args)
 
     # --- one node ------------------------------------------------------------------------------------------
@@ -176,13 +163,18 @@ class Scheduler:
     ) -> None:
         if executor == "process" and isinstance(node, MethodNode):
             job = job._replace(changes_object=True)
-        workers = self.workflow.threads if executor == "thread" else self.workflow.processes
-        slot = workers.submit(
-            job,
-            output.Printer(self.run.outputs, node._name),
-            lambda worker: self.inbox.put((self._began, place, attempt, worker, timeout)),
-            lambda outcome: self.inbox.put((self._ended, place, outcome)),
-        )
+        printer = output.Printer(self.run.outputs, node._name)
+
+        def began(worker: str, when: float) -> None:
+            self.inbox.put((self._began, place, attempt, worker, when))
+
+        def ended(outcome: Outcome) -> None:
+            self.inbox.put((self._ended, place, outcome))
+
+        if executor == "thread":
+            slot = self.workflow.threads.submit(job, printer, began, ended)
+        else:
+            slot = self.workflow.processes.submit(job, printer, began, ended, timeout)
         self.running[place] = _Running(executor, slot, attempt, job)
         if self.run.states[node._name] is not QUEUED:  # as it is for another attempt, and after a pause
             self.emit(node, QUEUED, attempt=attempt)
@@ -222,11 +214,9 @@ class Scheduler:
         outcome = Outcome(error=own_traceback(error), seconds=seconds)
         self._missed(place, node, attempt, outcome, inputs, interrupted)
 
-    def _began(self, place: int, attempt: int, worker: str, timeout: float | None) -> None:
+    def _began(self, place: int, attempt: int, worker: str, when: float) -> None:
         if place in self.running:
-            self.emit(self.nodes[place], RUNNING, attempt=attempt, worker=worker)
-            if timeout is not None:
-                heapq.heappush(self.deadlines, (time.monotonic() + timeout, place, attempt))
+            self.emit(self.nodes[place], RUNNING, attempt, worker, when=when)
 
     def _ended(self, place: int, outcome: Outcome) -> None:
         running, node = self.running.pop(place), self.nodes[place]
@@ -239,13 +229,6 @@ class Scheduler:
                 self.values[node.object] = outcome.object
             self._succeeded(place, node, running.attempt, outcome.value, outcome.seconds, inputs)
             return
-        if place in self.timed_out:
-            seconds = self.infos.get(node, DEFAULTS).timeout or 0.0
-            error = NodeTimeoutError(
-                f"it ran longer than its timeout of {seconds:g} s, and its process was killed"
-            )
-            outcome = Outcome(error=error, seconds=seconds)
-        self.timed_out.discard(place)
         self._missed(place, node, running.attempt, outcome, inputs, place in self.killed)
 
     def _succeeded(
@@ -322,16 +305,10 @@ class Scheduler:
 
     # --- stopping ------------------------------------------------------------------------------------------
 
-    def _time_out(self, _when: float, place: int, attempt: int) -> None:
-        running = self.running.get(place)
-        if running is not None and running.attempt == attempt:
-            self.timed_out.add(place)
-            self.workflow.processes.kill(running.slot)
-
     def _controlled(self) -> None:
         """A control of the run was used, on any thread."""
-        if self.run.cancelled > 1:
-            self.inline.interrupt()
+        if self.run.cancelled > 1 and self.inline.interrupt():
+            self._tell("inline", "waiting for a node that cannot be interrupted before it returns to Python")
         self.inbox.put((self._look_at_controls,))
 
     def _look_at_controls(self) -> None:
@@ -360,8 +337,13 @@ class Scheduler:
                 self.killed.add(place)
                 self.workflow.processes.kill(running.slot)
         threads = sum(running.kind == "thread" for running in self.running.values())
-        if threads and not self.told:
-            self.told = True
+        if threads:
             who = "a node that runs" if threads == 1 else f"{threads} nodes that run"
-            notice = f"waiting for {who} in a thread: threads cannot be interrupted"
-            self.emit(None, RUNNING, detail={"stopping": 2, "notice": notice})
+            self._tell("thread", f"waiting for {who} in a thread: threads cannot be interrupted")
+
+    def _tell(self, kind: str, notice: str) -> None:
+        """Say once in a run what it waits for."""
+        with self.run._control:
+            if kind not in self.told and not self.run.state.finished:
+                self.told.add(kind)
+                self.emit(None, RUNNING, detail={"stopping": 2, "notice": notice})

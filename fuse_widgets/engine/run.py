@@ -167,11 +167,7 @@ class Run:
 
     def step(self) -> None:
         """Start one node, and pause after it."""
-        with self._control:
-            if self.state.finished:
-                return
-            self._steps += 1
-        self._set_paused(True)
+        self._set_paused(True, 1)
 
     def take_turn(self) -> bool:
         """Whether a backend may start a node now; uses up a step. For backends with a scheduler."""
@@ -197,10 +193,11 @@ class Run:
         if self.cancelled:
             raise RunCancelledError(f"run {self.number} of {self.workflow.workflow_name!r} was cancelled")
 
-    def _set_paused(self, paused: bool) -> None:
+    def _set_paused(self, paused: bool, step: int = 0) -> None:
         with self._control:
-            if self.state.finished:
+            if self.state.finished or self.cancelled:
                 return
+            self._steps = self._steps + 1 if step else 0
             changed, self.paused = self.paused is not paused, paused
             self._control.notify_all()
             if changed:
@@ -216,17 +213,19 @@ class Run:
         attempt: int = 1,
         worker: str | None = None,
         detail: dict[str, Any] | float | None = None,
+        when: float | None = None,
     ) -> None:
         """Record one change of a node's state, or of the run itself, and hand it to the subscribers.
 
         Args:
             node: The node; None for the run itself.
             state, attempt, worker, detail: See `RunEvent`; a number as detail stands for `{"seconds": number}`.
+            when: When it was, in seconds since the epoch; None for now.
         """
         if node is not None:
             name = node._name
             self._states[name] = state
-            self._add((now(), name, state, attempt, worker, detail))
+            self._add((now() if when is None else when, name, state, attempt, worker, detail))
         else:
             self.state = state
             self._add((now(), None, state, attempt, worker, detail))

@@ -116,10 +116,11 @@ class BaseWorkflow:
         """Yield `(name, node)` for every node, from the roots down, parents before children.
 
         The order is that in which the nodes were made, and so the same every time. Nothing is written on the
-        nodes: a traversal may be abandoned, or another one started meanwhile.
+        nodes: a traversal may be abandoned, or another one started meanwhile. In a run it is the nodes that the
+        run began with.
         """
         run = self._run_of_this_thread()
-        for node in self._order().nodes:
+        for node in (self._order() if run is None else run.order).nodes:
             if run is not None:
                 run.gate()
             yield node.name, node

@@ -132,6 +132,25 @@ def test_cancelled_twice_a_thread_goes_on_and_the_run_says_so(states: Any, check
     check_log(run)
 
 
+def test_cancelled_twice_an_inline_node_that_does_not_return_to_python_is_told() -> None:
+    begun, go = threading.Event(), threading.Lock()
+    go.acquire()
+
+    def blocked() -> None:
+        begun.set()
+        go.acquire()  # in C: an interrupt arrives when it returns
+
+    run = LocalWorkflow(workflow(blocked)().set_name("blocked")).start()
+    assert begun.wait(5)
+    for _ in range(3):
+        run.cancel()
+    notices = [event.detail["notice"] for event in run.events if "notice" in (event.detail or {})]
+    go.release()
+    with pytest.raises(RunCancelledError):
+        run.wait(5)
+    assert notices == ["waiting for a node that cannot be interrupted before it returns to Python"]
+
+
 def test_a_node_that_swallows_the_interrupt_is_interrupted_when_asked_again() -> None:
     begun, caught = threading.Event(), threading.Event()
 
@@ -244,6 +263,37 @@ def test_a_paused_run_lets_running_nodes_finish_and_can_be_cancelled(states: Any
         run.wait(5)
     assert states(run) == {"first": "done", "second": "pending"}
     check_log(run)
+
+
+@pytest.mark.parametrize("between", ["pause", "resume"])
+def test_steps_that_were_not_taken_are_forgotten(between: str) -> None:
+    gate = Gate()
+    wf = LocalWorkflow(workflow(gate)().set_name("gate"), plus().set_name("a"), plus().set_name("b"))
+    run = wf.start()
+    assert gate.begun.wait(5)
+    run.step()
+    run.step()
+    getattr(run, between)()
+    run.pause()
+    gate.go.set()
+    wait_until(lambda: run.states["a"] == "paused")
+    assert run.counts == {"done": 1, "paused": 1, "pending": 1}
+    run.resume()
+    assert run.wait(5) == ["through", 1, 1]
+
+
+def test_a_cancelled_run_can_no_longer_be_paused() -> None:
+    gate = Gate()
+    run = LocalWorkflow(workflow(gate)()).start()
+    assert gate.begun.wait(5)
+    run.cancel()
+    for control in (run.pause, run.resume, run.step):
+        control()
+    assert (run.state, run.paused) == (NodeState.RUNNING, False)
+    gate.go.set()
+    with pytest.raises(RunCancelledError):
+        run.wait(5)
+    assert "paused" not in [event.state for event in run.events]
 
 
 @settings(max_examples=25, deadline=None)

@@ -130,6 +130,34 @@ def test_a_timeout_kills_the_process_and_names_the_time(processes: Any, local: A
     assert states(wf.last_run) == {"slow": "failed", "quick": "done"}
 
 
+def test_a_timeout_is_kept_while_an_inline_node_holds_the_scheduler(
+    processes: Any, local: Any, check_log: Any
+) -> None:
+    wf = processes(local.plus().set_name("warm up"))
+    wf.run()
+    (row,) = wf.last_run.report()
+    assert row["worker"] == "process 1"
+
+    def until_killed() -> float:
+        end = time.monotonic() + 20
+        while (process := wf.processes._processes[1]).pool is not None:
+            assert time.monotonic() < end, process
+        return time.time()
+
+    slow = local.sleep(30).set_name("slow")
+    slow.backend_info["timeout"] = 0.1
+    inline = workflow(until_killed)().set_name("inline")
+    inline.backend_info["executor"] = "inline"
+    wf = processes(slow, inline, max_workers=2)
+    with pytest.raises(NodeExecutionError, match="'slow' failed with NodeTimeoutError"):
+        wf.run()
+    check_log(wf.last_run)
+    times = {(e.node, str(e.state)): e.time for e in wf.last_run.events}
+    assert wf.last_run.results["inline"] < times["inline", "done"]
+    # It is logged once the loop has got to it, and says when it was.
+    assert times["slow", "running"] < wf.last_run.results["inline"]
+
+
 def test_cancelled_twice_processes_are_killed(
     processes: Any, local: Any, states: Any, check_log: Any
 ) -> None:

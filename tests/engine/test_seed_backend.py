@@ -126,6 +126,19 @@ def test_it_goes_on_after_a_pause(backend: Any) -> None:
     assert sorted(run.wait(5).values()) == [1, 2]
 
 
+def test_nodes_made_and_renamed_during_a_run_are_not_part_of_it() -> None:
+    class Growing(BaseWorkflow):
+        def run(self):
+            plus(self.roots[0]).set_name("new")
+            return [name for name, node in self.graph_traversal() if node.exec()]
+
+    a = plus().set_name("a")
+    wf = Growing(a)
+    assert wf.run() == ["a"]
+    assert states(wf.last_run) == {"a": "done"}
+    assert [name for name, _ in wf.graph_traversal()] == ["a", "new"]
+
+
 def test_an_error_of_the_backend_itself_is_raised_as_it_is() -> None:
     class Broken(BaseWorkflow):
         def run(self):
