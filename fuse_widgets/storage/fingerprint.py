@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import hashlib
 import inspect
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..engine._arguments import nodes_inside
 from ..engine.errors import shorten
 from ..engine.nodes import Node, NodeItem, ObservedFunction
 from ..plugins import bind, what_counts
@@ -174,6 +176,8 @@ class FingerprintCache(Functions):
             names = self.follow(self._refs)
         except Unstable as why:
             return never(why)
+        except (RecursionError, ValueError):  # of `nodes_inside`, which had more room when the node was made
+            return never(Unstable("it is nested too deeply"))
         unstable = next((entry for entry in names.values() if entry.startswith(NEVER)), None)
         if unstable is not None:
             return unstable
@@ -247,7 +251,7 @@ def fingerprint(
                 given[f"**{name}" if name in given else name] = value
         wired = _Wiring(cache, parent_digests, order)
         for name, value in given.items():
-            arguments[name] = cache.entry(func, wired if _holds_nodes(value) else cache.kept, value)
+            arguments[name] = cache.entry(func, wired, value)
     for parent in node.parents:
         order.setdefault(parent, len(order))
     parents: dict[str, str] = {}
@@ -260,14 +264,10 @@ def fingerprint(
     return Fingerprint(code, arguments, parents, names, entry)
 
 
-def _holds_nodes(value: Any) -> bool:
-    if isinstance(value, Node | NodeItem):
-        return True
-    if type(value) is dict:
-        return any(_holds_nodes(key) or _holds_nodes(item) for key, item in value.items())
-    if type(value) in (list, set, frozenset) or isinstance(value, tuple):
-        return any(map(_holds_nodes, value))
-    return False
+def _parts(container: Any) -> Iterable[Any]:
+    if isinstance(container, dict):
+        return (part for pair in container.items() for part in pair)
+    return container  # type: ignore[no-any-return]
 
 
 class _Wiring:
@@ -285,12 +285,24 @@ class _Wiring:
             return join((b"item", self(value.node), self._cache.token(value.path)))
         if isinstance(value, Node):
             return b"node %d" % self._order.setdefault(value, len(self._order))
-        if not _holds_nodes(value):
+        if not nodes_inside(value):
             return self._cache.kept(value)
-        if type(value) is dict:
-            return join((b"dict", *(self(part) for pair in value.items() for part in pair)))
-        items = value if isinstance(value, list | tuple) else sorted(value, key=self._rank)
-        return join((type(value).__name__.encode(), *map(self, items)))
+        items = sorted(value, key=self._rank) if isinstance(value, set | frozenset) else _parts(value)
+        return join((self._kind(value), *map(self, items)))
+
+    def _kind(self, value: Any) -> bytes:
+        """What a container is besides its items, as the engine keeps it where it fills in the results."""
+        kind = type(value)
+        if kind in (list, tuple, dict, set, frozenset):
+            return kind.__name__.encode()
+        if isinstance(value, tuple | frozenset):
+            return self._cache.token(kind)
+        try:
+            empty = copy.copy(value)
+            empty.clear()
+        except Exception as error:
+            raise Unstable(f"{kind.__qualname__} cannot be copied ({type(error).__name__})") from error
+        return self._cache.token(empty)
 
     def _rank(self, value: Any) -> bytes:
         """Sorts what has no order of its own, before its nodes have a place."""
@@ -298,9 +310,9 @@ class _Wiring:
             return join((self._rank(value.node), self._cache.token(value.path)))
         if isinstance(value, Node):
             return self._digests[value].encode()
-        if isinstance(value, tuple | frozenset) and _holds_nodes(value):
-            ranks = list(map(self._rank, value))
-            return join(ranks if isinstance(value, tuple) else sorted(ranks))
+        if nodes_inside(value):
+            ranks = list(map(self._rank, _parts(value)))
+            return join(sorted(ranks) if isinstance(value, set | frozenset) else ranks)
         return self._cache.kept(value)
 
 

@@ -486,6 +486,62 @@ def test_nodes_in_sets_count_in_no_order_and_those_in_dicts_in_theirs():
     assert fingerprint_all(f(items[0])).difference(fingerprint_all(f(items[1]))) is None
 
 
+class Keeps(list):
+    """A list that keeps something besides its items."""
+
+    note = None
+
+
+def keeping(note, *items):
+    made = Keeps(items)
+    made.note = note
+    return made
+
+
+WITH_NODES = {
+    "ordered": lambda p, k: OrderedDict(a=p, b=k),
+    "default": lambda p, k: defaultdict(int if k == 1 else str, a=p),
+    "list": lambda p, k: keeping(k, p),
+    "inside": lambda p, k: [{"a": keeping(k, OrderedDict(a=(p,)))}],
+    "named": lambda p, k: Point(p, k),
+    "set": lambda p, k: type("Bag", (set,), {"__module__": "__main__", "k": k})([p]),
+}
+
+
+@pytest.mark.parametrize("case", WITH_NODES)
+def test_nodes_in_subclasses_of_containers_stand_for_themselves(case):
+    def child(value, k, name="p"):
+        return fingerprint_all(f(WITH_NODES[case](parent(value).set_name(name), k)))
+
+    assert child(1, 1).difference(child(1, 1)) is None
+    assert child(1, 1).difference(child(1, 1, "q")) is None
+    assert child(2, 1).difference(child(1, 1)) == "parent p changed"
+    assert child(1, 2).difference(child(1, 1)) == "argument x changed"
+
+
+def test_nodes_nested_deeper_than_the_stack_are_no_crash():
+    for depth in (100, 600, 800, 940):
+        value = parent().set_name("p")
+        for _ in range(depth):
+            value = Keeps([value])
+        try:
+            node = f(value)
+        except ValueError:
+            continue
+        assert fingerprint_all(node).arguments
+
+
+def test_nodes_in_what_cannot_be_copied_match_nothing_and_say_why():
+    class Locked(list):
+        def __reduce_ex__(self, protocol):
+            raise TypeError("no")
+
+    one = fingerprint_all(f(Locked([parent()])))
+    assert one.difference(one) == (
+        f"argument x cannot be fingerprinted: {Locked.__qualname__} cannot be copied (TypeError)"
+    )
+
+
 def test_what_comes_after_something_unstable_runs_again_too():
     def chain():
         return fingerprint_all(f(parent(threading.Lock()).set_name("p")))
