@@ -49,13 +49,13 @@ def _cell_label(file: str) -> str | None:
 
 
 def _begin_cell(info: Any) -> None:
-    cell_id = getattr(info, "cell_id", None)
-    if cell_id:
-        cells.begin(cell_id)
+    cells.begin(getattr(info, "cell_id", None) or None)
 
 
-def _end_cell(_result: Any) -> None:
-    cells.end()
+def _end_cell(result: Any) -> None:
+    code = getattr(getattr(result, "info", None), "raw_cell", None)
+    if code is None or code.strip():  # IPython reports the end of empty cells, and not their beginning
+        cells.end()
 
 
 def _begin_current_cell(shell: Any) -> None:

@@ -256,7 +256,7 @@ class Node(Promise):
         run = _observing(self)
         if run is None:
             return self.call(args, kwargs)
-        return run.observe(self, self.call, (args, kwargs), {})
+        return run.observe(self, lambda *args, **kwargs: self.call(args, kwargs), tuple(args), kwargs or {})
 
     def call(self, args: Iterable[Any] = (), kwargs: dict[str, Any] | None = None) -> Any:
         """Call the function on resolved values and report to nobody: for backends that emit events themselves."""

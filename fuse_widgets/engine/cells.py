@@ -28,14 +28,21 @@ _lock = threading.Lock()
 _next: dict[str, int] = defaultdict(int)
 _cells: dict[str, _Cell] = {}
 _label: Callable[[str], str | None] | None = None
-_current: _Cell | None = None
+#: The cells that run now, each within the one before; None for code that is no cell.
+_running: list[_Cell | None] = []
 
 
-def begin(cell_id: str) -> None:
-    """A cell starts: forget the nodes its earlier execution made, and number new ones as those were."""
+def begin(cell_id: str | None) -> None:
+    """A cell starts: forget the nodes its earlier execution made, and number new ones as those were.
+
+    Args:
+        cell_id: Identifies the cell; None for code that is run without being one, whose nodes stay.
+    """
     from ._node import forget
 
-    global _current
+    if cell_id is None:
+        _running.append(None)
+        return
     cell = _cells.setdefault(cell_id, _Cell())
     for ref in reversed(cell.nodes):
         node = ref()
@@ -43,13 +50,13 @@ def begin(cell_id: str) -> None:
             forget(node)
     cell.nodes.clear()
     cell.used.clear()
-    _current = cell
+    _running.append(cell)
 
 
 def end() -> None:
-    """The cell has ended: nodes made from now on belong to no cell."""
-    global _current
-    _current = None
+    """The cell has ended: nodes made from now on belong to the one that it ran in, if there is one."""
+    if _running:
+        _running.pop()
 
 
 def label(file: str) -> str | None:
@@ -66,7 +73,7 @@ def set_label(function: Callable[[str], str | None]) -> None:
 def register(node: Node, qualname: str) -> int:
     """Note that the current cell makes `node`; its number among the nodes of this qualified name."""
     with _lock:
-        cell = _current
+        cell = _running[-1] if _running else None
         if cell is None:
             number = _next[qualname]
             _next[qualname] = number + 1

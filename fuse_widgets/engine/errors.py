@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -39,7 +40,64 @@ def message_of(error: BaseException) -> str:
 
 
 class FuseError(Exception):
-    """The base of every exception that `fuse_widgets` defines."""
+    """The base of every exception that `fuse_widgets` defines.
+
+    All can be pickled: where a part cannot, a `NodeName` stands for a node, and a text for a value.
+    """
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        state = {name: _portable(value) for name, value in self.__dict__.items()}
+        if self.__cause__ is not None:
+            state["__cause__"] = _portable(self.__cause__)
+        return _blank, (type(self), self.args), state
+
+
+class NodeName:
+    """Stands for a node in an error that came from another process, where the node itself could not come along."""
+
+    def __init__(self, name: str, made_at: str) -> None:
+        self.name, self.made_at = name, made_at
+
+    def call(self, *_: Any) -> Any:
+        """A node would run."""
+        raise FuseError(f"node {shorten(self.name)!r} could not be pickled, and is not here")
+
+    def __repr__(self) -> str:
+        return f"<name of node {shorten(self.name)!r}>"
+
+
+def _blank(kind: type[FuseError], args: tuple[Any, ...]) -> FuseError:
+    error = kind.__new__(kind)
+    error.args = args
+    return error
+
+
+def _portable(value: Any) -> Any:
+    """`value`, or what stands for it where it cannot be pickled."""
+    from ._node import Node
+
+    if isinstance(value, FuseError):
+        return value
+    if isinstance(value, tuple) and value and all(isinstance(item, Node | FuseError) for item in value):
+        return tuple(map(_portable, value))
+    try:
+        written = pickle.dumps(value)
+        if isinstance(value, BaseException):
+            pickle.loads(written)  # its constructor may take other arguments than it has kept
+    except Exception:
+        if isinstance(value, Node):
+            return NodeName(value.name, value.made_at)
+        if isinstance(value, BaseException):
+            return RuntimeError(f"{type(value).__name__}: {message_of(value)}")
+        return _shown(value)
+    return value
+
+
+def _shown(value: Any) -> str:
+    try:
+        return shorten(repr(value))
+    except Exception:
+        return f"a {type(value).__name__}"
 
 
 class DuplicateNodeNameError(FuseError, ValueError):
@@ -100,6 +158,12 @@ class NodeExecutionError(FuseError):
         message = f"node {shorten(node.name)!r} failed with {type(cause).__name__}: {shorten(message_of(cause), 400)}"
         super().__init__(message)
         self.__cause__ = cause
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        blank, args, state = super().__reduce__()
+        if isinstance(state["inputs"], str):
+            state["inputs"] = None
+        return blank, args, state
 
     def __str__(self) -> str:
         others = len(self.failures) - 1

@@ -66,7 +66,7 @@ class Run:
         self.cancelled = 0
         self.paused = False
         self._steps = 0
-        self._failed: tuple[Node, BaseException] | None = None
+        self._failed: NodeExecutionError | None = None
         #: Called after every change of the controls, on the thread that made it; a backend's scheduler sets it.
         self.on_control: Callable[[], None] = _nothing
 
@@ -243,7 +243,7 @@ class Run:
         try:
             result = func(*args, **kwargs)
         except Exception as error:
-            self._failed = self._failed or (node, error)
+            self._failed = self._failed or NodeExecutionError(node, error, (args, kwargs))
             detail = {"seconds": time.perf_counter() - began, "error": describe_error(error)}
             self.emit(node, NodeState.FAILED, attempt=attempt, detail=detail)
             raise
@@ -284,8 +284,8 @@ class Run:
             end, self.error = NodeState.CANCELLED, error
         except BaseException as error:
             end, self.error = NodeState.FAILED, error
-            if self._failed is not None and error is self._failed[1]:
-                self.error = NodeExecutionError(self._failed[0], error, None)
+            if self._failed is not None and error is self._failed.__cause__:
+                self.error = self._failed
         finally:
             try:
                 self._close(end)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import re
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -63,8 +64,9 @@ class BaseWorkflow:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if "run" in cls.__dict__:
-            cls.run = _as_run(cls.__dict__["run"])  # type: ignore[method-assign]
+        run: Any = cls.run  # it may come from a class beside this one
+        if run is not BaseWorkflow.run and run not in _driven:
+            cls.run = _as_run(run)  # type: ignore[method-assign]
 
     # --- the graph -----------------------------------------------------------------------------------------
 
@@ -273,7 +275,11 @@ class BaseWorkflow:
     def __repr__(self) -> str:
         run = self.last_run
         state = f", {run!r}" if run is not None else ", not run yet"
-        return f"<{type(self).__name__} {shorten(self.workflow_name)!r}: {len(self)} nodes{state}>"
+        try:
+            nodes = f"{len(self)} nodes"
+        except FuseError as error:
+            nodes = str(error)
+        return f"<{type(self).__name__} {shorten(self.workflow_name)!r}: {nodes}{state}>"
 
 
 #: How many of the newest runs a workflow remembers.
@@ -300,4 +306,9 @@ def _as_run(run: Callable[..., Any]) -> Callable[..., Any]:
             return run(self, *args, **kwargs)
         return self._open().drive(lambda: run(self, *args, **kwargs))
 
+    _driven.add(driven)
     return driven
+
+
+#: What `_as_run` has made.
+_driven: weakref.WeakSet[Callable[..., Any]] = weakref.WeakSet()

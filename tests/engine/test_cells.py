@@ -157,6 +157,19 @@ def test_an_earlier_method_cell_run_alone_leaves_out_what_was_built_on_it(cell: 
     assert LocalWorkflow(stale).run() == ["a", "b"]
 
 
+def test_a_cell_within_a_cell_ends_alone(cell: Any) -> None:
+    with cell("outer"):
+        with cell("inner"):
+            inner = step()
+        cells.begin(None)
+        free = step()
+        cells.end()
+        outer = step()
+    with cell("outer"):
+        pass
+    assert [node.replaced for node in (inner, free, outer)] == [False, False, True]
+
+
 # --- IPython -------------------------------------------------------------------------------------------------
 
 SETUP = """
@@ -194,6 +207,17 @@ def test_cells_of_ipython_replace_their_nodes(shell: Any) -> None:
     assert len(set(names)) == 1
     assert run(shell, "[node.name for node in BaseWorkflow(root).find_nodes()]", "look") == ["root", names[0]]
     assert run(shell, "LocalWorkflow(leaf).run()", "go") == 2
+
+
+@pytest.mark.parametrize("code", ["1 + 1", "", "1 +"])
+def test_a_cell_that_runs_code_of_its_own_still_replaces_its_nodes(
+    shell: Any, code: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(shell, SETUP, "setup4")
+    for _ in range(2):
+        run(shell, f"get_ipython().run_cell({code!r}); late = plus(root)", "nesting")
+    assert run(shell, "len(BaseWorkflow(root))", "look4") == 2
+    capsys.readouterr()
 
 
 def test_a_duplicate_name_says_in_which_cells(shell: Any) -> None:

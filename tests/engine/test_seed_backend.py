@@ -156,6 +156,34 @@ def test_a_backend_without_run_says_so() -> None:
         BaseWorkflow(plus()).run()
 
 
+def test_a_run_that_comes_from_a_mixin_is_a_run() -> None:
+    class Mixin:
+        def run(self):
+            return {name: node.exec() for name, node in self.graph_traversal()}
+
+    class Mixed(Mixin, BaseWorkflow):
+        pass
+
+    class Same(Mixed):
+        pass
+
+    for backend in (Mixed, Same):
+        wf = backend(plus().set_name("a"))
+        assert wf.run() == {"a": 1}
+        assert states(wf.last_run) == {"a": "done"}
+    assert Same.run is Mixed.run
+
+
+@pytest.mark.parametrize("backend", SEED)
+def test_a_failure_keeps_its_inputs(backend: Any) -> None:
+    wf = backend(fail(plus()))
+    with pytest.raises(NodeExecutionError) as caught:
+        wf.run()
+    assert caught.value.inputs == ((1,), {})
+    with pytest.raises(ValueError, match="no 1"):
+        caught.value.replay()
+
+
 def test_a_backend_may_call_the_run_of_another() -> None:
     class Louder(CallsExec):
         def run(self):
