@@ -101,7 +101,7 @@ class Stored:
         if isinstance(node, ObjectNode):
             return {"why": "not needed: what its methods gave is stored"}
         if not self.workflow.infos.get(node, DEFAULTS).cache:
-            self._why[node] = "cache is off"
+            self._why[node] = "its cache is off"
             return None
         try:
             record = self.storage.lookup(name, node._name)
@@ -112,7 +112,7 @@ class Stored:
         except Exception as error:  # already said of the storage as a whole, or as good as
             self._cannot_be_used(node, error)
             return None
-        why = "not stored yet" if record is None else self._why_not(node, record)
+        why = "it was not stored yet" if record is None else self._why_not(node, record)
         if why is not None:
             self._why[node] = why
             return None
@@ -163,7 +163,7 @@ class Stored:
         return True
 
     def _cannot_be_used(self, node: Node, error: Exception) -> None:
-        self._why[node] = f"stored result cannot be used: {shorten(message_of(error), 300)}"
+        self._why[node] = f"its stored result cannot be used: {shorten(message_of(error), 300)}"
 
     def _say(self, error: Exception) -> None:
         log.warning("%s", message_of(error))

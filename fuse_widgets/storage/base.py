@@ -209,11 +209,11 @@ class Storage(ABC):
             fingerprint: The node's fingerprint now.
         """
         if record is None:
-            return "not saved yet"
+            return "it was not stored yet"
         if self.match == "name":
             return None
         if fingerprint is None:
-            return "no fingerprint to compare with"
+            return "there is no fingerprint to compare with"
         return fingerprint.difference(record.fingerprint)
 
 

@@ -80,7 +80,7 @@ class Fingerprint:
         `argument x changed`, `parent y changed`, `plugin changed`; the first three, where there are more.
         """
         if old is None:
-            return "saved without a fingerprint"
+            return "it was saved without a fingerprint"
         reasons = list(self._unstable())
         if not reasons and self.digest == old.digest:
             return None

@@ -79,7 +79,7 @@ def test_the_first_run_says_what_was_saved(storage: Any) -> None:
     wf.run()
     saved = {e.node: e.detail["saved"] for e in wf.last_run.events if e.node and e.state == "done"}
     assert saved == {"values": True, "sum": True, "text": True}
-    assert set(reasons(wf).values()) == {"not stored yet"}
+    assert set(reasons(wf).values()) == {"it was not stored yet"}
     assert storage.list_tasks("pipeline") == ["sum", "text", "values"]
 
 
@@ -116,7 +116,7 @@ def test_cache_off_runs_the_node_each_time_and_saves_nothing(storage: Any) -> No
         wf.query("sum").set_backend_info("cache", False)
         assert wf.run() == "<6>"
     assert ran == ["load", "total", "show", "total"]
-    assert reasons(wf) == {"values": "stored", "sum": "cache is off", "text": "stored"}
+    assert reasons(wf) == {"values": "stored", "sum": "its cache is off", "text": "stored"}
     assert storage.list_tasks("pipeline") == ["text", "values"]
 
 
@@ -157,7 +157,7 @@ def test_a_damaged_file_is_computed_again_and_said(storage: Any, damage: Any) ->
     wf = pipeline(storage)
     assert wf.run() == "<6>"
     assert ran == ["show"]
-    assert reasons(wf)["text"].startswith("stored result cannot be used: ")
+    assert reasons(wf)["text"].startswith("its stored result cannot be used: ")
     notices = [e.detail["notice"] for e in wf.last_run.events if "notice" in (e.detail or {})]
     assert len(notices) == 1
     assert "'text'" in notices[0]
@@ -173,7 +173,7 @@ def test_a_damaged_parent_is_computed_again_and_its_descendants_still_come_from_
     wf = pipeline(storage, factor=3)
     assert wf.run() == "<18>"
     assert ran == ["load", "total", "show"]
-    assert reasons(wf)["values"].startswith("stored result cannot be used: ")
+    assert reasons(wf)["values"].startswith("its stored result cannot be used: ")
     files_of(storage, "values").unlink()
     ran.clear()
     assert pipeline(storage, factor=3).run() == "<18>"

@@ -223,10 +223,10 @@ def test_why_not_says_whether_a_task_may_be_used(open_storage):
     storage = open_storage()
     storage.save("wf", "t", 1, fingerprint=old)
     record = storage.lookup("wf", "t")
-    assert storage.why_not(None, new) == "not saved yet"
+    assert storage.why_not(None, new) == "it was not stored yet"
     assert storage.why_not(record, new) == "code changed"
     assert storage.why_not(record, old) is None
-    assert storage.why_not(record, None) == "no fingerprint to compare with"
+    assert storage.why_not(record, None) == "there is no fingerprint to compare with"
     assert open_storage(match="name").why_not(record, new) is None
 
 

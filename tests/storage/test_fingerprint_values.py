@@ -431,7 +431,7 @@ def test_the_reason_names_the_arguments():
     assert why(1) == "argument y removed"
     assert why(1, 2, z=3) == "argument z added"
     assert why(3, 4, a=5, b=6) == "argument x changed, argument y changed, argument a added and 1 more"
-    assert fingerprint(f(), {}).difference(None) == "saved without a fingerprint"
+    assert fingerprint(f(), {}).difference(None) == "it was saved without a fingerprint"
 
 
 def test_a_function_as_argument_counts_with_the_helpers_it_refers_to():
