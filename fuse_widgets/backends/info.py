@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import sys
+import warnings
 from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from ..engine.errors import BackendInfoError
+from ..engine.errors import BackendInfoError, shorten
 
-__all__ = ["BackendInfo", "LocalInfo", "not_understood", "parse"]
+__all__ = ["BackendInfo", "LocalInfo", "not_understood", "parse", "warn_of_key"]
 
 
 class BackendInfo(BaseModel):
@@ -91,4 +94,34 @@ def not_understood(model: type[BackendInfo], info: Mapping[str, Any]) -> list[st
     return [key for key in info if key not in model.model_fields]
 
 
+#: Keys that other backends understand: nodes may have them for those.
+OF_OTHERS = frozenset({"remote_args"})
+
+
+def warn_of_key(model: type[BackendInfo], backend: str, key: str, count: int) -> None:
+    """Warn of a key that a backend does not understand, where the code outside of this package is.
+
+    Args:
+        model: What the backend understands.
+        backend: The backend, for the text.
+        key: The key.
+        count: How many nodes have it.
+    """
+    near = get_close_matches(key, model.model_fields, 1)
+    way_out = (
+        f"did you mean {near[0]!r}?"
+        if near
+        else f"it understands {', '.join(map(repr, model.model_fields))}."
+    )
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(_PACKAGE):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(
+        f"{backend} does not understand backend_info[{shorten(key)!r}], which "
+        f"{'1 node has' if count == 1 else f'{count:,} nodes have'}: {way_out} It is kept, and changes nothing.",
+        stacklevel=level,
+    )
+
+
+_PACKAGE = f"{__name__.partition('.')[0]}."
 DEFAULTS = LocalInfo()

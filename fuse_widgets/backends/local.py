@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -12,7 +13,7 @@ from ..engine.workflow import BaseWorkflow
 from ._executors import ProcessWorkers, ThreadWorkers
 from ._scheduler import Scheduler
 from ._stored import Stored
-from .info import LocalInfo, parse
+from .info import OF_OTHERS, LocalInfo, not_understood, parse, warn_of_key
 
 __all__ = ["LocalWorkflow"]
 
@@ -63,6 +64,7 @@ class LocalWorkflow(BaseWorkflow):
         self.max_workers = max_workers
         self.executor: Executor = executor
         self._scheduling = False
+        self._noted = set(OF_OTHERS)  # unknown keys that were warned of, or need not be
         #: The workers stay from run to run.
         self.threads = ThreadWorkers()
         self.processes = ProcessWorkers()
@@ -100,10 +102,12 @@ class LocalWorkflow(BaseWorkflow):
 
     def check(self, nodes: list[Node]) -> None:
         self.infos = {}
+        keys: Counter[str] = Counter()
         for node in nodes:
             if not node.backend_info:
                 continue
             info = self.infos[node] = parse(LocalInfo, node.name, node.backend_info)
+            keys.update(tuple(node.backend_info))
             executor = info.executor or self.executor
             if info.timeout is not None and executor != "process":
                 raise BackendInfoError(
@@ -113,6 +117,14 @@ class LocalWorkflow(BaseWorkflow):
                     f"only a process can be stopped after a time, and this node runs with executor {executor!r}: "
                     "set backend_info['executor'] to 'process', or leave the timeout out",
                 )
+
+        self.note_keys(keys)
+
+    def note_keys(self, keys: Mapping[str, int]) -> None:
+        unknown = [key for key in not_understood(LocalInfo, keys) if key not in self._noted]
+        self._noted.update(unknown)
+        for key in unknown:
+            warn_of_key(LocalInfo, type(self).__name__, key, keys[key])
 
     def close(self) -> None:
         """End the worker threads and processes; the next run starts new ones."""

@@ -58,6 +58,8 @@ class Query:
             self.workflow.check_backend_info(node.name, {**node.backend_info, **items})
         for node in self.nodes:
             node.backend_info.update(items)
+        if self.nodes:
+            self.workflow.note_keys(dict.fromkeys(items, len(self.nodes)))
         return self
 
     def __repr__(self) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from . import _node
+from ._signature import Signature
 from .errors import FuseError, PatternError, shorten
 from .events import EventHub, Subscriber
 from .nodes import Node, NodeItem, WorkflowFunction
@@ -158,13 +159,19 @@ class BaseWorkflow:
             func: A function, decorated or plain, that takes the node's arguments.
 
         Raises:
+            TypeError: `func` is no function, or does not take the node's arguments.
             ValueError: The node is not part of this workflow, or is a constructor or method.
         """
         if node not in self._order().place:
             raise ValueError(f"{node!r} is not part of workflow {self.workflow_name!r}")
         if node.kind != "function":
             raise ValueError(f"{node!r} belongs to an object; only function nodes can get another function")
-        node.func = func.func if isinstance(func, WorkflowFunction) else func
+        plain = func.func if isinstance(func, WorkflowFunction) else func
+        if not callable(plain):
+            raise TypeError(f"{node!r} takes a function, not {shorten(repr(plain))}")
+        name = getattr(plain, "__qualname__", type(plain).__qualname__)
+        Signature(plain).check(name, node.args, node.kwargs)
+        node.func = plain
 
     def set_storage(self, storage: Any) -> None:
         """Keep results in `storage` from the next run on; None for no storage."""
@@ -172,6 +179,13 @@ class BaseWorkflow:
 
     def check_backend_info(self, name: str, info: Mapping[str, Any]) -> None:
         """Raise `BackendInfoError` where this backend cannot work with `info`. A backend overrides this."""
+
+    def note_keys(self, keys: Mapping[str, int]) -> None:
+        """Warn of keys of `backend_info` that this backend does not understand. A backend overrides this.
+
+        Args:
+            keys: How many nodes have each key.
+        """
 
     def check(self, nodes: list[Node]) -> None:
         """Raise what would make a run of `nodes` impossible, before anything runs. A backend may add to this."""

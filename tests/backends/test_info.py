@@ -69,9 +69,47 @@ def test_unknown_keys_are_kept_and_told() -> None:
     node = workflow(lambda: 1)()
     info = {"retries": 1, "num_gpus": 2, "copy": 3, "model_config": 4, "json": 5, "": 6}
     node.backend_info.update(info)
-    assert LocalWorkflow(node).run() == 1
+    with pytest.warns(UserWarning, match="backend_info"):
+        assert LocalWorkflow(node).run() == 1
     assert node.backend_info == info
     assert not_understood(LocalInfo, info) == ["num_gpus", "copy", "model_config", "json", ""]
+
+
+def test_an_unknown_key_is_told_once_with_the_nearest_that_is_understood() -> None:
+    nodes = [workflow(lambda: 1)() for _ in range(3)]
+    wf = LocalWorkflow(*nodes)
+    with pytest.warns(UserWarning) as caught:
+        wf.query().set_backend_info("retrys", 2)
+        wf.query().set_backend_info("retrys", 3)
+        wf.run()
+        wf.start().wait(5)
+    (warning,) = caught
+    assert str(warning.message) == (
+        "LocalWorkflow does not understand backend_info['retrys'], which 3 nodes have: did you mean 'retries'? "
+        "It is kept, and changes nothing."
+    )
+    assert warning.filename == __file__
+    assert nodes[0].backend_info == {"retrys": 3}
+
+
+@pytest.mark.parametrize("action", ["run", "start"])
+def test_an_unknown_key_that_was_set_on_the_node_itself_is_told_where_it_runs(action: str) -> None:
+    node = workflow(lambda: 1)()
+    node.backend_info["colour"] = "red"
+    wf = LocalWorkflow(node)
+    with pytest.warns(
+        UserWarning, match=r"\['colour'\], which 1 node has: it understands 'cache', 'plugin'"
+    ) as caught:
+        getattr(wf, action)()
+    assert [warning.filename for warning in caught] == [__file__]
+    wf.drain_events()
+
+
+def test_options_of_other_backends_are_no_mistake(recwarn: pytest.WarningsRecorder) -> None:
+    wf = LocalWorkflow(workflow(lambda: 1)())
+    wf.query().set_remote_args({"num_cpus": 2}).set_backend_info("retries", 1)
+    assert wf.run() == 1
+    assert len(recwarn) == 0
 
 
 @pytest.mark.parametrize("info", [[1, 2], "retries", {3: 4}])

@@ -340,6 +340,18 @@ def test_replace_func_refuses_other_nodes_and_methods() -> None:
         wf.replace_func(put, add)
 
 
+def test_replace_func_refuses_at_once_what_the_node_cannot_call() -> None:
+    node = add(2, b=3)
+    wf = LocalWorkflow(node)
+    with pytest.raises(TypeError, match="takes a function, not 5"):
+        wf.replace_func(node, 5)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="got an unexpected keyword argument 'b'"):
+        wf.replace_func(node, lambda a: a)
+    with pytest.raises(TypeError, match="missing a required argument: 'c'"):
+        wf.replace_func(node, workflow(lambda a, b, c: a))
+    assert wf.run() == 5
+
+
 def test_outputs_that_are_no_nodes_are_refused() -> None:
     with pytest.raises(TypeError, match=r"takes nodes, not \[.*\*nodes"):
         BaseWorkflow([add(1)])  # type: ignore[arg-type]
