@@ -78,11 +78,15 @@ def test_unknown_keys_are_kept_and_told() -> None:
 def test_an_unknown_key_is_told_once_with_the_nearest_that_is_understood() -> None:
     nodes = [workflow(lambda: 1)() for _ in range(3)]
     wf = LocalWorkflow(*nodes)
-    with pytest.warns(UserWarning) as caught:
+
+    def use() -> None:
         wf.query().set_backend_info("retrys", 2)
         wf.query().set_backend_info("retrys", 3)
         wf.run()
         wf.start().wait(5)
+
+    with pytest.warns(UserWarning, match="backend_info") as caught:
+        use()
     (warning,) = caught
     assert str(warning.message) == (
         "LocalWorkflow does not understand backend_info['retrys'], which 3 nodes have: did you mean 'retries'? "
