@@ -37,6 +37,10 @@ class Plugin:
         """The function, without arguments, to call where the node runs, before it. It may have to be pickled."""
         return None
 
+    def effect(self) -> Any:
+        """What the plugin, bound to a node, does to the node's result, as a value that a fingerprint can be made of."""
+        return self
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
 
@@ -111,6 +115,11 @@ class RandomStatePlugin(Plugin):
         assert self._number is not None
         return functools.partial(self.seed_func, self._number)
 
+    def effect(self) -> Any:
+        if type(self) is not RandomStatePlugin:
+            return self
+        return RandomStatePlugin, self.seed_func, self._number
+
     def __repr__(self) -> str:
         return f"RandomStatePlugin(min={self.min}, max={self.max}, seed={self.seed})"
 
@@ -136,6 +145,11 @@ class PluginCollection(Plugin):
         functions = [plugin.remote_initialize() for plugin in self.plugins]
         return functools.partial(_call_all, [function for function in functions if function is not None])
 
+    def effect(self) -> Any:
+        if type(self) is not PluginCollection:
+            return self
+        return [plugin.effect() if isinstance(plugin, Plugin) else plugin for plugin in self.plugins]
+
     def __repr__(self) -> str:
         return f"PluginCollection({list(self.plugins)!r})"
 
@@ -152,15 +166,6 @@ def bind(plugin: Any, name: str) -> Any:
     """The plugin for one node; a plugin with just the seed's two functions serves all nodes as it is."""
     for_node = getattr(plugin, "for_node", None)
     return plugin if for_node is None else for_node(name)
-
-
-def what_counts(plugin: Any) -> Any:
-    """What a plugin, bound to a node, does to the node's result, as a value for the fingerprint."""
-    if type(plugin) is PluginCollection:
-        return [what_counts(one) for one in plugin.plugins]
-    if type(plugin) is RandomStatePlugin:
-        return RandomStatePlugin, plugin.seed_func, plugin._number
-    return plugin
 
 
 def prepare(plugin: Any, name: str) -> Initializer:

@@ -13,7 +13,6 @@ from typing import Any
 from ..engine._arguments import nodes_inside
 from ..engine.errors import shorten
 from ..engine.nodes import Node, NodeItem, ObservedFunction
-from ..plugins import bind, what_counts
 from ._code import join
 from ._functions import NEVER, Functions, never
 from ._values import Unstable
@@ -187,8 +186,7 @@ class FingerprintCache(Functions):
         """`Fingerprint.plugin` of the node `name`; a plugin that cannot be compared matches nothing."""
         self._in_code = True  # a lock in it is a tool, as in code
         try:
-            value = what_counts(bind(plugin, name))
-            return self.entry(type(plugin), self.token, value)
+            return self.entry(type(plugin), self.token, _effect(plugin, name))
         except Exception as error:  # its own code: the run says it where the node begins
             return never(Unstable(f"it raised {type(error).__name__}"))
         finally:
@@ -262,6 +260,12 @@ def fingerprint(
         parents[name] = parent_digests[parent]
     entry = "" if plugin is None else cache.plugin_of(plugin, node.name)
     return Fingerprint(code, arguments, parents, names, entry)
+
+
+def _effect(plugin: Any, name: str) -> Any:
+    """What a plugin does to one node, where it says so; one with just the seed's two functions stands for itself."""
+    bound = plugin.for_node(name) if hasattr(plugin, "for_node") else plugin
+    return bound.effect() if hasattr(bound, "effect") else bound
 
 
 def _parts(container: Any) -> Iterable[Any]:
