@@ -49,12 +49,14 @@ widget.set_style([{"selector": "node", "style": {"label": "data(label)", "shape"
                   {"selector": "node[state='done']", "style": {"background-color": "green"}}])
 widget
 """
-#: Resolves in the page, with the time, in the first frame in which a condition holds.
+#: Resolves in the page, with the time, in the first frame in which a condition holds; gives up after 90 s, since a large
+#: graph in ipycytoscape now and then is never drawn whole. A time at that limit is a lower bound.
 WHEN = """
 (condition) => new Promise((resolve) => {
+  const end = performance.now() + 90000;
   const look = () => {
-    let held = false;
-    try { held = eval(condition); } catch (error) { held = false; }
+    let held = performance.now() > end;
+    try { held ||= eval(condition); } catch (error) { }
     if (held) setTimeout(() => resolve(performance.timeOrigin + performance.now()), 0);
     else requestAnimationFrame(look);
   };
