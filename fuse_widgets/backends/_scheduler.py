@@ -87,9 +87,9 @@ class Scheduler:
         if self.interrupts:
             raise KeyboardInterrupt
         if self.run.cancelled:
+            kept = "; run() goes on from what is in storage" if self.workflow.storage is not None else ""
             raise RunCancelledError(
-                f"run {self.run.number} of {self.workflow.workflow_name!r} was cancelled; run() goes on from "
-                "what is in storage"
+                f"run {self.run.number} of {self.workflow.workflow_name!r} was cancelled{kept}"
             )
         return self.workflow.result(self.run)
 

@@ -29,6 +29,11 @@ class Promise:
         """The value, where `lookup` gives the results of nodes."""
         raise NotImplementedError
 
+    def __bool__(self) -> bool:
+        raise TypeError(
+            f"{self!r} has no value yet, so it is neither true nor false: decide in a @workflow function that takes it"
+        )
+
 
 def map_nodes(value: Any, lookup: Callable[[Node], Any]) -> Any:
     """`value` with each node in it, at any depth of list, tuple, dict and set, replaced by `lookup(node)`.

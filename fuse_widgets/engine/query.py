@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +61,12 @@ class Query:
             node.backend_info.update(items)
         if self.nodes:
             self.workflow.note_keys(dict.fromkeys(items, len(self.nodes)))
+        else:
+            warnings.warn(
+                f"no node of workflow {shorten(self.workflow.workflow_name)!r} has a whole name that matches "
+                f"{self.pattern!r}, so nothing was set",
+                stacklevel=3,
+            )
         return self
 
     def __repr__(self) -> str:

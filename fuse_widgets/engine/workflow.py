@@ -174,7 +174,15 @@ class BaseWorkflow:
         node.func = plain
 
     def set_storage(self, storage: Any) -> None:
-        """Keep results in `storage` from the next run on; None for no storage."""
+        """Keep results in `storage` from the next run on; None for no storage.
+
+        Raises:
+            TypeError: `storage` is no storage.
+        """
+        if storage is not None and (isinstance(storage, type) or not hasattr(storage, "read_task")):
+            raise TypeError(
+                f"set_storage takes a storage such as FileStorage('results'), not {shorten(repr(storage))}"
+            )
         self.storage = storage
 
     def check_backend_info(self, name: str, info: Mapping[str, Any]) -> None:
