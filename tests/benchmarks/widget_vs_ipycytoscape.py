@@ -53,12 +53,14 @@ widget
 #: graph in ipycytoscape now and then is never drawn whole. A time at that limit is a lower bound.
 WHEN = """
 (condition) => new Promise((resolve) => {
-  const end = performance.now() + 90000;
+  const begin = performance.now();
   const look = () => {
-    let held = performance.now() > end;
+    const passed = performance.now() - begin;
+    let held = passed > 90000;
     try { held ||= eval(condition); } catch (error) { }
     if (held) setTimeout(() => resolve(performance.timeOrigin + performance.now()), 0);
-    else requestAnimationFrame(look);
+    else if (passed < 5000) requestAnimationFrame(look);
+    else setTimeout(look, 250);  // looking must not hold up a page that has so much to do
   };
   look();
 })
@@ -73,7 +75,9 @@ def measure(nodes: int = 1000) -> list[Row]:
     """Measure everything; one row for each bound."""
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as folder, chromium() as browser:
-        lab = Lab(Path(folder))
+        lab = Lab(
+            Path(folder), unlimited=True
+        )  # ipycytoscape needs more messages than the server lets through
         try:
             small = show(lab, browser, OURS, WE_PAINTED, 100)
             large = [

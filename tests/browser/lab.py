@@ -56,9 +56,10 @@ class Lab:
     Args:
         folder: Where its notebooks, settings and logs go.
         dark: Whether JupyterLab has its dark theme.
+        unlimited: Let through any number of messages; by default the server drops some of more than 1,000 a second.
     """
 
-    def __init__(self, folder: Path, *, dark: bool = False) -> None:
+    def __init__(self, folder: Path, *, dark: bool = False, unlimited: bool = False) -> None:
         self.folder = folder
         themes = folder / "settings" / "@jupyterlab" / "apputils-extension" / "themes.jupyterlab-settings"
         themes.parent.mkdir(parents=True)
@@ -79,6 +80,7 @@ class Lab:
             "IPYTHONDIR": str(folder / "ipython"),
             "JUPYTER_PREFER_ENV_PATH": "1",
         }
+        limit = "--ZMQChannelsWebsocketConnection.iopub_{}_rate_limit=1e12"
         self._log = (folder / "lab.log").open("w")
         self._process = subprocess.Popen(
             [
@@ -86,6 +88,7 @@ class Lab:
                 "--ServerApp.port_retries=0", f"--IdentityProvider.token={self.token}",
                 f"--ServerApp.root_dir={self.notebooks}", "--LabApp.news_url=", "--LabApp.check_for_updates_class="
                 "jupyterlab.NeverCheckForUpdate",
+                *([limit.format("msg"), limit.format("data")] if unlimited else ()),
             ],
             stdout=self._log, stderr=subprocess.STDOUT, env=environment, cwd=self.notebooks,
         )  # fmt: skip
@@ -241,8 +244,10 @@ class Notebook:
         return self.cell(number).locator(".jp-InputPrompt").inner_text()
 
     def output(self, number: int) -> str:
-        """The text that a cell has put out."""
-        return "\n".join(self.cell(number).locator(".jp-OutputArea-output").all_inner_texts()).strip()
+        """The text that a cell has put out; waits until there is some."""
+        outputs = self.cell(number).locator(".jp-OutputArea-output")
+        outputs.first.wait_for()
+        return "\n".join(outputs.all_inner_texts()).strip()
 
     def dag(self, nth: int = 0) -> Dag:
         """The nth widget of the page."""

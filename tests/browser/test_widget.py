@@ -190,7 +190,11 @@ def test_keys_pressed_in_the_widget_do_nothing_to_the_notebook(notebook: Open) -
     book.run(0)
     dag = book.dag()
     dag.wait("+d.fusePainted > 0")
-    for focus in (lambda: dag.click("data"), lambda: dag.button("fit").click(), lambda: dag.button("run").focus()):
+    for focus in (
+        lambda: dag.click("data"),
+        lambda: dag.button("fit").click(),
+        lambda: dag.button("run").focus(),
+    ):
         focus()
         book.page.keyboard.type("bxmd")
     assert dag.root.is_visible()
