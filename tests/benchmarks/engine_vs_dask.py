@@ -9,7 +9,6 @@ import gc
 import graphlib
 import random
 import statistics
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -19,6 +18,7 @@ from dask.local import get_sync
 from fuse_widgets.backends.local import LocalWorkflow
 from fuse_widgets.engine.nodes import Node, workflow
 from fuse_widgets.engine.states import NodeState
+from tests.benchmarks.table import Row, main_of
 
 #: Nodes of the large graph. Bounds hold for this number; others are for trying things out.
 NODES = 100_000
@@ -106,33 +106,20 @@ def build_times(repetitions: int) -> dict[str, float]:
     return {name: statistics.median(times[name] for times in rounds) for name in rounds[0]}
 
 
-def measure() -> list[dict[str, Any]]:
-    """The figures, as rows `name, value, bound, ok`; a bound of None is for information."""
+def measure() -> list[Row]:
+    """The figures; those without a bound are for information."""
     build, run = build_times(REPETITIONS), run_times(NODES, REPETITIONS)
-    figures: list[tuple[str, float, float | None]] = [
-        ("run, microseconds a node", run["ours"] / NODES * 1e6, None),
-        ("bare loop, microseconds a node", run["bare"] / NODES * 1e6, None),
-        ("dask.local.get_sync, microseconds a node", run["dask"] / NODES * 1e6, None),
-        ("run / dask.local.get_sync", run["ours/dask"], 1 / 10),
-        ("run / bare loop", run["ours/bare"], 4.0),
-        ("build, microseconds a node of 1,000", build["small"] * 1e6, None),
-        ("build, 100,000 nodes / 1,000 nodes, for each node", build["large"], 2.0),
-        ("build, 100,000 children of one node / 1,000 nodes, for each", build["wide"], 2.0),
-    ]
     return [
-        {"name": name, "value": value, "bound": bound, "ok": bound is None or value <= bound}
-        for name, value, bound in figures
+        Row("run, microseconds a node", run["ours"] / NODES * 1e6),
+        Row("bare loop, microseconds a node", run["bare"] / NODES * 1e6),
+        Row("dask.local.get_sync, microseconds a node", run["dask"] / NODES * 1e6),
+        Row("run / dask.local.get_sync", run["ours/dask"], 1 / 10),
+        Row("run / bare loop", run["ours/bare"], 4.0),
+        Row("build, microseconds a node of 1,000", build["small"] * 1e6),
+        Row("build, 100,000 nodes / 1,000 nodes, for each node", build["large"], 2.0),
+        Row("build, 100,000 children of one node / 1,000 nodes, for each", build["wide"], 2.0),
     ]
-
-
-def main() -> int:
-    rows = measure()
-    for row in rows:
-        bound = "" if row["bound"] is None else f"at most {row['bound']:.2f}"
-        verdict = "" if row["bound"] is None else "ok" if row["ok"] else "BROKEN"
-        print(f"{row['name']:<62}{row['value']:>9.3f}  {bound:<14}{verdict}")
-    return 0 if all(row["ok"] for row in rows) else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main_of(measure)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 
 class Row(NamedTuple):
@@ -19,31 +19,16 @@ class Row(NamedTuple):
         return self.bound is None or self.value <= self.bound
 
 
-def show(rows: Iterable[Any]) -> None:
-    """Print rows (`Row`, or dicts with the same keys)."""
-    print(f"{'':2}{'figure':58} {'value':>12} {'bound':>12}")
+def show(rows: Iterable[Row]) -> None:
+    """Print rows; a broken bound is marked."""
+    print(f"{'':2}{'figure':62} {'value':>12} {'bound':>12}")
     for row in rows:
-        name, value, bound, ok = (
-            (row["name"], row["value"], row.get("bound"), row["ok"])
-            if isinstance(row, dict)
-            else (*row, row.ok)
-        )
-        limit = "" if bound is None else f"{bound:,.4g}"
-        figure = f"{value:,.4g}" if isinstance(value, int | float) else str(value)
-        print(f"{'  ' if ok else '! '}{name:58} {figure:>12} {limit:>12}", flush=True)
+        limit = "" if row.bound is None else f"{row.bound:,.4g}"
+        print(f"{'  ' if row.ok else '! '}{row.name:62} {row.value:>12,.4g} {limit:>12}", flush=True)
 
 
-def broken(rows: Iterable[Any]) -> list[str]:
-    """The names of the rows that are above their bounds."""
-    return [
-        r["name"] if isinstance(r, dict) else r.name
-        for r in rows
-        if not (r["ok"] if isinstance(r, dict) else r.ok)
-    ]
-
-
-def main_of(measure: Callable[[], list[Any]]) -> None:
+def main_of(measure: Callable[[], list[Row]]) -> None:
     """Measure, print, and exit with 1 where a bound is broken."""
     rows = measure()
     show(rows)
-    sys.exit(1 if broken(rows) else 0)
+    sys.exit(0 if all(row.ok for row in rows) else 1)
