@@ -14,6 +14,8 @@ const common = {
   target: "es2022",
   legalComments: "none",
   charset: "utf8",
+  jsx: "automatic",
+  jsxImportSource: "preact",
   logLevel: "warning",
 };
 

@@ -21,6 +21,8 @@ from ..view.state import NodeStates, StatusColumns, clip
 from .bridge import bridge
 from .commands import CommandError, execute
 from .display import show
+from .editing import Editing
+from .inspection import Inspection
 from .search import Found, Search
 
 __all__ = ["DAGWidget"]
@@ -30,7 +32,9 @@ _STATIC = Path(__file__).parent.parent / "static"
 #: Least and largest height that a widget chooses for itself, and what it adds to the graph, in pixels.
 _HEIGHTS, _MARGIN = (160, 560), 48
 #: The traits that a browser may set.
-_FROM_BROWSER = frozenset({"selected", "direction", "height", "query"})
+_FROM_BROWSER = frozenset({"selected", "direction", "height", "query", "panels", "collapsed"})
+#: What a view may be made of, see `PARTS` in types.ts.
+_WHOLE = ["toolbar", "outline", "graph", "inspector", "footer"]
 _NOT_BUILT = """
 export default { render({ el }) {
   el.textContent = "fuse_widgets: the front end is not built. Run `make setup`, or install the package with pip.";
@@ -57,6 +61,8 @@ class DAGWidget(anywidget.AnyWidget):
         selected: Names of the selected nodes; both ways.
         query: A pattern; what it matches is highlighted. Both ways; "" for no search.
         matches: Names of the nodes that match; the last good ones while the pattern is broken.
+        panels: The panels that are open, of "outline" and "inspector". Both ways.
+        collapsed: The groups that are drawn as one box each, such as "function:train". Both ways.
 
     Observers of `states`, `progress` and `matches` are called on the thread of the bridge.
 
@@ -71,16 +77,25 @@ class DAGWidget(anywidget.AnyWidget):
     direction = traitlets.Enum(("LR", "TB"), default_value="LR").tag(sync=True)
     height = traitlets.Int(480, min=80, max=10_000).tag(sync=True)
     query = traitlets.Unicode("").tag(sync=True)
+    panels = traitlets.List(traitlets.Enum(("outline", "inspector"))).tag(sync=True)
+    collapsed = traitlets.List(traitlets.Unicode()).tag(sync=True)
     states = traitlets.Instance(NodeStates, read_only=True)
     matches = traitlets.List(traitlets.Unicode(), read_only=True)
     progress = traitlets.Dict(read_only=True)
     _graph = traitlets.Dict().tag(sync=True, echo_update=False)
     _matches = traitlets.Dict().tag(sync=True, echo_update=False)
+    _parts = traitlets.List(traitlets.Unicode(), _WHOLE).tag(sync=True, echo_update=False)
+    _schema = traitlets.Dict().tag(sync=True, echo_update=False)
+    _details = traitlets.Dict().tag(sync=True, echo_update=False)
+    _printed = traitlets.Dict().tag(sync=True, echo_update=False)
+    _edits = traitlets.Dict().tag(sync=True, echo_update=False)
     _status = traitlets.Instance(StatusColumns).tag(
         sync=True, echo_update=False, to_json=lambda columns, widget: columns.to_wire()
     )
 
     _following = False
+    inspection: Inspection
+    editing: Editing
 
     def __init__(
         self, workflow: BaseWorkflow, *, direction: Direction = "LR", height: int | None = None
@@ -96,6 +111,8 @@ class DAGWidget(anywidget.AnyWidget):
         if height is None:
             height = int(min(max(self.graph.layout.height + _MARGIN, _HEIGHTS[0]), _HEIGHTS[1]))
         super().__init__(direction=direction, height=height, _graph=self.graph.to_wire(1), _status=status)
+        self.inspection = Inspection(self)
+        self.editing = Editing(self)
         self._publish_columns()
         self._route_to_subshell()
         self.on_msg(self._on_message)
@@ -184,6 +201,11 @@ class DAGWidget(anywidget.AnyWidget):
         if self._following:
             bridge.post(self, self._refresh)
 
+    @traitlets.observe("selected")
+    def _on_selected(self, _change: Any) -> None:
+        if self._following:
+            bridge.post(self, self.inspection.selected)
+
     @traitlets.observe("query")
     def _on_query(self, change: Any) -> None:
         if self._following:
@@ -212,6 +234,9 @@ class DAGWidget(anywidget.AnyWidget):
             self._publish_columns()
             if self._status.ended is not None:
                 self.send_status()  # what the browser saves with the notebook
+        with self.hold_sync():
+            self.editing.publish()
+            self.inspection.publish()
 
     def send_status(self) -> None:
         """Send the whole status, for a browser that missed a delta."""
@@ -224,6 +249,7 @@ class DAGWidget(anywidget.AnyWidget):
     def _apply(self, events: list[RunEvent]) -> None:
         begins = any(event.node is None and event.run != self._status.run for event in events)
         self._status.apply(events)
+        self.inspection.events(events)
         if begins:
             try:
                 self._refresh()
@@ -232,9 +258,16 @@ class DAGWidget(anywidget.AnyWidget):
                 self._status.warn(f"the graph shown is not the present one: {error}")
 
     def _command(self, content: Any) -> None:
-        reply = execute(self, content)
-        if reply is not None:
+        execute(self, content, self._reply)
+
+    def _reply(self, reply: dict[str, Any]) -> None:
+        if bridge.is_current:
             self.send(reply)
+        else:
+            bridge.post(self, lambda: self.send(reply))
+
+    def show_everywhere(self) -> None:
+        """Search in every other widget of the same workflow for what is searched for here, and select it there."""
 
     def _take_from_browser(self, sync_data: Any) -> None:
         """What ipywidgets' own `set_state` does, without holding back notifications of every thread meanwhile."""
@@ -288,6 +321,8 @@ class DAGWidget(anywidget.AnyWidget):
                 self._status = status
         if not changed:
             self.send_status()
+        self.editing.look_again()
+        self.inspection.selected()
         if self.query:
             self._search.ask(self.query)
 

@@ -56,7 +56,7 @@ def test_the_graph_has_the_fields_and_column_types_that_the_browser_reads(graph:
     wire = graph.to_wire(1)
     assert set(wire) == set(head) | set(columns)
     nodes, edges = len(graph), len(graph.edges)
-    lengths = {"edges": 2 * edges, "route_at": edges + 1, "route": None}
+    lengths = {"edges": 2 * edges, "route_at": edges + 1, "route": None, "links": 0, "box": 0}
     for name, kind in columns.items():
         values = np.frombuffer(wire[name], DTYPES[kind])
         expected = lengths.get(name, nodes)

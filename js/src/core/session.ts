@@ -1,9 +1,34 @@
 // What a view may ask of the model it shows. `sync/session.ts` is the one that talks to a kernel.
 import type { Search } from "./search";
 import type { Store } from "./store";
-import type { CommandName, Direction } from "./types";
+import type {
+  CommandName,
+  Details,
+  Direction,
+  EditAnswer,
+  Edits,
+  Panel,
+  Part,
+  Printed,
+  Reply,
+} from "./types";
 
-export type Topic = "selected" | "direction" | "height" | "search" | "message" | "fault";
+export type Topic =
+  | "selected"
+  | "direction"
+  | "height"
+  | "search"
+  | "message"
+  | "fault"
+  | "panels"
+  | "collapsed"
+  | "details"
+  | "printed"
+  | "edits"
+  | "kernel";
+
+/** What is known of the kernel: "unknown" where the host does not say. */
+export type Kernel = "unknown" | "idle" | "busy" | "gone" | "restarted";
 
 /** What a command has to say: "waiting" until the kernel answers, "error" where it refused. */
 export interface Message {
@@ -18,6 +43,20 @@ export interface Session {
   readonly height: number;
   readonly search: Search;
   readonly message: Message;
+  /** What this view shows. */
+  readonly parts: readonly Part[];
+  /** The panels that are open. */
+  readonly panels: readonly Panel[];
+  /** The groups that are drawn as one box. */
+  readonly collapsed: readonly string[];
+  /** The JSON schema of `backend_info`, {} for a backend without one. */
+  readonly schema: Record<string, unknown>;
+  /** About the selected nodes, null until it has come. It may still be about an earlier selection: see `isCurrent`. */
+  readonly details: Details | null;
+  /** What the selected node has printed, null where nothing is known. */
+  readonly printed: Printed | null;
+  readonly edits: Edits | null;
+  readonly kernel: Kernel;
   /** The commands that wait for a reply. */
   readonly waiting: ReadonlyMap<CommandName, number>;
   /** Why the graph could not be read, "" where it could. */
@@ -27,7 +66,21 @@ export interface Session {
   subscribe(listener: (topic: Topic) => void): () => void;
   /** Sends a command; what comes of it is in `message`. Never throws. */
   command(name: CommandName, args?: Record<string, unknown>): Promise<void>;
+  /**
+   * Sends a command and gives its reply.
+   * @throws Error with words for the person where it is refused or no reply comes.
+   */
+  ask(name: CommandName, args?: Record<string, unknown>, signal?: AbortSignal): Promise<Reply>;
+  /**
+   * Changes `backend_info`: sends `edit`, `undo` or `redo` and gives the answer, with errors by field.
+   * @throws Error where no answer comes.
+   */
+  edit(name: "edit" | "undo" | "redo", args?: Record<string, unknown>): Promise<EditAnswer>;
   select(names: string[]): void;
+  /** Opens or folds a panel. */
+  open(panel: Panel, yes: boolean): void;
+  /** Draws these groups as one box each, and all others as nodes. */
+  collapse(groups: string[]): void;
   /** Searches for a pattern, "" for none; `now` does not wait for more to be typed. */
   find(query: string, now?: boolean): void;
   turn(direction: Direction): void;

@@ -30,7 +30,33 @@ export const KINDS = ["function", "constructor", "method"] as const;
 
 export type Direction = "LR" | "TB";
 export type RunState = "idle" | "running" | "paused" | "stopping" | "done" | "failed" | "cancelled";
-export type CommandName = "run" | "stop" | "pause" | "resume" | "step" | "resync";
+export type CommandName =
+  | "run"
+  | "stop"
+  | "pause"
+  | "resume"
+  | "step"
+  | "resync"
+  | "preview"
+  | "edit"
+  | "undo"
+  | "redo"
+  | "code"
+  | "show";
+/** The parts that a view may be made of, in the order in which they stand. */
+export const PARTS = [
+  "toolbar",
+  "query",
+  "progress",
+  "outline",
+  "graph",
+  "inspector",
+  "form",
+  "footer",
+] as const;
+export type Part = (typeof PARTS)[number];
+/** The parts that fold away. */
+export type Panel = "outline" | "inspector";
 
 /** What a binary field may arrive as: ipywidgets gives DataViews, other hosts buffers or typed arrays. */
 export type Bytes = ArrayBufferView | ArrayBuffer;
@@ -45,12 +71,39 @@ export interface GraphHead {
   h: number;
   width: number;
   height: number;
+  /** The sets of nodes that can be drawn as one box, whether they are or not. */
+  groups: Group[];
+  /** The b boxes that stand for several nodes each. Box n + k is `boxes[k]`. */
+  boxes: GroupBox[];
 }
 
+export interface Group {
+  /** "function:train", "prefix:moons, " */
+  id: string;
+  label: string;
+  count: number;
+}
+
+export interface GroupBox {
+  /** Its place in `groups`. */
+  group: number;
+  label: string;
+  count: number;
+}
+
+/**
+ * Things drawn are numbered: 0 to n - 1 are the nodes, n to n + b - 1 the boxes. A node inside of a box is not drawn:
+ * its `x` is NaN.
+ */
 export interface GraphColumns {
   function: Uint32Array;
   kind: Uint8Array;
+  /** Of what is drawn: source and target. */
   edges: Uint32Array;
+  /** Of the nodes, where boxes hide some of them; empty where `edges` says it all. */
+  links: Uint32Array;
+  /** For each node the box that it is in, n + k, or itself; empty where there are no boxes. */
+  box: Uint32Array;
   x: Float32Array;
   y: Float32Array;
   w: Float32Array;
@@ -115,6 +168,7 @@ export type Matches = MatchesHead & MatchesColumns;
 type OnTheWire<Columns> = { [K in keyof Columns]: Bytes };
 export type WireGraph = GraphHead & OnTheWire<GraphColumns>;
 export type WireStatus = RunHead & { workers: string[] } & OnTheWire<RunColumns>;
+export type WireEdits = EditsHead & OnTheWire<EditsColumns>;
 export type WireMatches = MatchesHead & OnTheWire<MatchesColumns>;
 
 export interface Reply {
@@ -122,6 +176,149 @@ export interface Reply {
   id: string;
   ok: boolean;
   text: string;
+  /** What a command that asks for something gives. */
+  data?: unknown;
+}
+
+/** A JSON value, or `{"$repr": text}` for what is none. */
+export type Shown = unknown;
+
+export interface Argument {
+  /** "x", "*rest", "**options". */
+  name: string;
+  /** A preview of the value, nodes in it by their names. */
+  text: string;
+  /** The nodes that stand in it. */
+  nodes: number[];
+}
+
+export interface Attempt {
+  attempt: number;
+  state: StateName;
+  worker: string;
+  /** Seconds since the epoch; null where unknown. */
+  started: number | null;
+  seconds: number | null;
+  /** "ValueError: ..." where it failed, else "". */
+  error: string;
+}
+
+export interface Frame {
+  file: string;
+  line: number;
+  function: string;
+  code: string;
+  /** Whether it is code of this package or of the standard library, and so of less interest. */
+  inner: boolean;
+}
+
+export interface Failure {
+  type: string;
+  message: string;
+  /** Innermost first. */
+  frames: Frame[];
+  /** The traceback as Python prints it. */
+  text: string;
+  /** The node that failed first, for a skipped one; null where it is this node. */
+  root: number | null;
+}
+
+/** What is known of a result without formatting it. */
+export interface ResultFacts {
+  type: string;
+  /** "1000 x 3", "" where it has none. */
+  shape: string;
+  /** "float64", "3 columns", "" where there is nothing to say. */
+  detail: string;
+  bytes: number | null;
+}
+
+/** All that is told of one selected node beyond the columns. */
+export interface NodeDetails {
+  index: number;
+  name: string;
+  kind: (typeof KINDS)[number];
+  function: string;
+  module: string;
+  file: string;
+  line: number | null;
+  signature: string;
+  docstring: string;
+  source: string;
+  /** Where the node was made, "In[3], line 2". */
+  made: string;
+  arguments: Argument[];
+  attempts: Attempt[];
+  failure: Failure | null;
+  /** null where there is no result to look at; `why_no_result` says why. */
+  result: ResultFacts | null;
+  why_no_result: string;
+}
+
+/** `backend_info` of the selected nodes taken together. */
+export interface Settings {
+  /** What all of them have in common, by key. */
+  values: Record<string, Shown>;
+  /** Keys in which they differ: up to five different values each, null for "not set". */
+  mixed: Record<string, Shown[]>;
+  /** Keys that the backend keeps and does not understand. */
+  unknown: string[];
+}
+
+/** `_details`: what belongs to the present selection. */
+export interface Details {
+  version: number;
+  /** How many nodes were selected when it was made, and a digest of which, as `selectionKey` makes it. */
+  count: number;
+  key: string;
+  /** The node where one is selected, else null. */
+  node: NodeDetails | null;
+  settings: Settings;
+}
+
+/** `_printed`: what the one selected node has printed in its last attempts. */
+export interface Printed {
+  version: number;
+  index: number;
+  run: number;
+  /** The end of it; `cut` characters went before. */
+  text: string;
+  cut: number;
+}
+
+export interface EditAnswer {
+  id: string;
+  ok: boolean;
+  text: string;
+  /** What is wrong, by field; "" for the whole. */
+  errors: Record<string, string>;
+}
+
+export interface EditsHead {
+  version: number;
+  /** What undo and redo would do, in words; "" where there is nothing to do. */
+  undo: string;
+  redo: string;
+  /** Where an edit counts that was made while a run was under way, "" otherwise. */
+  counts_from: string;
+  /** The answer to the newest edit, undo or redo: it comes with its effect, in one message. */
+  answer: EditAnswer | null;
+}
+
+export interface EditsColumns {
+  /** Nodes whose `backend_info` was changed in the widget and is not as it was before. */
+  changed: Uint32Array;
+}
+
+export type Edits = EditsHead & EditsColumns;
+
+/** What `preview` gives: the richest form of a result that is small enough. */
+export interface Preview {
+  kind: "text" | "html" | "png" | "svg";
+  /** Text, HTML or SVG as it is, PNG in base64. */
+  content: string;
+  /** What was left out, "" where nothing was. */
+  note: string;
 }
 
 export interface Command {

@@ -3,10 +3,12 @@ import type {
   Bytes,
   Delta,
   DeltaHead,
+  Edits,
   Graph,
   Matches,
   RunColumns,
   Status,
+  WireEdits,
   WireGraph,
   WireMatches,
   WireStatus,
@@ -48,6 +50,8 @@ export function decodeGraph(wire: WireGraph): Graph {
     function: column(Uint32Array, wire.function, "function"),
     kind: column(Uint8Array, wire.kind, "kind"),
     edges: column(Uint32Array, wire.edges, "edges"),
+    links: column(Uint32Array, wire.links, "links"),
+    box: column(Uint32Array, wire.box, "box"),
     x: column(Float32Array, wire.x, "x"),
     y: column(Float32Array, wire.y, "y"),
     w: column(Float32Array, wire.w, "w"),
@@ -55,12 +59,15 @@ export function decodeGraph(wire: WireGraph): Graph {
     route: column(Float32Array, wire.route, "route"),
   };
   const n = graph.names.length;
-  for (const key of ["function", "kind", "x", "y", "w"] as const) expect(graph[key].length, n, key);
+  const drawn = n + graph.boxes.length;
+  for (const key of ["function", "kind"] as const) expect(graph[key].length, n, key);
+  for (const key of ["x", "y", "w"] as const) expect(graph[key].length, drawn, key);
+  if (graph.boxes.length) expect(graph.box.length, n, "box");
   if (graph.edges.length === 0 && graph.route_at.length === 0) graph.route_at = new Uint32Array(1);
   expect(graph.route_at.length, graph.edges.length / 2 + 1, "route_at");
   expect(graph.route.length, 2 * (graph.route_at.at(-1) ?? 0), "route");
   for (const end of graph.edges) {
-    if (end >= n) throw new Error(`an edge names node ${end}, but there are ${n} nodes`);
+    if (end >= drawn) throw new Error(`an edge names node ${end}, but there are ${drawn} nodes`);
   }
   return graph;
 }
@@ -85,6 +92,12 @@ export function decodeMatches(wire: WireMatches, nodes: number): Matches {
     throw new Error(`a match names node ${wrong}, but there are ${nodes} nodes`);
   }
   return { ...wire, index };
+}
+
+/** Edits of an older graph may name nodes that are gone: these are passed over. */
+export function decodeEdits(wire: WireEdits, nodes: number): Edits {
+  const changed = column(Uint32Array, wire.changed, "changed").filter((i) => i < nodes);
+  return { ...wire, changed };
 }
 
 /** One delta: five columns after another in one buffer, in the order of the contract. */

@@ -1,5 +1,16 @@
 // The part of an anywidget model that this widget uses, typed.
-import type { Command, Direction, WireGraph, WireMatches, WireStatus } from "../core/types";
+import type {
+  Command,
+  Details,
+  Direction,
+  Panel,
+  Part,
+  Printed,
+  WireEdits,
+  WireGraph,
+  WireMatches,
+  WireStatus,
+} from "../core/types";
 
 export interface Traits {
   _graph: WireGraph;
@@ -9,6 +20,13 @@ export interface Traits {
   direction: Direction;
   height: number;
   query: string;
+  panels: Panel[];
+  collapsed: string[];
+  _parts: Part[];
+  _schema: Record<string, unknown>;
+  _details: Partial<Details>;
+  _printed: Partial<Printed>;
+  _edits: Partial<WireEdits>;
 }
 
 export type Listener = (...args: never[]) => void;

@@ -2,10 +2,22 @@
 import { isActive } from "../core/reducer";
 import type { Search } from "../core/search";
 import { same } from "../core/selection";
-import type { Message, Session as SharedSession, Topic } from "../core/session";
+import type { Kernel, Message, Session as SharedSession, Topic } from "../core/session";
 import { Store } from "../core/store";
-import type { CommandName, DeltaHead, Direction, Reply } from "../core/types";
-import { decodeDelta, decodeGraph, decodeStatus } from "./decode";
+import type {
+  CommandName,
+  DeltaHead,
+  Details,
+  Direction,
+  EditAnswer,
+  Edits,
+  Panel,
+  Part,
+  Printed,
+  Reply,
+  WireEdits,
+} from "../core/types";
+import { decodeDelta, decodeEdits, decodeGraph, decodeStatus } from "./decode";
 import type { Listener, Model } from "./model";
 import { Requests } from "./requests";
 import { Searcher } from "./search";
@@ -16,6 +28,7 @@ const WAITING: Message = { kind: "waiting", text: "waiting for the kernel\u2026"
 const SLOW = 2000;
 const GAP_GRACE = 100;
 const RESYNC_AGAIN = 1500;
+const WHOLE: Part[] = ["toolbar", "outline", "graph", "inspector", "footer"];
 export const HEIGHT = { least: 80, most: 2000, usual: 480 };
 
 export class Session implements SharedSession {
@@ -24,6 +37,14 @@ export class Session implements SharedSession {
   direction: Direction = "LR";
   height = HEIGHT.usual;
   message: Message = NOTHING;
+  panels: Panel[] = [];
+  collapsed: string[] = [];
+  schema: Record<string, unknown> = {};
+  details: Details | null = null;
+  printed: Printed | null = null;
+  edits: Edits | null = null;
+  kernel: Kernel = "unknown";
+  readonly parts: readonly Part[];
   /** The commands that wait for a reply. */
   readonly waiting = new Map<CommandName, number>();
   #faults = new Map<string, string>();
@@ -55,6 +76,13 @@ export class Session implements SharedSession {
     this.#on("change:selected", () => this.#readSelected());
     this.#on("change:direction", () => this.#readDirection());
     this.#on("change:height", () => this.#readHeight());
+    this.parts = model.get("_parts") ?? WHOLE;
+    this.#on("change:panels", () => this.#readList("panels"));
+    this.#on("change:collapsed", () => this.#readList("collapsed"));
+    this.#on("change:_schema", () => this.#readSchema());
+    this.#on("change:_details", () => this.#readDetails());
+    this.#on("change:_printed", () => this.#readPrinted());
+    this.#on("change:_edits", () => this.#readEdits());
     this.#on("change:query", () => this.#searcher.readQuery());
     this.#on("change:_matches", () => this.#readMatches());
     this.#on("msg:custom", ((content: { kind?: string }, buffers?: DataView[]) => {
@@ -71,8 +99,14 @@ export class Session implements SharedSession {
     this.#readDirection();
     this.#readHeight();
     this.#searcher.readQuery();
+    this.#readList("panels");
+    this.#readList("collapsed");
+    this.#readSchema();
     this.#readGraph();
     this.#readStatus();
+    this.#readDetails();
+    this.#readPrinted();
+    this.#readEdits();
     // A run that was under way when this state was saved or sent: ask how far it is by now.
     if (isActive(this.store.run.runState)) {
       this.store.live = false;
@@ -100,18 +134,10 @@ export class Session implements SharedSession {
     this.#say(NOTHING);
     let said = NOTHING;
     try {
-      const reply = await this.#requests.request(name, args, {
-        signal: this.signal,
-        slowAfter: SLOW,
-        onSlow: () => this.#say(WAITING),
-      });
-      if (!reply.ok)
-        said = { kind: "error", text: reply.text || `the kernel refused \u201c${name}\u201d` };
+      await this.ask(name, args);
     } catch (error) {
       if (this.signal.aborted) return;
-      const why = error instanceof Error ? error.message : String(error);
-      const text = `${why}: the kernel may be busy, gone or restarted; run the cell again to go on`;
-      said = { kind: "error", text };
+      said = { kind: "error", text: error instanceof Error ? error.message : String(error) };
     }
     const left = (this.waiting.get(name) ?? 1) - 1;
     if (left > 0) this.waiting.set(name, left);
@@ -119,11 +145,55 @@ export class Session implements SharedSession {
     this.#say(said);
   }
 
+  async ask(
+    name: CommandName,
+    args: Record<string, unknown> = {},
+    signal: AbortSignal = this.signal,
+  ): Promise<Reply> {
+    let reply: Reply;
+    try {
+      reply = await this.#requests.request(name, args, {
+        signal,
+        slowAfter: SLOW,
+        onSlow: () => this.#say(WAITING),
+      });
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      throw new Error(
+        `${why}: the kernel may be busy, gone or restarted; run the cell again to go on`,
+      );
+    }
+    this.#answered();
+    if (!reply.ok) throw new Error(reply.text || `the kernel refused \u201c${name}\u201d`);
+    return reply;
+  }
+
+  async edit(
+    name: "edit" | "undo" | "redo",
+    args: Record<string, unknown> = {},
+  ): Promise<EditAnswer> {
+    const reply = await this.ask(name, args);
+    return (reply.data as EditAnswer | undefined) ?? { ...reply, errors: {} };
+  }
+
   select(names: string[]): void {
     if (same(names, this.selected)) return;
     this.selected = names;
     this.#save("selected", names);
     this.#tell("selected");
+  }
+
+  open(panel: Panel, yes: boolean): void {
+    const others = this.panels.filter((name) => name !== panel);
+    this.panels = yes ? [...others, panel] : others;
+    this.#save("panels", this.panels);
+    this.#tell("panels");
+  }
+
+  collapse(groups: string[]): void {
+    this.collapsed = groups;
+    this.#save("collapsed", groups);
+    this.#tell("collapsed");
   }
 
   get search(): Search {
@@ -152,7 +222,10 @@ export class Session implements SharedSession {
     this.#tell("height");
   }
 
-  #save<K extends "selected" | "direction" | "height">(name: K, value: Session[K]): void {
+  #save<K extends "selected" | "direction" | "height" | "panels" | "collapsed">(
+    name: K,
+    value: Session[K],
+  ): void {
     this.model.set(name, value as never);
     this.model.save_changes();
   }
@@ -162,7 +235,7 @@ export class Session implements SharedSession {
     this.#heard.push([event, listener]);
   }
 
-  #guarded(what: "graph" | "status" | "delta" | "matches", read: () => void): void {
+  #guarded(what: "graph" | "status" | "delta" | "matches" | "edits", read: () => void): void {
     const before = this.fault;
     try {
       read();
@@ -215,6 +288,45 @@ export class Session implements SharedSession {
     if (this.#requests.receive(reply)) this.store.setLive(true);
     // An answer to nobody's command: a change of a trait that the kernel refused.
     else if (Number(reply.id) === 0 && !reply.ok) this.#say({ kind: "error", text: reply.text });
+  }
+
+  #readList(name: "panels" | "collapsed"): void {
+    const value = this.model.get(name);
+    if (!Array.isArray(value) || same(value, this[name])) return;
+    this[name] = value as never;
+    this.#tell(name);
+  }
+
+  #readSchema(): void {
+    this.schema = this.model.get("_schema") ?? {};
+    this.#tell("details");
+  }
+
+  #readDetails(): void {
+    const details = this.model.get("_details");
+    this.details = details?.settings ? (details as Details) : null;
+    this.#tell("details");
+  }
+
+  #readPrinted(): void {
+    const printed = this.model.get("_printed");
+    this.printed = printed?.text === undefined ? null : (printed as Printed);
+    this.#tell("printed");
+  }
+
+  #readEdits(): void {
+    const wire = this.model.get("_edits");
+    if (!wire?.changed) return;
+    this.#guarded("edits", () => {
+      this.edits = decodeEdits(wire as WireEdits, this.store.graph?.names.length ?? 0);
+    });
+    this.#tell("edits");
+    const answer = this.edits?.answer;
+    if (answer) {
+      const { id, text } = answer;
+      // `ok` here is of the request; whether the edit was taken stands in the answer itself.
+      this.#requests.receive({ kind: "reply", id, ok: true, text, data: answer });
+    }
   }
 
   #readSelected(): void {

@@ -1,12 +1,20 @@
-// One view of a model: toolbar, graph, line of notices. Everything it starts ends with its signal.
+// One view of a model: the parts it is made of. Everything it starts ends with its signal.
+import { type ComponentType, h } from "preact";
 import { isActive } from "../core/reducer";
 import type { Session } from "../core/session";
+import { PARTS, type Panel, type Part } from "../core/types";
 import { element, setText, Timers } from "./dom";
 import { Footer } from "./footer";
 import { Paint } from "./frames";
 import { gestures } from "./gestures";
 import { GraphView } from "./graph";
 import { HoverCard } from "./hover";
+import { Form } from "./panels/form";
+import { Inspector } from "./panels/inspector";
+import { Outline } from "./panels/outline";
+import { type Given, panel } from "./panels/panel";
+import { QueryBox } from "./panels/querybox";
+import { signalsOf } from "./panels/signals";
 import { SearchBar } from "./searchbar";
 import { Toolbar } from "./toolbar";
 
@@ -24,78 +32,109 @@ export interface Handle {
 
 export function mount(session: Session, el: HTMLElement, signal: AbortSignal): HTMLElement {
   const { store } = session;
+  const has = (part: Part): boolean => session.parts.includes(part);
   const root = element("div", {
     class: "fuse-widget",
     "data-fuse-view": "dag",
     "data-fuse-nodes": "0",
     "data-fuse-painted": "0",
+    "data-fuse-parts": PARTS.filter(has).join(" "),
     // JupyterLab's own keys (d d, a, b) stay out while the widget has the focus.
     "data-lm-suppress-shortcuts": "true",
   });
   const timers = new Timers(signal);
-  const graph = new GraphView(session, root, timers, signal);
-  const card = new HoverCard(graph, timers);
+  const graph = has("graph") ? new GraphView(session, root, timers, signal) : null;
+  const card = graph && new HoverCard(graph, timers);
   const hint = element("div", { class: "fuse-hint", "aria-hidden": "true" });
   const say = (text: string): void => {
     setText(hint, text);
     hint.classList.add("fuse-on");
     timers.after("hint", 1600, () => hint.classList.remove("fuse-on"));
   };
-  const search = new SearchBar(graph, say, signal);
-  const toolbar = new Toolbar(session, () => graph.fit(), search.node, signal);
   const show = (node: number): void => {
-    graph.show(node);
+    graph?.show(node);
     const name = store.graph?.names[node];
     if (name !== undefined) session.select([name]);
   };
-  const footer = new Footer(session, show, signal);
-  graph.stage.append(card.node, hint);
-  root.append(toolbar.node, graph.stage, footer.node);
+  const search = graph && new SearchBar(graph, say, signal);
+  const toolbar = has("toolbar")
+    ? new Toolbar(session, () => graph?.fit(), search?.node ?? element("span"), signal)
+    : null;
+  const footer = has("footer") ? new Footer(session, show, signal) : null;
+  const given: Given = { session, signals: signalsOf(session, signal), graph, say };
+  const part = (name: Part, component: ComponentType<Given>): HTMLElement[] =>
+    has(name) ? [panel(name, h(component, given), signal)] : [];
 
-  gestures(graph, { hover: (node) => card.hover(node), hint: say }, signal);
+  const body = element(
+    "div",
+    { class: "fuse-body" },
+    ...part("query", QueryBox),
+    ...part("outline", Outline),
+    ...(graph ? [graph.stage] : []),
+    ...part("inspector", Inspector),
+    ...part("form", Form),
+  );
+  if (graph && card) {
+    graph.stage.append(card.node);
+    gestures(graph, { hover: (node) => card.hover(node), hint: say }, signal);
+  }
+  body.append(hint);
+  root.append(...(toolbar ? [toolbar.node] : []), body, ...(footer ? [footer.node] : []));
 
+  const folds = (): void => {
+    for (const name of ["outline", "inspector"] satisfies Panel[]) {
+      const node = body.querySelector<HTMLElement>(`[data-fuse-panel="${name}"]`);
+      // A part that stands alone does not fold away.
+      if (node) node.hidden = graph !== null && !session.panels.includes(name);
+    }
+    body.style.setProperty("--fuse-height", `${session.height}px`);
+  };
   const tick = (): void => {
     timers.stop("progress");
     if (!isActive(store.run.runState) || !store.live) return;
-    toolbar.tick();
-    card.update();
+    toolbar?.tick();
+    card?.update();
     timers.after("progress", TICK, tick);
   };
   const update = (): void => {
-    toolbar.update();
-    footer.update();
-    card.update();
-    graph.frames.ask(Paint.nodes | Paint.live);
+    toolbar?.update();
+    footer?.update();
+    card?.update();
+    graph?.frames.ask(Paint.nodes | Paint.live);
     tick();
   };
   const stopStore = store.subscribe((change) => {
     if (change === "graph") {
-      card.forget();
-      graph.setGraph();
-      search.update();
+      card?.forget();
+      graph?.setGraph();
+      search?.update();
     }
     update();
   });
   const stopSession = session.subscribe((topic) => {
-    if (topic === "selected") graph.setSelected();
+    if (topic === "selected") graph?.setSelected();
     else if (topic === "search") {
-      graph.setSearch();
-      search.update();
-    } else if (topic === "direction") toolbar.direction();
-    else if (topic === "height") graph.stage.style.height = `${session.height}px`;
-    else {
-      if (topic === "fault") graph.setGraph();
-      toolbar.update();
-      footer.update();
+      graph?.setSearch();
+      search?.update();
+    } else if (topic === "direction") toolbar?.direction();
+    else if (topic === "panels") folds();
+    else if (topic === "height") {
+      if (graph) graph.stage.style.height = `${session.height}px`;
+      folds();
+    } else if (topic === "message" || topic === "fault" || topic === "kernel") {
+      if (topic === "fault") graph?.setGraph();
+      toolbar?.update();
+      footer?.update();
     }
   });
-  root.addEventListener("keydown", (event) => search.key(event), { signal });
-  toolbar.direction();
+  root.addEventListener("keydown", (event) => search?.key(event), { signal });
+  toolbar?.direction();
+  folds();
   update();
   const handle: Handle = {
-    nodeCentre: (name) => graph.nodeCentre(name),
-    visible: () => graph.visible(),
-    zoom: () => graph.at.zoom,
+    nodeCentre: (name) => graph?.nodeCentre(name) ?? null,
+    visible: () => graph?.visible() ?? 0,
+    zoom: () => graph?.at.zoom ?? 1,
     model: session.model,
   };
   Object.assign(root, { fuse: handle });

@@ -1,0 +1,24 @@
+// How a panel gets into a view: a host element, a component, an end.
+import { type ComponentChild, render } from "preact";
+import type { Session } from "../../core/session";
+import { element } from "../dom";
+import type { GraphView } from "../graph";
+import type { Signals } from "./signals";
+
+/** What every panel is given. */
+export interface Given {
+  session: Session;
+  signals: Signals;
+  /** The graph beside it, null where the view has none. */
+  graph: GraphView | null;
+  /** Tells the person something in passing. */
+  say: (text: string) => void;
+}
+
+/** An element with a component in it, which ends with `signal`. */
+export function panel(name: string, content: ComponentChild, signal: AbortSignal): HTMLElement {
+  const host = element("aside", { class: `fuse-panel fuse-${name}`, "data-fuse-panel": name });
+  render(content, host);
+  signal.addEventListener("abort", () => render(null, host));
+  return host;
+}

@@ -1,0 +1,5 @@
+import type { Given } from "./panel";
+
+export function QueryBox(_given: Given) {
+  return null;
+}
