@@ -8,11 +8,15 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
 
 from ..engine.errors import BackendInfoError, shorten
 
 __all__ = ["BackendInfo", "LocalInfo", "not_understood", "parse", "warn_of_key"]
+
+
+#: Marks a field whose values are no JSON: a form shows them and cannot edit them.
+SHOWN_ONLY: dict[str, JsonValue] = {"x-fuse-shown-only": True}
 
 
 class BackendInfo(BaseModel):
@@ -27,6 +31,7 @@ class BackendInfo(BaseModel):
     plugin: Any = Field(
         default=None,
         description="Runs before the node: a Plugin, or anything with local_initialize() and remote_initialize().",
+        json_schema_extra=SHOWN_ONLY,
     )
 
     @field_validator("plugin")

@@ -45,7 +45,7 @@ class LocalWorkflow(BaseWorkflow):
         4
     """
 
-    info_model = LocalInfo
+    backend_info_model = LocalInfo
     observed = False
 
     def __init__(

@@ -7,7 +7,7 @@ import re
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from . import _node
 from ._signature import Signature
@@ -40,6 +40,9 @@ class BaseWorkflow:
 
     #: Whether `Node.exec` and `Node.func` report states, for backends that do not emit events themselves.
     observed = True
+    #: What a backend understands in `backend_info`, as a class with pydantic's `model_json_schema()`: a widget makes
+    #: its form from that. None where the backend does not say.
+    backend_info_model: ClassVar[type | None] = None
 
     def __init__(
         self, *nodes: Node | NodeItem, workflow_name: str = "workflow", targets_only: bool = False

@@ -21,7 +21,7 @@ from ..view.state import NodeStates, StatusColumns, clip
 from .bridge import bridge
 from .commands import CommandError, execute
 from .display import show
-from .editing import Editing
+from .editing import Editing, schema_of
 from .inspection import Inspection
 from .search import Found, Search
 
@@ -110,7 +110,13 @@ class DAGWidget(anywidget.AnyWidget):
         status.version = 1
         if height is None:
             height = int(min(max(self.graph.layout.height + _MARGIN, _HEIGHTS[0]), _HEIGHTS[1]))
-        super().__init__(direction=direction, height=height, _graph=self.graph.to_wire(1), _status=status)
+        super().__init__(
+            direction=direction,
+            height=height,
+            _graph=self.graph.to_wire(1),
+            _status=status,
+            _schema=schema_of(workflow),
+        )
         self.inspection = Inspection(self)
         self.editing = Editing(self)
         self._publish_columns()

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
+
+from ..engine.workflow import BaseWorkflow
 
 if TYPE_CHECKING:
     from .dag import DAGWidget
 
-__all__ = ["Editing"]
+__all__ = ["Editing", "schema_of"]
+
+log = logging.getLogger("fuse_widgets")
+
+
+def schema_of(workflow: BaseWorkflow) -> dict[str, Any]:
+    """The JSON schema of what a workflow's backend understands in `backend_info`; {} where it does not say."""
+    make = getattr(workflow.backend_info_model, "model_json_schema", None)
+    if make is None:
+        return {}
+    try:
+        return dict(make())
+    except Exception as error:  # a type that JSON has no schema for; raw JSON can still be edited
+        log.warning("%s has no form: %s: %s", type(workflow).__name__, type(error).__name__, error)
+        return {}
 
 
 class Editing:
