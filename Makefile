@@ -43,6 +43,7 @@ NO_SCREEN := $(if $(or $(DISPLAY),$(WAYLAND_DISPLAY),$(filter Darwin,$(shell una
 test: $(VENV)/.test $(VENV)/.browser front-end ## run every test: TypeScript, Python, browser
 	@status=0; \
 	$(FRONT_END) npm test || status=1; \
+	$(FRONT_END) npm run test:browser || status=1; \
 	$(PYTEST) $(NOT_UNIT) || status=1; \
 	if ls tests/browser/test_*.py >/dev/null 2>&1; then $(PYTEST) tests/browser || status=1; fi; \
 	[ $$status = 0 ] || echo "make test: something above failed" >&2; \

@@ -1,7 +1,8 @@
 // Builds fuse_widgets/static/widget.js and widget.css; with --dev also build/dev.js for test/dev.html.
-import { mkdirSync, statSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -39,6 +40,18 @@ if (process.argv.includes("--dev")) {
     format: "esm",
   });
 }
+// The script travels with every model, so its size counts.
+const MOST = 150;
+let whole = 0;
 for (const name of ["widget.js", "widget.css"]) {
-  console.log(`${name} ${(statSync(join(out, name)).size / 1024).toFixed(1)} kB`);
+  const bytes = readFileSync(join(out, name));
+  const packed = gzipSync(bytes).length / 1024;
+  whole += packed;
+  console.log(`${name} ${(bytes.length / 1024).toFixed(1)} kB, ${packed.toFixed(1)} kB gzipped`);
+}
+if (whole > MOST) {
+  console.error(
+    `error: ${whole.toFixed(0)} kB gzipped, and ${MOST} kB is the most; see what came in`,
+  );
+  process.exit(1);
 }

@@ -1,5 +1,47 @@
+import { existsSync, readFileSync } from "node:fs";
+import { playwright } from "@vitest/browser-playwright";
 import { defineConfig } from "vitest/config";
 
+/** The browser that `.ci/browser` has found; without one Playwright looks for its own. */
+function chromium(): { executablePath?: string } {
+  const found = new URL("../.venv/.browser", import.meta.url);
+  return existsSync(found) ? { executablePath: readFileSync(found, "utf8").trim() } : {};
+}
+
+// "unit" runs in Node and jsdom; "browser" in Chromium, for what has to be laid out, painted and focused.
 export default defineConfig({
-  test: { include: ["test/**/*.test.ts"], environment: "node", testTimeout: 5000 },
+  test: {
+    projects: [
+      {
+        test: {
+          name: "unit",
+          include: ["test/**/*.test.ts", "test/**/*.test.tsx"],
+          exclude: ["test/browser/**"],
+          setupFiles: ["test/setup.mjs"],
+          environment: "node",
+          testTimeout: 5000,
+        },
+      },
+      {
+        esbuild: { jsx: "automatic", jsxImportSource: "preact" },
+        test: {
+          name: "browser",
+          include: ["test/browser/**/*.test.{ts,tsx}"],
+          testTimeout: 15000,
+          browser: {
+            enabled: true,
+            headless: true,
+            screenshotFailures: false,
+            provider: playwright({
+              launchOptions: {
+                ...chromium(),
+                args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+              },
+            }),
+            instances: [{ browser: "chromium", viewport: { width: 1200, height: 800 } }],
+          },
+        },
+      },
+    ],
+  },
 });
