@@ -306,3 +306,19 @@ export function layered(n: number, wide = Math.round(Math.sqrt(n) * 1.2)): Spec[
     return { name: `node_${String(i).padStart(4, "0")}`, fn: `f${i % 5}`, parents: [...parents] };
   });
 }
+
+/** A random graph of n nodes, each with up to three of those before it as parents; the same for the same seed. */
+export function randomDag(n: number, seed: number): Spec[] {
+  let state = seed + 1;
+  const random = (): number => {
+    state = (state * 48271) % 2147483647;
+    return state / 2147483647;
+  };
+  return Array.from({ length: n }, (_, i) => {
+    const parents = new Set<number>();
+    for (let k = Math.floor(random() * 4); k > 0 && i > 0; k--) {
+      parents.add(Math.floor(random() * i));
+    }
+    return { name: `node ${i}`, fn: `f${i % 3}`, parents: [...parents] };
+  });
+}
