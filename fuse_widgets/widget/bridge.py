@@ -1,7 +1,7 @@
 """The bridge: one thread for all widgets, which alone writes their traits from inside and sends their messages.
 
-Subscribers and message handlers run on any thread and only post here. What gathers between two turns goes out
-together, at most 30 times a second.
+Subscribers and message handlers run on any thread and only post here. States that gather between two turns go out
+together, at most 30 times a second; what a person asked for does not wait where no states have just gone out.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ log = logging.getLogger("fuse_widgets")
 class Flushable(Protocol):
     """What the bridge serves."""
 
-    def flush(self) -> None:
-        """Send what has gathered; called on the bridge thread after the posted actions."""
+    def flush(self) -> bool:
+        """Send what has gathered, on the bridge thread after the posted actions; whether states went out."""
 
 
 class Bridge:
@@ -74,19 +74,21 @@ class Bridge:
                     self._do(action)
                     touched[id(widget)] = widget
                 del widget
-            for widget in touched.values():
-                self._do(widget.flush)
+            sent = [self._do(widget.flush) for widget in touched.values()]
             touched.clear()
+            if not any(sent):
+                continue
             pause = 1 / FLUSHES_PER_SECOND - (time.monotonic() - begin)
             if pause > 0:
                 time.sleep(pause)
 
     @staticmethod
-    def _do(action: Callable[[], object]) -> None:
+    def _do(action: Callable[[], object]) -> object:
         try:
-            action()
+            return action()
         except Exception:
             log.exception("the widget could not do what it was asked to")
+            return None
 
 
 class _Anchor:
@@ -98,8 +100,9 @@ class _Anchor:
     def touch(self) -> None:
         pass
 
-    def flush(self) -> None:
+    def flush(self) -> bool:
         self.flushed.set()
+        return False
 
 
 #: The bridge of this process.

@@ -232,8 +232,8 @@ class DAGWidget(anywidget.AnyWidget):
 
     # --- on the bridge thread ------------------------------------------------------------------------------
 
-    def flush(self) -> None:
-        """Send what has changed; called by the bridge."""
+    def flush(self) -> bool:
+        """Send what has changed; called by the bridge. Whether states were among it."""
         delta = self._status.take_delta()
         if delta is not None and self.comm is not None:
             self.send(delta.content, [delta.buffer])
@@ -243,6 +243,7 @@ class DAGWidget(anywidget.AnyWidget):
         with self.hold_sync():
             self.editing.publish()
             self.inspection.publish()
+        return delta is not None
 
     def send_status(self) -> None:
         """Send the whole status, for a browser that missed a delta."""

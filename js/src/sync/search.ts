@@ -8,7 +8,7 @@ import { decodeMatches } from "./decode";
 import type { Model } from "./model";
 
 /** Milliseconds: from the last key to the kernel, and after which the person is told that it has not answered. */
-const DEBOUNCE = 150;
+const DEBOUNCE = 30;
 const SLOW = 2000;
 
 export interface Host {

@@ -10,7 +10,7 @@ const open = (traits = {}) => {
   const index = () => s.search.index && [...s.search.index];
   const type = (text: string) => {
     s.find(text);
-    vi.advanceTimersByTime(150);
+    vi.advanceTimersByTime(30);
   };
   return { model, s, index, type };
 };
@@ -32,7 +32,7 @@ describe("a search", () => {
     vi.advanceTimersByTime(100);
     s.find("ab");
     expect([s.search.query, model.traits.query]).toEqual(["ab", ""]);
-    vi.advanceTimersByTime(150);
+    vi.advanceTimersByTime(30);
     expect([model.traits.query, model.saved]).toEqual(["ab", 1]);
     s.find("abc", true);
     expect([model.traits.query, model.saved]).toEqual(["abc", 2]);
@@ -86,7 +86,7 @@ describe("a search", () => {
     s.find("abc");
     model.set("query", "ab");
     expect(s.search.query).toBe("abc");
-    vi.advanceTimersByTime(150);
+    vi.advanceTimersByTime(30);
     expect(model.traits.query).toBe("abc");
   });
 

@@ -58,7 +58,7 @@ describe("the search field", () => {
     one.type(".*SVM.*");
     expect(two.field.value).toBe(".*SVM.*");
     expect(one.root.querySelector(".fuse-search")?.className).toContain("fuse-pending");
-    vi.advanceTimersByTime(150);
+    vi.advanceTimersByTime(30);
     answer();
     page.frame();
     for (const { root, text } of [one, two]) {
@@ -97,10 +97,10 @@ describe("the search field", () => {
     const { model, view, answer } = open();
     const { root, field, type, text, part } = view();
     type(".*SVM.*");
-    vi.advanceTimersByTime(150);
+    vi.advanceTimersByTime(30);
     answer();
     type("<b>(");
-    vi.advanceTimersByTime(150);
+    vi.advanceTimersByTime(30);
     answer();
     page.frame();
     expect(text("problem")).toContain("<b>(");
