@@ -1,0 +1,106 @@
+// What belongs to the selection, and whether it does yet. Pure.
+import type { Details, Graph, NodeDetails, Settings, Shown } from "./types";
+
+let table: Uint32Array | undefined;
+
+/** CRC-32 as zlib computes it, as an unsigned number. */
+export function crc32(bytes: Uint8Array): number {
+  table ??= Uint32Array.from({ length: 256 }, (_, n) => {
+    let c = n;
+    for (let k = 0; k < 8; k++) c = c & 1 ? (c >>> 1) ^ 0xedb88320 : c >>> 1;
+    return c;
+  });
+  let crc = 0xffffffff;
+  for (const byte of bytes) crc = (crc >>> 8) ^ table[(crc ^ byte) & 255];
+  return (crc ^ 0xffffffff) >>> 0;
+}
+
+const keys = new WeakMap<readonly string[], string>();
+
+/**
+ * A digest of which nodes are selected: CRC-32 of their names in UTF-8, in their order, joined by line feeds, as eight
+ * hexadecimal digits. In Python: `format(zlib.crc32("\n".join(names).encode()), "08x")`, of the names as they are shown.
+ */
+export function selectionKey(names: readonly string[]): string {
+  let key = keys.get(names);
+  if (key === undefined) {
+    const bytes = new TextEncoder().encode(names.join("\n"));
+    key = crc32(bytes).toString(16).padStart(8, "0");
+    keys.set(names, key);
+  }
+  return key;
+}
+
+/** What `isCurrent` looks at, so that tests need no session. */
+export interface Selection {
+  selected: readonly string[];
+  store: { graph: Graph | null };
+}
+
+/** Whether the details are about the present selection in the present graph. */
+export function isCurrent(details: Details | null, { selected, store }: Selection): boolean {
+  if (!details || details.count !== selected.length) return false;
+  if (store.graph && details.version !== store.graph.version) return false;
+  return details.key === selectionKey(selected);
+}
+
+/** What is known of the one selected node: it may be of an earlier version of the graph; null where nothing is. */
+export function nodeDetails(details: Details | null, { selected }: Selection): NodeDetails | null {
+  const node = details?.node;
+  return node && selected.length === 1 && node.name === selected[0] ? node : null;
+}
+
+/** The places of the selected nodes in the graph. */
+export function selectedNodes(session: {
+  selected: readonly string[];
+  store: { indexOf(name: string): number | undefined };
+}): number[] {
+  return session.selected.flatMap((name) => session.store.indexOf(name) ?? []);
+}
+
+/** The nodes before and after node `i`, each once, in the order of the graph. O(edges). */
+export function neighbours(graph: Graph, i: number): { parents: number[]; children: number[] } {
+  const links = graph.links.length ? graph.links : graph.edges;
+  const parents = new Set<number>();
+  const children = new Set<number>();
+  for (let e = 0; e < links.length; e += 2) {
+    if (links[e + 1] === i) parents.add(links[e]);
+    if (links[e] === i) children.add(links[e + 1]);
+  }
+  const nodes = graph.names.length;
+  const sorted = (set: Set<number>): number[] =>
+    [...set].filter((other) => other < nodes).sort((a, b) => a - b);
+  return { parents: sorted(parents), children: sorted(children) };
+}
+
+/** What the form showed for a key, as `edit` wants it back in `was`. */
+export function shownFor(settings: Settings, key: string): Shown {
+  if (Object.hasOwn(settings.mixed, key)) return { mixed: settings.mixed[key] };
+  return Object.hasOwn(settings.values, key) ? settings.values[key] : null;
+}
+
+/** The text of a value that is no JSON, null where it is JSON. */
+export function reprOf(value: Shown): string | null {
+  if (typeof value !== "object" || value === null) return null;
+  const text = (value as { $repr?: unknown }).$repr;
+  return typeof text === "string" ? text : null;
+}
+
+/** Whether there is something in a value that is no JSON and would not survive being sent back. */
+export function holdsRepr(value: Shown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  return reprOf(value) !== null || Object.values(value).some(holdsRepr);
+}
+
+/** Whether two JSON values are the same; the order of keys does not count. */
+export function alike(a: Shown, b: Shown): boolean {
+  if (a === b) return true;
+  if (typeof a !== "object" || typeof b !== "object" || !a || !b) return false;
+  if (Array.isArray(a) !== Array.isArray(b)) return false;
+  const [one, two] = [Object.entries(a), Object.entries(b)];
+  const other = b as Record<string, Shown>;
+  return (
+    one.length === two.length &&
+    one.every(([key, value]) => Object.hasOwn(b, key) && alike(value, other[key]))
+  );
+}
