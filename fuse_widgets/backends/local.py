@@ -13,7 +13,7 @@ from ..engine.workflow import BaseWorkflow
 from ._executors import ProcessWorkers, ThreadWorkers
 from ._scheduler import Scheduler
 from ._stored import Stored
-from .info import OF_OTHERS, LocalInfo, not_understood, parse, warn_of_key
+from .info import DEFAULTS, OF_OTHERS, LocalInfo, not_understood, parse, warn_of_key
 
 __all__ = ["LocalWorkflow"]
 
@@ -68,7 +68,8 @@ class LocalWorkflow(BaseWorkflow):
         #: The workers stay from run to run.
         self.threads = ThreadWorkers()
         self.processes = ProcessWorkers()
-        #: What the `backend_info` of nodes said when the run began; those without any are not in it.
+        #: What the `backend_info` of nodes said when the run began, and when the node itself began; those without
+        #: any are not in it.
         self.infos: dict[Node, LocalInfo] = {}
         weakref.finalize(self, _close, self.threads, self.processes)
 
@@ -104,21 +105,30 @@ class LocalWorkflow(BaseWorkflow):
         self.infos = {}
         keys: Counter[str] = Counter()
         for node in nodes:
-            if not node.backend_info:
-                continue
-            info = self.infos[node] = parse(LocalInfo, node.name, node.backend_info)
-            keys.update(tuple(node.backend_info))
-            executor = info.executor or self.executor
-            if info.timeout is not None and executor != "process":
-                raise BackendInfoError(
-                    node.name,
-                    "timeout",
-                    info.timeout,
-                    f"only a process can be stopped after a time, and this node runs with executor {executor!r}: "
-                    "set backend_info['executor'] to 'process', or leave the timeout out",
-                )
-
+            if node.backend_info:
+                self.infos[node] = self.info_of(node)
+                keys.update(tuple(node.backend_info))
         self.note_keys(keys)
+
+    def info_of(self, node: Node) -> LocalInfo:
+        """What a node's `backend_info` says now, with defaults.
+
+        Raises:
+            BackendInfoError: It holds what this backend cannot work with.
+        """
+        if not node.backend_info:
+            return DEFAULTS
+        info = parse(LocalInfo, node.name, node.backend_info)
+        executor = info.executor or self.executor
+        if info.timeout is not None and executor != "process":
+            raise BackendInfoError(
+                node.name,
+                "timeout",
+                info.timeout,
+                f"only a process can be stopped after a time, and this node runs with executor {executor!r}: "
+                "set backend_info['executor'] to 'process', or leave the timeout out",
+            )
+        return info
 
     def note_keys(self, keys: Mapping[str, int]) -> None:
         unknown = [key for key in not_understood(LocalInfo, keys) if key not in self._noted]
