@@ -29,7 +29,7 @@ describe("a search", () => {
   it("goes to the kernel when typing has stopped, once, and at once where asked or cleared", () => {
     const { model, s } = open();
     s.find("a");
-    vi.advanceTimersByTime(100);
+    vi.advanceTimersByTime(20);
     s.find("ab");
     expect([s.search.query, model.traits.query]).toEqual(["ab", ""]);
     vi.advanceTimersByTime(30);
