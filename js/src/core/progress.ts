@@ -1,6 +1,7 @@
 // What the toolbar and the hover card say, as text and numbers.
 import { nodeSeconds, runSeconds } from "./clock";
 import { duration, oneLine, roughly, someLines } from "./format";
+import { linksOf, row } from "./links";
 import { isActive, type Run } from "./reducer";
 import { type Graph, KINDS, STATES, State } from "./types";
 
@@ -72,6 +73,20 @@ export function graphLabel(graph: Graph, run: Run): string {
   const n = graph.names.length;
   const m = graph.edges.length / 2;
   return `${title}: ${n} ${n === 1 ? "node" : "nodes"}, ${m} ${m === 1 ? "edge" : "edges"}; ${counts.join(", ")}`;
+}
+
+/** For a screen reader: node `i` in one sentence, "split, done, 1.0 s, 2 inputs, 3 outputs". */
+export function nodeSentence(graph: Graph, run: Run, i: number, kernelNow: number): string {
+  const { parents, children } = linksOf(graph);
+  const count = (n: number, what: string): string => `${n} ${what}${n === 1 ? "" : "s"}`;
+  const parts = [
+    oneLine(graph.names[i], 160) || "a node without a name",
+    STATES[run.state[i]] ?? "",
+    duration(nodeSeconds(run, i, kernelNow), run.state[i] === State.running),
+    count(row(parents, i).length, "input"),
+    count(row(children, i).length, "output"),
+  ];
+  return parts.filter((part) => part).join(", ");
 }
 
 /** What is known of the first node that failed by itself, -1 where none did. */

@@ -118,6 +118,19 @@ export function clamp(at: Viewport, graph: Size, view: Size, keep = 48): Viewpor
   };
 }
 
+/** Moves the view just so far that a rectangle of the graph is in it; the same viewport where it is already. */
+export function revealed(at: Viewport, area: Rect, view: Size, margin = 24): Viewport {
+  const start = toView(at, area.left, area.top);
+  const end = toView(at, area.right, area.bottom);
+  const by = (from: number, to: number, room: number): number => {
+    const edge = Math.max(0, Math.min(margin, (room - (to - from)) / 2));
+    if (from < edge) return edge - from;
+    return to > room - edge ? Math.max(edge - from, room - edge - to) : 0;
+  };
+  const [dx, dy] = [by(start.x, end.x, view.width), by(start.y, end.y, view.height)];
+  return dx || dy ? { ...at, tx: at.tx + dx, ty: at.ty + dy } : at;
+}
+
 export function toGraph(at: Viewport, x: number, y: number): { x: number; y: number } {
   const by = scale(at);
   return { x: (x - at.tx) / by.x, y: (y - at.ty) / by.y };

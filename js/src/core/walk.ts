@@ -98,12 +98,29 @@ interface Place {
   cross: number;
 }
 
+/** The box that stands for node `i`: its own, or one for several nodes. */
+export function drawnAs(graph: Graph, i: number): number {
+  return graph.box.length ? graph.box[i] : i;
+}
+
 function placeOf(graph: Graph, i: number): Place {
-  const drawn = graph.box.length ? graph.box[i] : i;
+  const drawn = drawnAs(graph, i);
   const [x, y] = [graph.x[drawn], graph.y[drawn]];
   return graph.direction === "TB"
     ? { along: y, half: graph.h / 2, cross: x }
     : { along: x, half: graph.w[drawn] / 2, cross: y };
+}
+
+/** The node that stands nearest to a point of the graph, -1 where there is none. */
+export function nearestTo(graph: Graph, x: number, y: number): number {
+  let best = -1;
+  let least = Infinity;
+  for (let i = 0; i < graph.names.length; i++) {
+    const drawn = drawnAs(graph, i);
+    const far = Math.hypot(graph.x[drawn] - x, graph.y[drawn] - y);
+    if (far < least) [best, least] = [i, far];
+  }
+  return best;
 }
 
 /** Of some nodes the one that stands nearest to the side of `i`; the upper or left one of two. */

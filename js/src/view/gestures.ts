@@ -1,4 +1,4 @@
-// Pointer, wheel and keys on the graph.
+// Pointer and wheel on the graph.
 import { clicked } from "../core/selection";
 import type { GraphView } from "./graph";
 
@@ -74,7 +74,6 @@ export function gestures(graph: GraphView, said: Said, signal: AbortSignal): voi
   on("lostpointercapture", rest);
   on("pointerleave", () => hover(-1));
   on("wheel", (event) => wheel(event), { passive: false });
-  on("keydown", (event) => key(event));
 
   function wheel(event: WheelEvent): void {
     if (!event.ctrlKey && !event.metaKey && document.activeElement !== stage) {
@@ -91,31 +90,5 @@ export function gestures(graph: GraphView, said: Said, signal: AbortSignal): voi
     graph.busy = true;
     hover(-1);
     graph.zoom(Math.exp(-Math.max(-300, Math.min(300, event.deltaY * unit)) * gain), x, y);
-  }
-
-  function key(event: KeyboardEvent): void {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const pan = (dx: number, dy: number) => () =>
-      graph.move({ ...graph.at, tx: graph.at.tx + dx, ty: graph.at.ty + dy });
-    const keys: Record<string, () => void> = {
-      ArrowLeft: pan(64, 0),
-      ArrowRight: pan(-64, 0),
-      ArrowUp: pan(0, 64),
-      ArrowDown: pan(0, -64),
-      "+": () => graph.zoom(1.25),
-      "=": () => graph.zoom(1.25),
-      "-": () => graph.zoom(0.8),
-      "0": () => graph.fit(),
-      Escape: () => {
-        if (session.selected.length) session.select([]);
-        else if (session.search.query) session.find("", true);
-        else stage.blur();
-      },
-    };
-    const act = keys[event.key];
-    if (!act) return;
-    event.preventDefault();
-    event.stopPropagation();
-    act();
   }
 }

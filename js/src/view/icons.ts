@@ -33,6 +33,11 @@ const KIND_MARKS = [
 let states: Map<number, Icon> | undefined;
 let kinds: Path2D[] | undefined;
 
+/** The mark of a state as the path of an SVG element around (0, 0); undefined for pending, which has none. */
+export function stateMark(code: number): [path: string, how: Icon["how"]] | undefined {
+  return MARKS[code];
+}
+
 export function stateIcon(code: number): Icon | undefined {
   states ??= new Map(
     Object.entries(MARKS).map(([key, [d, how]]) => [Number(key), { path: new Path2D(d), how }]),
@@ -57,5 +62,12 @@ export const BUTTONS = {
   next: "M5.6 3.4 L6.8 2.2 L12.4 8 L6.8 13.8 L5.6 12.6 L10 8 Z",
   select:
     "M2 2 H14 V14 H2 Z M3.5 3.5 V12.5 H12.5 V3.5 Z M4.6 8 L5.7 6.9 L7.2 8.4 L10.5 5.1 L11.6 6.2 L7.2 10.6 Z",
+  outline:
+    "M2 3 h1.8 v1.8 H2 Z M5.4 3.1 H14 V4.7 H5.4 Z M2 7.1 h1.8 v1.8 H2 Z M5.4 7.2 H14 V8.8 H5.4 Z M2 11.2 h1.8 v1.8 H2 Z M5.4 11.3 H14 V12.9 H5.4 Z",
+  inspector:
+    "M2 2.5 H14 V13.5 H2 Z M3.5 4 V12 H8.6 V4 Z M10.2 4.8 V6 H12.8 V4.8 Z M10.2 7.2 V8.4 H12.8 V7.2 Z",
+  help: "M5 5.6 C5 3.6 6.3 2.4 8.1 2.4 C9.9 2.4 11.2 3.5 11.2 5.2 C11.2 6.4 10.6 7.1 9.7 7.8 C9 8.3 8.8 8.7 8.8 9.6 H7.2 C7.2 8.2 7.6 7.5 8.6 6.7 C9.3 6.2 9.6 5.9 9.6 5.2 C9.6 4.4 9 3.9 8.1 3.9 C7.2 3.9 6.6 4.5 6.6 5.6 Z M7.1 11.1 h1.8 v1.9 h-1.8 Z",
+  close:
+    "M3.4 4.5 L4.5 3.4 L8 6.9 L11.5 3.4 L12.6 4.5 L9.1 8 L12.6 11.5 L11.5 12.6 L8 9.1 L4.5 12.6 L3.4 11.5 L6.9 8 Z",
   down: "M7.2 2 V10.4 L4.2 7.4 L3 8.6 L8 13.6 L13 8.6 L11.8 7.4 L8.8 10.4 V2 Z",
 };

@@ -9,13 +9,17 @@ import { Paint } from "./frames";
 import { gestures } from "./gestures";
 import { GraphView } from "./graph";
 import { HoverCard } from "./hover";
+import { keys } from "./keys";
 import { Form } from "./panels/form";
+import { openHelp } from "./panels/help";
 import { Inspector } from "./panels/inspector";
 import { Outline } from "./panels/outline";
 import { type Given, panel } from "./panels/panel";
 import { QueryBox } from "./panels/querybox";
 import { signalsOf } from "./panels/signals";
+import { ProgressBar } from "./progressbar";
 import { SearchBar } from "./searchbar";
+import { markTheme, watchTheme } from "./theme";
 import { Toolbar } from "./toolbar";
 
 const TICK = 200;
@@ -46,7 +50,10 @@ export function mount(session: Session, el: HTMLElement, signal: AbortSignal): H
   const graph = has("graph") ? new GraphView(session, root, timers, signal) : null;
   const card = graph && new HoverCard(graph, timers);
   const hint = element("div", { class: "fuse-hint", "aria-hidden": "true" });
+  const spoken = element("div", { class: "fuse-spoken fuse-aloud", role: "status" });
+  const speak = (text: string): void => setText(spoken, text);
   const say = (text: string): void => {
+    speak(text);
     setText(hint, text);
     hint.classList.add("fuse-on");
     timers.after("hint", 1600, () => hint.classList.remove("fuse-on"));
@@ -57,9 +64,12 @@ export function mount(session: Session, el: HTMLElement, signal: AbortSignal): H
     if (name !== undefined) session.select([name]);
   };
   const search = graph && new SearchBar(graph, say, signal);
+  const help = (): void => openHelp(root, graph !== null);
+  const acts = { fit: () => graph?.fit(), help };
   const toolbar = has("toolbar")
-    ? new Toolbar(session, () => graph?.fit(), search?.node ?? element("span"), signal)
+    ? new Toolbar(session, acts, search?.node ?? element("span"), signal)
     : null;
+  const progress = has("progress") ? new ProgressBar(session) : null;
   const footer = has("footer") ? new Footer(session, show, signal) : null;
   const given: Given = { session, signals: signalsOf(session, signal), graph, say };
   const part = (name: Part, component: ComponentType<Given>): HTMLElement[] =>
@@ -79,7 +89,18 @@ export function mount(session: Session, el: HTMLElement, signal: AbortSignal): H
     gestures(graph, { hover: (node) => card.hover(node), hint: say }, signal);
   }
   body.append(hint);
-  root.append(...(toolbar ? [toolbar.node] : []), body, ...(footer ? [footer.node] : []));
+  root.append(
+    ...(toolbar ? [toolbar.node] : []),
+    ...(progress ? [progress.node] : []),
+    body,
+    ...(footer ? [footer.node] : []),
+    spoken,
+  );
+  if (!graph) {
+    const mark = (): void => markTheme(root, spoken);
+    watchTheme(mark, timers, signal);
+    timers.after("theme", 0, mark);
+  }
 
   const folds = (): void => {
     for (const name of ["outline", "inspector"] satisfies Panel[]) {
@@ -93,11 +114,13 @@ export function mount(session: Session, el: HTMLElement, signal: AbortSignal): H
     timers.stop("progress");
     if (!isActive(store.run.runState) || !store.live) return;
     toolbar?.tick();
+    progress?.tick();
     card?.update();
     timers.after("progress", TICK, tick);
   };
   const update = (): void => {
     toolbar?.update();
+    progress?.update();
     footer?.update();
     card?.update();
     graph?.frames.ask(Paint.nodes | Paint.live);
@@ -117,8 +140,10 @@ export function mount(session: Session, el: HTMLElement, signal: AbortSignal): H
       graph?.setSearch();
       search?.update();
     } else if (topic === "direction") toolbar?.direction();
-    else if (topic === "panels") folds();
-    else if (topic === "height") {
+    else if (topic === "panels") {
+      folds();
+      toolbar?.panels();
+    } else if (topic === "height") {
       if (graph) graph.stage.style.height = `${session.height}px`;
       folds();
     } else if (topic === "message" || topic === "fault" || topic === "kernel") {
@@ -128,6 +153,7 @@ export function mount(session: Session, el: HTMLElement, signal: AbortSignal): H
     }
   });
   root.addEventListener("keydown", (event) => search?.key(event), { signal });
+  keys({ root, session, graph, search, timers, help, speak }, signal);
   toolbar?.direction();
   folds();
   update();

@@ -64,6 +64,11 @@ export class SearchBar {
     this.update();
   }
 
+  /** The match that was last gone to, -1 for none. */
+  get at(): number {
+    return this.#at;
+  }
+
   /** Shows what the session knows of the search. */
   update(): void {
     const { search, store } = this.session;
@@ -103,6 +108,7 @@ export class SearchBar {
       this.#field.focus();
       this.#field.select();
     } else if (event.key === "Enter" && inside) this.#enter(event.shiftKey ? -1 : 1);
+    else if (event.key === "ArrowDown" && inside) this.#leave();
     else if (event.key === "Escape" && this.node.contains(target)) {
       if (this.session.search.query) this.session.find("", true);
       else this.graph.stage.focus();
@@ -123,6 +129,14 @@ export class SearchBar {
       this.#owed = by;
       this.session.find(query, true);
     }
+  }
+
+  /** From the field to the match that was last gone to, or to the first. */
+  #leave(): void {
+    const node = this.#at >= 0 ? this.#at : nextMatch(this.session.search.index, -1, 1);
+    const name = this.session.store.graph?.names[node];
+    if (name !== undefined) this.session.select([name]);
+    this.graph.stage.focus();
   }
 
   #select(): void {

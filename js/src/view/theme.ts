@@ -52,6 +52,17 @@ function mix(a: Rgb, b: Rgb, share: number): string {
   return `rgb(${at(0)}, ${at(1)}, ${at(2)})`;
 }
 
+/** Marks `root` as dark or light, for a view without a canvas. */
+export function markTheme(root: HTMLElement, probe: HTMLElement): void {
+  probe.style.color = "var(--fuse-back)";
+  const back = parseColour(getComputedStyle(probe).color) ?? [255, 255, 255];
+  root.setAttribute("data-fuse-theme", isDark(back) ? "dark" : "light");
+}
+
+function isDark(back: Rgb): boolean {
+  return luminance(back) < 0.3;
+}
+
 /** Reads the theme and marks `root` as dark or light. */
 export function readTheme(
   root: HTMLElement,
@@ -63,7 +74,7 @@ export function readTheme(
     return parseColour(getComputedStyle(probe).color) ?? fallback;
   };
   const back = colour("--fuse-back", [255, 255, 255]);
-  const dark = luminance(back) < 0.3;
+  const dark = isDark(back);
   root.setAttribute("data-fuse-theme", dark ? "dark" : "light");
   const grey: Rgb = [140, 148, 156];
   const states = STATES.map((name) => colour(`--fuse-${name}`, grey));

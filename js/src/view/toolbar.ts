@@ -1,21 +1,14 @@
-// Run, Stop, Pause, Step; the progress of the run; the search (a part of its own); direction and fit.
-
-import { progressText } from "../core/progress";
+// Run, Stop, Pause, Step; the progress of the run; the search (parts of their own); direction, fit, panels and help.
 import { isActive } from "../core/reducer";
 import type { Session } from "../core/session";
-import { type CommandName, STATES, State } from "../core/types";
+import type { CommandName, Panel } from "../core/types";
 import { element, glyph, setData, setText } from "./dom";
 import { BUTTONS } from "./icons";
+import { ProgressBar } from "./progressbar";
 
-/** From left to right in the bar; what is not there is still to come. */
-const ORDER = [
-  State.cached,
-  State.done,
-  State.running,
-  State.paused,
-  State.failed,
-  State.skipped,
-  State.cancelled,
+const PANELS: { panel: Panel; title: string; picture: string }[] = [
+  { panel: "outline", title: "List of the nodes (o)", picture: BUTTONS.outline },
+  { panel: "inspector", title: "About the selected nodes (Enter)", picture: BUTTONS.inspector },
 ];
 
 interface Button {
@@ -27,17 +20,12 @@ interface Button {
 export class Toolbar {
   readonly node: HTMLElement;
   #buttons: Record<"run" | "stop" | "pause" | "step" | "fit" | "direction", Button>;
-  #bar = element("div", {
-    class: "fuse-bar",
-    role: "progressbar",
-    "aria-label": "progress of the run",
-  });
-  #parts: HTMLElement[];
-  #text = element("span", { class: "fuse-progress" });
+  #toggles: [Panel, HTMLButtonElement][];
+  #progress: ProgressBar;
 
   constructor(
     readonly session: Session,
-    readonly fit: () => void,
+    acts: { fit: () => void; help: () => void },
     search: HTMLElement,
     signal: AbortSignal,
   ) {
@@ -63,23 +51,46 @@ export class Toolbar {
       direction: button("direction", "", BUTTONS.right, () => {
         session.turn(session.direction === "LR" ? "TB" : "LR");
       }),
-      fit: button("fit", "Fit", BUTTONS.fit, fit),
+      fit: button("fit", "Fit", BUTTONS.fit, acts.fit),
     };
-    this.#parts = ORDER.map((code) =>
-      element("span", { class: `fuse-part fuse-is-${STATES[code]}` }),
+    const small = (role: string, title: string, picture: string, act: () => void) => {
+      const made = button(role, "", picture, act);
+      this.#title(made, title);
+      return made.node;
+    };
+    const toggle = (panel: Panel) => (): void =>
+      session.open(panel, !session.panels.includes(panel));
+    this.#toggles = PANELS.filter(({ panel }) => session.parts.includes(panel)).map(
+      ({ panel, title, picture }) => [panel, small(panel, title, picture, toggle(panel))],
     );
-    this.#bar.append(...this.#parts);
+    const help = small("help", "Keys and mouse (?)", BUTTONS.help, acts.help);
+    this.#progress = new ProgressBar(session);
     const { run, stop, pause, step, direction, fit: whole } = this.#buttons;
     this.node = element(
       "div",
       { class: "fuse-toolbar", role: "toolbar", "aria-label": "run, search and view" },
       element("div", { class: "fuse-group" }, run.node, stop.node, pause.node, step.node),
-      element("div", { class: "fuse-status" }, this.#bar, this.#text),
+      this.#progress.node,
       search,
-      element("div", { class: "fuse-group" }, direction.node, whole.node),
+      element(
+        "div",
+        { class: "fuse-group" },
+        direction.node,
+        whole.node,
+        ...this.#toggles.map(([, node]) => node),
+        help,
+      ),
     );
     this.#title(whole, "Show the whole graph (0)");
+    this.panels();
     this.update();
+  }
+
+  /** Which panels are open. */
+  panels(): void {
+    for (const [panel, node] of this.#toggles) {
+      setData(node, { "aria-pressed": String(this.session.panels.includes(panel)) });
+    }
   }
 
   /** Everything that depends on the run. */
@@ -124,7 +135,7 @@ export class Toolbar {
       this.#buttons.pause,
       paused ? "Go on with the run" : "Start no further node until resumed",
     );
-    this.#progress();
+    this.#progress.update();
   }
 
   direction(): void {
@@ -136,28 +147,7 @@ export class Toolbar {
 
   /** The text that changes with time, while a run is under way. */
   tick(): void {
-    const { store } = this.session;
-    const text = store.graph ? progressText(store.graph, store.run, store.kernelNow()) : "";
-    setText(this.#text, text);
-    setData(this.#text, { title: text });
-  }
-
-  #progress(): void {
-    const { counts, state } = this.session.store.run;
-    const n = Math.max(1, state.length);
-    let shown = 0;
-    for (const [k, code] of ORDER.entries()) {
-      this.#parts[k].style.flexGrow = String(counts[code]);
-      this.#parts[k].hidden = counts[code] === 0;
-      shown += counts[code];
-    }
-    this.#bar.style.setProperty("--fuse-rest", String(n - shown));
-    setData(this.#bar, {
-      "aria-valuemin": 0,
-      "aria-valuemax": n,
-      "aria-valuenow": counts[State.done] + counts[State.cached],
-    });
-    this.tick();
+    this.#progress.tick();
   }
 
   #label(button: Button, text: string): void {

@@ -17,7 +17,13 @@ export interface Given {
 
 /** An element with a component in it, which ends with `signal`. */
 export function panel(name: string, content: ComponentChild, signal: AbortSignal): HTMLElement {
-  const host = element("aside", { class: `fuse-panel fuse-${name}`, "data-fuse-panel": name });
+  const host = element("aside", {
+    class: `fuse-panel fuse-${name}`,
+    "data-fuse-panel": name,
+    // A landmark that keys can go to.
+    "aria-label": name,
+    tabindex: "-1",
+  });
   render(content, host);
   signal.addEventListener("abort", () => render(null, host));
   return host;

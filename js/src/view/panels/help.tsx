@@ -1,0 +1,124 @@
+// What keys and mouse do, in a dialog over the page.
+import { render } from "preact";
+import { element } from "../dom";
+
+type Line = [keys: string[], what: string];
+
+const GRAPH: [string, Line[]][] = [
+  [
+    "Find",
+    [
+      [["/"], "Search for nodes by a pattern"],
+      [["Enter"], "In the search: go to the next match"],
+      [["\u2193"], "In the search: select the match and go to the graph"],
+      [["[", "]"], "Previous, next match"],
+      [["o"], "List of the nodes"],
+    ],
+  ],
+  [
+    "Walk",
+    [
+      [
+        ["\u2190", "\u2191", "\u2192", "\u2193"],
+        "Along the edges from the selected node; else move the view",
+      ],
+      [["Shift + arrows"], "Move the view"],
+      [["Enter"], "Open the inspector; once more: go into it"],
+      [["Esc"], "Clear the selection, then the search, then leave"],
+    ],
+  ],
+  [
+    "View",
+    [
+      [["+", "-"], "Zoom"],
+      [["0"], "Show the whole graph"],
+      [["f"], "Show the selected nodes"],
+      [["?"], "These keys"],
+    ],
+  ],
+];
+const MOUSE: [string, Line[]] = [
+  "Mouse",
+  [
+    [["Click"], "Select; with Ctrl or Shift: add or remove"],
+    [["Drag"], "Move the view"],
+    [["Wheel"], "Zoom, once the graph was clicked or with Ctrl"],
+  ],
+];
+const LIST: [string, Line[]] = [
+  "In the list",
+  [
+    [
+      ["\u2191", "\u2193", "Home", "End"],
+      "Go and select; with Shift: select a range; with Ctrl: go only",
+    ],
+    [["Space"], "Select or not"],
+    [["Ctrl + A"], "Select all that are listed"],
+    [["Enter"], "Open the inspector and show the node in the graph"],
+  ],
+];
+
+function Help({ whole, close }: { whole: boolean; close: () => void }) {
+  return (
+    <>
+      <header class="fuse-help-head">
+        <h2 id="fuse-help-title">Keys and mouse</h2>
+        <button type="button" class="fuse-button" data-fuse-role="close-help" onClick={close}>
+          Close
+        </button>
+      </header>
+      <div class="fuse-help-body">
+        {(whole ? [...GRAPH, LIST, MOUSE] : [LIST]).map(([title, lines]) => (
+          <section key={title}>
+            <h3>{title}</h3>
+            <dl>
+              {lines.map(([keys, what]) => (
+                <div key={what}>
+                  <dt>
+                    {keys.map((key) => (
+                      <kbd key={key}>{key}</kbd>
+                    ))}
+                  </dt>
+                  <dd>{what}</dd>
+                </div>
+              ))}
+            </dl>
+          </section>
+        ))}
+      </div>
+    </>
+  );
+}
+
+/**
+ * Opens the help over the page; it closes with Esc, with its button or with a click beside it, and gives the focus back.
+ *
+ * @param whole whether there is a graph, not only a list.
+ */
+export function openHelp(root: HTMLElement, whole: boolean): void {
+  if (root.querySelector(":scope > .fuse-help")) return;
+  const before = document.activeElement as HTMLElement | null;
+  const dialog = element("dialog", {
+    class: "fuse-help",
+    role: "dialog",
+    "aria-modal": "true",
+    "aria-labelledby": "fuse-help-title",
+    "data-fuse-role": "help-card",
+    "data-lm-suppress-shortcuts": "true",
+  });
+  const close = (): void => dialog.close();
+  dialog.addEventListener("click", (event) => event.target === dialog && close());
+  dialog.addEventListener("keydown", (event) => {
+    event.stopPropagation();
+    if (event.key === "?") close();
+  });
+  dialog.addEventListener("close", () => {
+    render(null, dialog);
+    dialog.remove();
+    before?.focus();
+  });
+  render(<Help whole={whole} close={close} />, dialog);
+  root.append(dialog);
+  // Modal: the rest of the page is inert, and the focus stays inside.
+  dialog.showModal();
+}

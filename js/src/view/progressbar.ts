@@ -1,0 +1,59 @@
+// How far the run is, as a bar of states and a line of text.
+import { progressText } from "../core/progress";
+import type { Session } from "../core/session";
+import { STATES, State } from "../core/types";
+import { element, setData, setText } from "./dom";
+
+/** From left to right in the bar; what is not there is still to come. */
+const ORDER = [
+  State.cached,
+  State.done,
+  State.running,
+  State.paused,
+  State.failed,
+  State.skipped,
+  State.cancelled,
+];
+
+export class ProgressBar {
+  readonly node: HTMLElement;
+  #bar: HTMLElement;
+  #parts = ORDER.map((code) => element("span", { class: `fuse-part fuse-is-${STATES[code]}` }));
+  #text = element("span", { class: "fuse-progress" });
+
+  constructor(readonly session: Session) {
+    this.#bar = element(
+      "div",
+      { class: "fuse-bar", role: "progressbar", "aria-label": "progress of the run" },
+      ...this.#parts,
+    );
+    this.node = element("div", { class: "fuse-status" }, this.#bar, this.#text);
+    this.update();
+  }
+
+  update(): void {
+    const { counts, state } = this.session.store.run;
+    const n = Math.max(1, state.length);
+    let shown = 0;
+    for (const [k, code] of ORDER.entries()) {
+      this.#parts[k].style.flexGrow = String(counts[code]);
+      this.#parts[k].hidden = counts[code] === 0;
+      shown += counts[code];
+    }
+    this.#bar.style.setProperty("--fuse-rest", String(n - shown));
+    setData(this.#bar, {
+      "aria-valuemin": 0,
+      "aria-valuemax": n,
+      "aria-valuenow": counts[State.done] + counts[State.cached],
+    });
+    this.tick();
+  }
+
+  /** The text that changes with time, while a run is under way. */
+  tick(): void {
+    const { store } = this.session;
+    const text = store.graph ? progressText(store.graph, store.run, store.kernelNow()) : "";
+    setText(this.#text, text);
+    setData(this.#text, { title: text });
+  }
+}
