@@ -84,14 +84,40 @@ def parse(model: type[Info], name: str, info: Mapping[str, Any]) -> Info:
     try:
         return model.model_validate(dict(info))
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = str(first["loc"][0]) if first["loc"] else "?"
-        reason = first["msg"].removeprefix("Value error, ")
-        reason = reason[0].lower() + reason[1:]
-        described = model.model_fields[key].description if key in model.model_fields else None
+        errors = error.errors(include_url=False)
+        reasons: dict[str, str] = {}
+        for one in errors:
+            reasons.setdefault(_field(one, info), _reason(one))
+        first = errors[0]
+        key = str(first["loc"][0]) if first["loc"] else None
+        reason = _reason(first)
+        described = (
+            model.model_fields[key].description if key is not None and key in model.model_fields else None
+        )
         if described:
             reason = f"{reason}. {key}: {described}"
-        raise BackendInfoError(name, key, first.get("input"), reason) from None
+        raise BackendInfoError(name, key, first.get("input"), reason, reasons) from None
+
+
+def _reason(error: Mapping[str, Any]) -> str:
+    """What pydantic says, within a sentence."""
+    reason: str = error["msg"].removeprefix("Value error, ")
+    return reason[:1].lower() + reason[1:]
+
+
+def _field(error: Mapping[str, Any], info: Any) -> str:
+    """Where it is wrong, as `"a.b"`; without the names of alternatives that pydantic adds for a union."""
+    path: list[str] = []
+    value, last = info, len(error["loc"]) - 1
+    for depth, part in enumerate(error["loc"]):
+        if isinstance(value, Mapping) and part in value:
+            value = value[part]
+        elif isinstance(value, list | tuple) and isinstance(part, int):
+            value = value[part] if part < len(value) else None
+        elif depth != last or error["type"] != "missing":
+            continue
+        path.append(str(part))
+    return ".".join(path)
 
 
 def not_understood(model: type[BackendInfo], info: Mapping[str, Any]) -> list[str]:

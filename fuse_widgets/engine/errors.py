@@ -6,7 +6,7 @@ import pickle
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from .nodes import Node
 
@@ -130,10 +130,17 @@ class BackendInfoError(FuseError, ValueError):
         key: The key in `backend_info`; None where the whole is wrong.
         value: What stands there.
         reason: What is allowed, in words.
+        reasons: All that is wrong, where there is more than that: reasons by field, nested ones as `"a.b"`.
+
+    Attributes:
+        reasons: As given; never empty. The field is `""` where the whole is wrong.
     """
 
-    def __init__(self, node: str, key: str | None, value: Any, reason: str) -> None:
+    def __init__(
+        self, node: str, key: str | None, value: Any, reason: str, reasons: Mapping[str, str] | None = None
+    ) -> None:
         self.node, self.key, self.value, self.reason = node, key, value, reason
+        self.reasons = dict(reasons or {key or "": reason})
         super().__init__(
             f"node {shorten(node)!r}: backend_info{'' if key is None else f'[{key!r}]'} is {shorten(repr(value))}, "
             f"but {reason}."

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from pydantic import BaseModel, Field
 
 from fuse_widgets import BackendInfoError, LocalWorkflow, workflow
-from fuse_widgets.backends.info import LocalInfo, not_understood, parse
+from fuse_widgets.backends.info import BackendInfo, LocalInfo, not_understood, parse
 
 
 @pytest.mark.parametrize(
@@ -138,3 +139,35 @@ def test_every_key_has_a_default_and_a_sentence() -> None:
 
 def test_whole_numbers_do_for_a_timeout() -> None:
     assert parse(LocalInfo, "n", {"timeout": 3}).timeout == 3.0
+
+
+class _Args(BaseModel, extra="forbid"):
+    num_cpus: float = Field(1, ge=0)
+    name: str | list[int] = ""
+
+
+class _Nested(BackendInfo):
+    remote_args: _Args | None = None
+    limit: int
+
+
+@pytest.mark.parametrize(
+    ("info", "fields"),
+    [
+        ({"limit": "x", "cache": 3}, ["cache", "limit"]),
+        ({}, ["limit"]),
+        ({"limit": 1, "remote_args": {"num_cpus": -1}}, ["remote_args.num_cpus"]),
+        (
+            {"limit": 1, "remote_args": {"cpus": 1, "num_cpus": "x"}},
+            ["remote_args.num_cpus", "remote_args.cpus"],
+        ),
+        ({"limit": 1, "remote_args": {"name": {}}}, ["remote_args.name"]),
+        ({"limit": 1, "remote_args": {"name": [1, "x"]}}, ["remote_args.name", "remote_args.name.1"]),
+        ({"limit": 1, "remote_args": 5}, ["remote_args"]),
+    ],
+)
+def test_an_error_tells_every_field_that_is_wrong(info: dict[str, Any], fields: list[str]) -> None:
+    with pytest.raises(BackendInfoError) as caught:
+        parse(_Nested, "node", info)
+    assert list(caught.value.reasons) == fields
+    assert all(caught.value.reasons.values())
