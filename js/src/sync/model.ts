@@ -38,4 +38,6 @@ export interface Model {
   on(event: string, listener: Listener): void;
   off(event?: string | null, listener?: Listener | null): void;
   send(content: Command, callbacks?: unknown, buffers?: unknown): void;
+  /** The host's, where it has one: the way to the kernel. */
+  readonly widget_manager?: unknown;
 }

@@ -71,6 +71,11 @@ export class Requests {
     });
   }
 
+  /** No reply will come any more. */
+  failAll(error: unknown): void {
+    for (const open of [...this.#open.values()]) open.fail(error);
+  }
+
   /** True where the reply belongs to a request of this browser. */
   receive(reply: Reply): boolean {
     const open = this.#open.get(reply.id);

@@ -15,6 +15,8 @@ export interface Host {
   model: Model;
   graph(): Graph | null;
   changed(): void;
+  /** Sends what was set. */
+  save(): void;
   /** True once where an answer is late, false with the answer. */
   late(yes: boolean): void;
 }
@@ -102,7 +104,7 @@ export class Searcher {
 
   #write(): void {
     this.host.model.set("query", this.#sent);
-    this.host.model.save_changes();
+    this.host.save();
   }
 
   #stop(): void {

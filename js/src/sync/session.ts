@@ -1,4 +1,5 @@
 // One model in the browser: its store, its commands and the traits that go both ways. Views share it.
+import { isLost, whyLost } from "../core/kernel";
 import { isActive } from "../core/reducer";
 import type { Search } from "../core/search";
 import { same } from "../core/selection";
@@ -17,17 +18,18 @@ import type {
   Reply,
   WireEdits,
 } from "../core/types";
+import { CatchUp } from "./catchup";
 import { decodeDelta, decodeEdits, decodeGraph, decodeStatus } from "./decode";
+import { KernelWatch } from "./kernel";
 import type { Listener, Model } from "./model";
 import { Requests } from "./requests";
 import { Searcher } from "./search";
 
 const NOTHING: Message = { kind: "none", text: "" };
 const WAITING: Message = { kind: "waiting", text: "waiting for the kernel\u2026" };
-/** Milliseconds after which the person is told that the kernel has not answered. */
-const SLOW = 2000;
-const GAP_GRACE = 100;
-const RESYNC_AGAIN = 1500;
+const KEPT: Message = { kind: "waiting", text: "kept: will be done when the kernel is free" };
+/** Milliseconds after which the person is told that the kernel has not answered, and where it is known to be busy. */
+const [SLOW, SLOW_BUSY] = [2000, 1000];
 const WHOLE: Part[] = ["toolbar", "outline", "graph", "inspector", "footer"];
 export const HEIGHT = { least: 80, most: 2000, usual: 480 };
 
@@ -43,7 +45,6 @@ export class Session implements SharedSession {
   details: Details | null = null;
   printed: Printed | null = null;
   edits: Edits | null = null;
-  kernel: Kernel = "unknown";
   readonly parts: readonly Part[];
   /** The commands that wait for a reply. */
   readonly waiting = new Map<CommandName, number>();
@@ -52,22 +53,25 @@ export class Session implements SharedSession {
   #heard: [string, Listener][] = [];
   #requests: Requests;
   #searcher: Searcher;
-  #gap: ReturnType<typeof setTimeout> | undefined;
+  #kernel: KernelWatch;
+  #wasLost = false;
+  #catchUp: CatchUp;
   #turning: ReturnType<typeof setTimeout> | undefined;
-  #asked = 0;
 
   constructor(
     readonly model: Model,
     readonly signal: AbortSignal,
   ) {
-    this.store = new Store(() => this.#afterGap());
+    this.store = new Store(() => this.#catchUp.afterGap());
+    this.#catchUp = new CatchUp(this.store, () => void this.command("resync"));
     this.#requests = new Requests((command) => model.send(command, undefined, []));
     this.#searcher = new Searcher({
       model,
       graph: () => this.store.graph,
       changed: () => this.#tell("search"),
+      save: () => this.#write(),
       late: (yes) => {
-        if (yes) this.#say(WAITING);
+        if (yes) this.#wait();
         else this.#answered();
       },
     });
@@ -90,7 +94,7 @@ export class Session implements SharedSession {
       else if (content?.kind === "reply") this.#readReply(content as Reply);
     }) as Listener);
     signal.addEventListener("abort", () => {
-      clearTimeout(this.#gap);
+      this.#catchUp.end();
       clearTimeout(this.#turning);
       this.#searcher.end();
       for (const [event, listener] of this.#heard) model.off(event, listener);
@@ -107,11 +111,17 @@ export class Session implements SharedSession {
     this.#readDetails();
     this.#readPrinted();
     this.#readEdits();
+    this.#kernel = new KernelWatch(model, () => this.#readKernel(), signal);
+    this.#readKernel();
     // A run that was under way when this state was saved or sent: ask how far it is by now.
-    if (isActive(this.store.run.runState)) {
+    if (this.store.live && isActive(this.store.run.runState)) {
       this.store.live = false;
-      this.#resync();
+      this.#catchUp.now();
     }
+  }
+
+  get kernel(): Kernel {
+    return this.#kernel?.state ?? "unknown";
   }
 
   subscribe(listener: (topic: Topic) => void): () => void {
@@ -151,13 +161,15 @@ export class Session implements SharedSession {
     signal: AbortSignal = this.signal,
   ): Promise<Reply> {
     let reply: Reply;
+    if (isLost(this.kernel)) throw new Error(whyLost(this.kernel));
     try {
       reply = await this.#requests.request(name, args, {
         signal,
-        slowAfter: SLOW,
-        onSlow: () => this.#say(WAITING),
+        slowAfter: this.kernel === "busy" ? SLOW_BUSY : SLOW,
+        onSlow: () => this.#wait(),
       });
     } catch (error) {
+      if (isLost(this.kernel)) throw new Error(whyLost(this.kernel));
       const why = error instanceof Error ? error.message : String(error);
       throw new Error(
         `${why}: the kernel may be busy, gone or restarted; run the cell again to go on`,
@@ -211,7 +223,7 @@ export class Session implements SharedSession {
     // The kernel lays the graph out anew; the graph is the answer.
     clearTimeout(this.#turning);
     this.#turning = setTimeout(() => {
-      if (this.store.graph?.direction !== this.direction) this.#say(WAITING);
+      if (this.store.graph?.direction !== this.direction) this.#wait();
     }, SLOW);
   }
 
@@ -227,7 +239,28 @@ export class Session implements SharedSession {
     value: Session[K],
   ): void {
     this.model.set(name, value as never);
-    this.model.save_changes();
+    this.#write();
+  }
+
+  /** Sends what was set; what is set while the kernel is away goes out with the first change after it. */
+  #write(): void {
+    if (!isLost(this.kernel)) this.model.save_changes();
+  }
+
+  #readKernel(): void {
+    const lost = isLost(this.kernel);
+    if (lost) {
+      this.store.setLive(false);
+      this.#requests.failAll(new Error(whyLost(this.kernel)));
+      if (this.message.kind === "waiting") this.#say(NOTHING);
+    } else if (this.#wasLost) {
+      // The connection is there again, and something may have been missed.
+      this.model.save_changes();
+      this.#say(NOTHING);
+      this.#catchUp.now();
+    } else if (this.message.kind === "waiting") this.#wait();
+    this.#wasLost = lost;
+    this.#tell("kernel");
   }
 
   #on(event: string, listener: Listener): void {
@@ -260,7 +293,11 @@ export class Session implements SharedSession {
 
   /** What was waited for has come; commands say so themselves. */
   #answered(): void {
-    if (this.message === WAITING && this.waiting.size === 0) this.#say(NOTHING);
+    if (this.message.kind === "waiting" && this.waiting.size === 0) this.#say(NOTHING);
+  }
+
+  #wait(): void {
+    if (!isLost(this.kernel)) this.#say(this.kernel === "busy" ? KEPT : WAITING);
   }
 
   #readMatches(): void {
@@ -271,10 +308,7 @@ export class Session implements SharedSession {
     const wire = this.model.get("_status");
     if (!wire?.state) return;
     this.#guarded("status", () => this.store.setStatus(decodeStatus(wire)));
-    if (this.#asked && !this.store.behind) {
-      this.#asked = 0;
-      this.store.setLive(true);
-    }
+    if (this.#catchUp.caughtUp()) this.store.setLive(true);
   }
 
   #readDelta(head: DeltaHead, bytes: DataView | undefined): void {
@@ -348,22 +382,6 @@ export class Session implements SharedSession {
     if (!(height > 0) || height === this.height) return;
     this.height = Math.min(HEIGHT.most, Math.max(HEIGHT.least, height));
     this.#tell("height");
-  }
-
-  /** Deltas are missing. The status may be on its way already, so wait a little before asking. */
-  #afterGap(): void {
-    if (this.#gap !== undefined) return;
-    this.#gap = setTimeout(() => {
-      this.#gap = undefined;
-      if (!this.store.behind || this.signal.aborted) return;
-      if (Date.now() - this.#asked > RESYNC_AGAIN) this.#resync();
-      this.#afterGap();
-    }, GAP_GRACE);
-  }
-
-  #resync(): void {
-    this.#asked = Date.now();
-    void this.command("resync");
   }
 
   #say(message: Message): void {

@@ -1,5 +1,6 @@
 // The line under the graph: what the person should know now. Its height never changes.
 import { oneLine } from "../core/format";
+import { kernelText, whyLost } from "../core/kernel";
 import { firstFailed } from "../core/progress";
 import type { Session } from "../core/session";
 import { State } from "../core/types";
@@ -12,6 +13,7 @@ export class Footer {
   readonly node: HTMLElement;
   readonly handle: HTMLElement;
   #line = element("button", { class: "fuse-line", type: "button", "data-fuse-role": "notice" });
+  #kernel = element("span", { class: "fuse-kernel", "data-fuse-role": "kernel" });
   #spoken = element("div", { class: "fuse-spoken", role: "status", "aria-live": "polite" });
   #goes = -1;
   #state = "";
@@ -31,7 +33,14 @@ export class Footer {
       title: "Drag to change the height",
       "data-fuse-role": "resize",
     });
-    this.node = element("div", { class: "fuse-footer" }, this.#line, this.#spoken, this.handle);
+    this.node = element(
+      "div",
+      { class: "fuse-footer" },
+      this.#line,
+      this.#kernel,
+      this.#spoken,
+      this.handle,
+    );
     this.#line.addEventListener("click", () => this.#goes >= 0 && show(this.#goes), { signal });
     this.#resizing(signal);
     this.update();
@@ -43,7 +52,10 @@ export class Footer {
     setText(this.#line, text);
     this.#line.disabled = node < 0;
     setData(this.#line, { "data-fuse-kind": kind, title: kind === "hint" ? "" : text });
-    const { run } = this.session.store;
+    const { kernel, store } = this.session;
+    const { run } = store;
+    setText(this.#kernel, kernelText(kernel, store.live));
+    setData(this.#kernel, { "data-fuse-kernel": kernel, "data-fuse-live": String(store.live) });
     const spoken = kind === "hint" ? "" : `. ${text}`;
     // Said once per change of the run, not with every node.
     const now = `${run.run} ${run.runState} ${kind} ${kind === "hint" ? "" : text}`;
@@ -55,15 +67,17 @@ export class Footer {
   }
 
   #say(): { text: string; kind: string; node: number } {
-    const { message, store, fault } = this.session;
+    const { message, store, fault, kernel } = this.session;
     const { run, graph } = store;
     if (fault) return { text: `not understood: ${oneLine(fault)}`, kind: "error", node: -1 };
     if (message.kind === "error")
       return { text: oneLine(message.text, 300), kind: "error", node: -1 };
     if (message.kind === "waiting") {
-      const last = store.live ? "" : " what is shown is the last it sent";
+      const last = store.live || kernel === "busy" ? "" : " what is shown is the last it sent";
       return { text: message.text + last, kind: "waiting", node: -1 };
     }
+    const lost = whyLost(kernel);
+    if (lost) return { text: lost, kind: "notice", node: -1 };
     const failed = firstFailed(run);
     if (failed >= 0 && graph) {
       const error = run.errors.get(failed);

@@ -1,4 +1,5 @@
 // Run, Stop, Pause, Step; the progress of the run; the search (parts of their own); direction, fit, panels and help.
+import { whyLost } from "../core/kernel";
 import { isActive } from "../core/reducer";
 import type { Session } from "../core/session";
 import type { CommandName, Panel } from "../core/types";
@@ -99,8 +100,9 @@ export class Toolbar {
     const { run, graph } = session.store;
     const { runState } = run;
     const some = (graph?.names.length ?? 0) > 0;
-    const able = (which: "run" | "stop" | "pause" | "step", yes: boolean): void => {
-      this.#buttons[which].node.disabled = !yes;
+    const lost = whyLost(session.kernel);
+    const able = (which: "run" | "stop" | "pause" | "step" | "direction", yes: boolean): void => {
+      this.#buttons[which].node.disabled = !yes || lost !== "";
     };
     const pending = (name: CommandName): boolean => session.waiting.has(name);
     able("run", some && !isActive(runState) && !pending("run"));
@@ -110,6 +112,7 @@ export class Toolbar {
       (runState === "running" || runState === "paused") && !pending("pause") && !pending("resume"),
     );
     able("step", some && runState !== "running" && runState !== "stopping" && !pending("step"));
+    able("direction", true);
     for (const name of ["run", "stop", "step"] as const) {
       this.#buttons[name].node.classList.toggle("fuse-pending", pending(name));
     }
@@ -135,6 +138,11 @@ export class Toolbar {
       this.#buttons.pause,
       paused ? "Go on with the run" : "Start no further node until resumed",
     );
+    if (lost) {
+      const { run, stop, pause, step, direction } = this.#buttons;
+      for (const button of [run, stop, pause, step, direction])
+        this.#title(button, `Not now: ${lost}`);
+    } else this.direction();
     this.#progress.update();
   }
 
