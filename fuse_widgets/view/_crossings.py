@@ -12,7 +12,7 @@ from itertools import pairwise
 
 import numpy as np
 
-__all__ = ["count_crossings", "order_layers"]
+__all__ = ["continued", "count_crossings", "order_layers"]
 
 #: Layers with more items are ordered by sweeps alone: a sift looks at every pair of items of a layer.
 WIDEST_SIFT = 160
@@ -68,13 +68,18 @@ def count_crossings(upper: np.ndarray, lower: np.ndarray) -> int:
 class _Order:
     """The working state: for each layer the order of its items, as places and as a permutation."""
 
-    def __init__(self, sizes: list[int], gaps: list[_Gap]) -> None:
+    def __init__(self, sizes: list[int], gaps: list[_Gap], keep: list[np.ndarray]) -> None:
         self.sizes = sizes
         self.gaps = gaps
+        self.keep = keep  # for each layer which of its items are to stay in the order of their numbers
         self.orders = [np.arange(k) for k in sizes]
         self.places = [np.arange(k) for k in sizes]
 
     def set(self, index: int, order: np.ndarray) -> None:
+        kept = self.keep[index][order]
+        if kept.any():  # these have the same places among themselves, in their own order
+            order = order.copy()
+            order[kept] = np.sort(order[kept])
         self.orders[index] = order
         place = np.empty(len(order), np.intp)
         place[order] = np.arange(len(order))
@@ -151,9 +156,15 @@ class _Order:
         places = np.arange(k)
         through = np.zeros((k, k + 1), np.float32)
         moved = False
+        keep = self.keep[index]
         for _ in range(4 * k):
             np.cumsum(gain, axis=1, out=through[:, 1:])
             best = through - through[places, places][:, None]
+            kept = keep[order]
+            if kept.any():  # one that is kept moves between the kept ones on both sides of it only
+                ahead = np.concatenate([[0], np.cumsum(kept)])
+                passed = ahead[None, :] - ahead[places][:, None]
+                best[kept[:, None] & ((passed < 0) | (passed > 1))] = 0
             flat = int(best.argmax())
             item, slot = divmod(flat, k + 1)
             if best[item, slot] <= 0:
@@ -189,10 +200,47 @@ class _Order:
         return sum([self.sift(i) for i in (range(depth) if downwards else range(depth - 1, -1, -1))])
 
 
+def continued(known: np.ndarray, dummies: int, upper: np.ndarray, lower: np.ndarray) -> np.ndarray:
+    """Return places for all items: those that are known, the others between or beside what they are joined to.
+
+    Parameters
+    ----------
+    known: float[n], places of the nodes across the layers, NaN for those to be found.
+    dummies: how many items there are beside the nodes.
+    upper, lower: int[s], items at the ends of the segments between neighbouring layers.
+    """
+    place = np.concatenate([known, np.full(dummies, np.nan)])
+    total = len(place)
+    open_ = np.isnan(place)
+    ends, others = np.concatenate([upper, lower]), np.concatenate([lower, upper])
+    for _ in range(64):  # from what is known on, a step at a time
+        told = open_[ends] & ~np.isnan(place[others])
+        if not told.any():
+            break
+        count = np.bincount(ends[told], minlength=total)
+        sums = np.bincount(ends[told], place[others[told]], minlength=total)
+        new = (count > 0) & np.isnan(place)
+        if not new.any():
+            break
+        place[new] = sums[new] / count[new]
+    place[np.isnan(place)] = 0.0
+    for _ in range(8):  # so that long edges are about straight
+        count = np.bincount(ends, minlength=total)
+        sums = np.bincount(ends, place[others], minlength=total)
+        free = open_ & (count > 0)
+        place[free] = sums[free] / count[free]
+    return place
+
+
 def order_layers(
-    layers: list[np.ndarray], upper: np.ndarray, lower: np.ndarray, sweeps: int, starts: int
-) -> list[np.ndarray]:
-    """Return the items of each layer in an order with few crossings.
+    layers: list[np.ndarray],
+    upper: np.ndarray,
+    lower: np.ndarray,
+    sweeps: int,
+    starts: int,
+    keep: np.ndarray | None = None,
+) -> tuple[list[np.ndarray], int]:
+    """Return the items of each layer in an order with few crossings, and how many there are.
 
     Parameters
     ----------
@@ -200,6 +248,7 @@ def order_layers(
     upper, lower: int[s], items at the ends of the segments between neighbouring layers.
     sweeps: how many sweeps, down and up in turn, a start has.
     starts: how often it starts, after the first time from the best order so far with some layers shaken.
+    keep: bool[items], those that stay in the order they are given in among themselves; None for none.
     """
     sizes = [len(items) for items in layers]
     total = sum(sizes)
@@ -214,7 +263,8 @@ def order_layers(
         part = by_gap[cut[index] : cut[index + 1]]
         gaps.append(_Gap(place[upper[part]], place[lower[part]], a, b))
 
-    state = _Order(sizes, gaps)
+    held = [np.zeros(len(items), bool) if keep is None else keep[items] for items in layers]
+    state = _Order(sizes, gaps, held)
     best = state.crossings()
     kept = state.copy()
     random = np.random.default_rng(0)  # the same graph gets the same drawing
@@ -228,4 +278,4 @@ def order_layers(
         if now < best:
             best, kept = now, state.copy()
     state.restore(kept)
-    return [items[order] for items, order in zip(layers, state.orders, strict=False)]
+    return [items[order] for items, order in zip(layers, state.orders, strict=False)], best

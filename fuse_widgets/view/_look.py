@@ -88,6 +88,7 @@ def _drawn_rules(theme: str, scope: str) -> str:
         f".back{{fill:{back}}}",
         f".edges{{fill:none;stroke:{edge};stroke-width:1.25}}",
         f".heads{{fill:{edge}}}",
+        f".track{{fill:{_mix(colours['text'], back, 0.12)}}}",
         f".name{{fill:{colours['text']}}}",
         f".side,.note{{fill:{quiet}}}",
         f".kind{{fill:none;stroke:{quiet};stroke-width:1.1;stroke-linecap:round;stroke-linejoin:round}}",
@@ -159,11 +160,11 @@ def curve(graph: Graph, edge: int) -> str:
     A monotone cubic (Fritsch and Carlson, 1980; slopes as in Steffen, 1990), which never swings past a point.
     """
     layout, down = graph.layout, graph.direction == "TB"
-    source, target = graph.edges[edge].tolist()
+    source, target = graph.drawn_edges[edge].tolist()
     first, last = layout.route_at[edge : edge + 2].tolist()
     bends = layout.route[2 * first : 2 * last].reshape(-1, 2).tolist()
     along, across = (layout.y, layout.x) if down else (layout.x, layout.y)
-    half = [BOX_HEIGHT / 2] * 2 if down else [float(graph.widths[v]) / 2 for v in (source, target)]
+    half = [BOX_HEIGHT / 2] * 2 if down else [float(graph.drawn_widths[v]) / 2 for v in (source, target)]
     order = 1 if down else 0
     u = [float(along[source]) + half[0], *[p[order] for p in bends], float(along[target]) - half[1]]
     v = [float(across[source]), *[p[1 - order] for p in bends], float(across[target])]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -10,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..engine.workflow import BaseWorkflow
-from .layout import Layout, box_widths, layered_layout
+from .groups import LARGE, Box, Group, big_groups, contract, find_groups
+from .layout import Layout, box_widths, layered_layout, text_width
 
 __all__ = ["BOX_HEIGHT", "Direction", "Graph"]
 
@@ -20,7 +22,50 @@ BOX_HEIGHT = 32.0
 #: Longest name that travels to the browser, in characters; what is longer loses its middle.
 NAME_LIMIT = 2000
 
+#: In the box of a group, beside its label: the disc of its state and its count, with what is around them.
+_BESIDE = 31.0 + 8.0 + 2 * 6.0 + 7.0
+
 _KINDS = {"function": 0, "constructor": 1, "method": 2}
+
+
+@dataclass(frozen=True, eq=False)
+class Places:
+    """Where things were across the layers, by name, for a layout that keeps their order.
+
+    Attributes:
+        nodes: For each node the place of what it was drawn as, and whether that was the node itself.
+        boxes: The place of each box, by its group and label.
+    """
+
+    nodes: dict[str, tuple[float, bool]]
+    boxes: dict[tuple[str, str], float]
+
+    @classmethod
+    def of(cls, graph: Graph) -> Places:
+        """The places of a graph that is laid out."""
+        layout = graph.layout
+        across = (layout.y if graph.direction == "LR" else layout.x).tolist()
+        drawn = graph.box.tolist()
+        return cls(
+            {name: (across[drawn[i]], drawn[i] == i) for i, name in enumerate(graph.names)},
+            {(box.group.id, box.label): across[at] for at, box in enumerate(graph.boxes, len(graph))},
+        )
+
+    def order(self, graph: Graph) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """For what `graph` draws: where it was or came from (NaN: it is new), and whether it was drawn itself."""
+        nothing = (np.nan, False)
+        found = [
+            self.nodes.get(graph.names[i], nothing) for i in graph.drawn[: -len(graph.boxes) or None].tolist()
+        ]
+        for box in graph.boxes:
+            if (at := self.boxes.get((box.group.id, box.label))) is not None:
+                found.append((at, True))
+                continue
+            inside = [
+                self.nodes[graph.names[i]][0] for i in box.members.tolist() if graph.names[i] in self.nodes
+            ]
+            found.append((float(np.mean(inside)), False) if inside else nothing)
+        return np.array([at for at, _ in found], np.float64), np.array([own for _, own in found], bool)
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,8 +79,12 @@ class Graph:
         function: uint32[n], the place of each node's function in `functions`.
         kind: uint8[n], 0 function, 1 constructor, 2 method.
         edges: uint32[m, 2], source and target.
-        widths: float32[n], widths of the boxes.
+        widths: float32[n], widths of the boxes of single nodes.
         direction: `"LR"` or `"TB"`.
+        collapsed: Ids of the groups that are drawn as boxes; those that the graph does not have count for nothing.
+        before: Where things were when another state of this graph was shown; the layout keeps their order.
+
+    What is drawn is numbered: 0 to n - 1 the nodes, n to n + b - 1 the boxes that stand for several nodes.
     """
 
     title: str
@@ -46,10 +95,12 @@ class Graph:
     edges: NDArray[np.uint32]
     widths: NDArray[np.float32]
     direction: Direction
+    collapsed: tuple[str, ...] = ()
+    before: Places | None = None
 
     @classmethod
-    def of(cls, workflow: BaseWorkflow, direction: Direction = "LR") -> Graph:
-        """The graph of a workflow as it is now."""
+    def of(cls, workflow: BaseWorkflow, direction: Direction = "LR", collapsed: Iterable[str] = ()) -> Graph:
+        """The graph of a workflow as it is now, with these groups drawn as one box each."""
         nodes = workflow.find_nodes()
         names = tuple(node.name for node in nodes)
         place = {node: index for index, node in enumerate(nodes)}
@@ -67,12 +118,84 @@ class Graph:
             edges=edges,
             widths=widths,
             direction=direction,
+            collapsed=tuple(collapsed),
         )
+
+    def collapse(self, groups: Iterable[str]) -> Graph:
+        """The same graph with these groups, and no others, drawn as one box each."""
+        return replace(self, collapsed=tuple(groups))
+
+    def big_groups(self) -> list[str]:
+        """The groups that a graph of this size starts with as boxes; none for a small one."""
+        return big_groups(len(self), self.edges, self.groups) if len(self) > LARGE else []
+
+    def after(self, other: Graph) -> Graph:
+        """The same graph, laid out so that what `other` has as well keeps its order."""
+        return replace(self, before=Places.of(other) if self.direction == other.direction else None)
+
+    @cached_property
+    def groups(self) -> tuple[Group, ...]:
+        """The groups that can be drawn as one box, the largest first."""
+        return find_groups(self.names, self.functions, self.function)
+
+    @cached_property
+    def boxes(self) -> tuple[Box, ...]:
+        """The boxes that stand for several nodes each."""
+        wanted = frozenset(self.collapsed)
+        chosen = [group for group in self.groups if group.id in wanted] if wanted else []
+        return contract(len(self), self.edges, chosen) if chosen else ()
+
+    @cached_property
+    def box(self) -> NDArray[np.uint32]:
+        """uint32[n], what each node is drawn as: itself, or a box."""
+        drawn = np.arange(len(self), dtype=np.uint32)
+        for place, box in enumerate(self.boxes, len(self)):
+            drawn[box.members] = place
+        return drawn
+
+    @cached_property
+    def drawn(self) -> NDArray[np.int64]:
+        """What is drawn, in rising order: the nodes in no box, then all boxes."""
+        boxes = np.arange(len(self), len(self) + len(self.boxes))
+        return np.concatenate([np.flatnonzero(self.box == np.arange(len(self))), boxes])
+
+    @cached_property
+    def drawn_edges(self) -> NDArray[np.uint32]:
+        """uint32[k, 2], the edges between what is drawn, each once."""
+        if not self.boxes:
+            return self.edges
+        ends = self.box[self.edges]
+        return np.unique(ends[ends[:, 0] != ends[:, 1]], axis=0)
+
+    @cached_property
+    def drawn_widths(self) -> NDArray[np.float32]:
+        """float32[n + b], widths of nodes and boxes."""
+        wide = [
+            box_widths(
+                [box.label], extra=_BESIDE + text_width(f"{len(box.members)} of {len(box.members)}", 11)
+            )
+            for box in self.boxes
+        ]
+        return np.concatenate([self.widths, *wide])
 
     @cached_property
     def layout(self) -> Layout:
-        """Where boxes and edges are; computed when it is first asked for."""
-        return layered_layout(self.widths, self.edges, height=BOX_HEIGHT, direction=self.direction)
+        """Where everything is, NaN for nodes in boxes; computed when it is first asked for."""
+        drawn, widths = self.drawn, self.drawn_widths
+        place = np.zeros(len(widths), np.int64)
+        place[drawn] = np.arange(len(drawn))
+        found = layered_layout(
+            widths[drawn],
+            place[self.drawn_edges],
+            height=BOX_HEIGHT,
+            direction=self.direction,
+            order=self.before.order(self) if self.before is not None else None,
+        )
+        if not self.boxes:
+            return found
+        x, y = np.full((2, len(widths)), np.nan, np.float32)
+        x[drawn], y[drawn] = found.x, found.y
+        return replace(found, x=x, y=y)
 
     def same_as(self, other: Graph) -> bool:
         """Whether both have the same nodes and edges and are drawn alike."""
@@ -81,6 +204,9 @@ class Graph:
             and self.direction == other.direction
             and np.array_equal(self.edges, other.edges)
             and np.array_equal(self.kind, other.kind)
+            and self.functions == other.functions
+            and np.array_equal(self.function, other.function)
+            and (self.collapsed == other.collapsed or np.array_equal(self.box, other.box))
         )
 
     @cached_property
@@ -101,6 +227,7 @@ class Graph:
 
     def to_wire(self, version: int) -> dict[str, Any]:
         """The `_graph` trait, see docs/architecture.md."""
+        place = {group.id: at for at, group in enumerate(self.groups)}
         return {
             "version": version,
             "title": displayable(self.title),
@@ -109,14 +236,20 @@ class Graph:
             "functions": [displayable(name) for name in self.functions],
             "function": _packed(self.function, "<u4"),
             "kind": _packed(self.kind, "u1"),
-            "edges": _packed(self.edges, "<u4"),
-            "links": b"",
-            "box": b"",
-            "groups": [],
-            "boxes": [],
+            "edges": _packed(self.drawn_edges, "<u4"),
+            "links": _packed(self.edges, "<u4") if self.boxes else b"",
+            "box": _packed(self.box, "<u4") if self.boxes else b"",
+            "groups": [
+                {"id": group.id, "label": displayable(group.label), "count": len(group.members)}
+                for group in self.groups
+            ],
+            "boxes": [
+                {"group": place[box.group.id], "label": displayable(box.label), "count": len(box.members)}
+                for box in self.boxes
+            ],
             "x": _packed(self.layout.x, "<f4"),
             "y": _packed(self.layout.y, "<f4"),
-            "w": _packed(self.widths, "<f4"),
+            "w": _packed(self.drawn_widths, "<f4"),
             "h": BOX_HEIGHT,
             "route_at": _packed(self.layout.route_at, "<u4"),
             "route": _packed(self.layout.route, "<f4"),

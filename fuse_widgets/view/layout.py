@@ -15,7 +15,7 @@ from functools import lru_cache
 import numpy as np
 
 from ._coordinates import place_items
-from ._crossings import order_layers
+from ._crossings import continued, order_layers
 from ._layers import assign_layers, insert_dummies, topological_order
 from ._packing import Part, grid, pack, split_components
 
@@ -27,6 +27,8 @@ NODE_GAP = {"LR": 14.0, "TB": 20.0}
 #: Long edges may have this many dummies for each node and edge (and 2,000 in all); the longest of a denser graph
 #: go straight.
 DUMMIES = 4
+#: Boxes keep their order as long as there are at most so many times as many crossings as without, and so many more.
+WORTH, SPARE = 1.5, 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ def layered_layout(
     layer_gap: float | None = None,
     node_gap: float | None = None,
     sweeps: int = 8,
+    order: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> Layout:
     """Lay out a DAG in layers. The same input gives the same layout.
 
@@ -72,6 +75,8 @@ def layered_layout(
     layer_gap, node_gap: px between layers, and between boxes of one layer; None for the direction's usual ones.
     sweeps: how many sweeps the search for few crossings may take from each of its starts;
         half as many in large graphs.
+    order: where the boxes were across the layers before, float[n] with NaN for new ones, and bool[n]: those
+        that are to keep their order within their layers, unless that costs many crossings.
 
     Raises
     ------
@@ -100,10 +105,12 @@ def layered_layout(
     unique, which = np.unique(edges[:, 0] * max(n, 1) + edges[:, 1], return_inverse=True)
     pairs = np.stack([unique // max(n, 1), unique % max(n, 1)], axis=1)
     parts = []
+    known, keep = order if order is not None else (np.full(n, np.nan), np.zeros(n, bool))
     lonely, components = split_components(n, pairs)
     for nodes, own in components:
         local = np.searchsorted(nodes, pairs[own])
-        parts.append(_lay_out(nodes, own, local, length[nodes], breadth[nodes], node_gap, sweeps))
+        before = (known[nodes], keep[nodes]) if keep[nodes].any() else None
+        parts.append(_lay_out(nodes, own, local, length[nodes], breadth[nodes], node_gap, sweeps, before))
     if len(lonely):
         parts.append(grid(lonely, length[lonely], breadth[lonely], node_gap, across, parts, layer_gap))
     along, cross, at, points, total = pack(parts, length, len(pairs), layer_gap, node_gap, across)
@@ -130,18 +137,26 @@ def _lay_out(
     breadth: np.ndarray,
     node_gap: float,
     sweeps: int,
+    before: tuple[np.ndarray, np.ndarray] | None,
 ) -> Part:
-    """Lay out one connected component; `edges` count its nodes from 0."""
+    """Lay out one connected component; `edges` and `before` count its nodes from 0."""
     n = len(nodes)
     order, children, parents = topological_order(n, edges[:, 0].tolist(), edges[:, 1].tolist())
     layer = np.array(assign_layers(order, children, parents))
     layered = insert_dummies(layer, edges[:, 0], edges[:, 1], max(2000, DUMMIES * (n + len(edges))))
     items = len(layered.layer)
-    layers = _first_order(layered.layer, layered.upper, layered.lower)
+    met = _first_order(layered.layer, layered.upper, layered.lower)
     # a search costs about as much as there are items: small graphs get more of them
     starts = max(1, min(20, 4000 // items))
     turns = sweeps if items < 2000 else (sweeps + 1) // 2
-    layers = order_layers(layers, layered.upper, layered.lower, turns, starts)
+    layers, crossings = order_layers(met, layered.upper, layered.lower, turns, starts)
+    if before is not None:
+        known, keep = continued(before[0], items - n, layered.upper, layered.lower), np.zeros(items, bool)
+        keep[:n] = before[1]
+        kept = [row[np.argsort(known[row], kind="stable")] for row in met]
+        kept, more = order_layers(kept, layered.upper, layered.lower, turns, starts, keep)
+        if more <= WORTH * crossings + SPARE:
+            layers = kept
     room = np.zeros(items)
     room[:n] = breadth
     gaps = np.full(items, node_gap / 4)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _look as look
+from ._boxes import box_svg, overall
 from ._text import duration, escaped, one_line, shorten
 from .graph import BOX_HEIGHT, Graph
 from .layout import text_width
@@ -67,6 +68,12 @@ class _Status:
         started, ended = self.wire["started"], self.wire["ended"]
         return None if started is None else (ended or self.wire["now"]) - started
 
+    def inside(self, graph: Graph) -> list[list[int]]:
+        """For each box that stands for several nodes, how many of these are in each state, by code."""
+        return [
+            np.bincount(self.state[box.members], minlength=len(look.STATES)).tolist() for box in graph.boxes
+        ]
+
     def side(self, i: int) -> str:
         """What stands at the right end of a box."""
         if self.state[i] == CACHED:
@@ -102,7 +109,7 @@ def render_svg(
         ValueError: `theme` is none of the three.
     """
     _check_theme(theme)
-    return _svg(graph, _Status.of(status), theme, named=len(graph) <= max_nodes)
+    return _svg(graph, _Status.of(status), theme, named=len(graph.drawn) <= max_nodes)
 
 
 def _check_theme(theme: str) -> None:
@@ -113,7 +120,7 @@ def _check_theme(theme: str) -> None:
 def _svg(
     graph: Graph, status: _Status, theme: str, *, named: bool, edges: bool = True, most: int | None = None
 ) -> str:
-    count = len(graph) if most is None else min(most, len(graph))
+    shown = graph.drawn[:most].tolist()
     width, height = max(graph.layout.width, 200.0) + 2 * MARGIN, graph.layout.height + 2 * MARGIN
     label = escaped(_summary(graph, status))
     out = [
@@ -123,11 +130,13 @@ def _svg(
         f'<rect class="back" x="{-MARGIN:g}" y="{-MARGIN:g}" width="{width:.1f}" height="{height:.1f}" rx="8"/>',
     ]
     if edges:
-        out.append(_edges(graph, count))
+        out.append(_edges(graph, set(shown)))
+    inside = status.inside(graph)
     if named:
-        out += [_node(graph, status, i) for i in range(count)]
+        n = len(graph)
+        out += [_node(graph, status, i) if i < n else box_svg(graph, i, inside[i - n]) for i in shown]
     else:
-        out.append(_blocks(graph, status, count))
+        out.append(_blocks(graph, [*status.state.tolist(), *map(overall, inside)], shown))
     if not len(graph):
         out.append('<text class="note" x="0" y="0">This workflow has no nodes.</text>')
     out.append("</svg>")
@@ -145,30 +154,30 @@ def _summary(graph: Graph, status: _Status) -> str:
     return f"{one_line(graph.title, 80)}: {nodes}{'; ' if states else ''}{states}"
 
 
-def _edges(graph: Graph, count: int) -> str:
-    kept = [e for e, (a, b) in enumerate(graph.edges.tolist()) if a < count and b < count]
+def _edges(graph: Graph, shown: set[int]) -> str:
+    kept = [e for e, (a, b) in enumerate(graph.drawn_edges.tolist()) if a in shown and b in shown]
     if not kept:
         return ""
     down = graph.direction == "TB"
     heads = []
-    for v in sorted({int(graph.edges[e, 1]) for e in kept}):
+    for v in sorted({int(graph.drawn_edges[e, 1]) for e in kept}):
         x, y = float(graph.layout.x[v]), float(graph.layout.y[v])
         if down:
             heads.append(f"M{x:.1f} {y - BOX_HEIGHT / 2:.1f}l-4-8h8z")
         else:
-            heads.append(f"M{x - float(graph.widths[v]) / 2:.1f} {y:.1f}l-8-4v8z")
+            heads.append(f"M{x - float(graph.drawn_widths[v]) / 2:.1f} {y:.1f}l-8-4v8z")
     lines = "".join([look.curve(graph, e) for e in kept])
     return f'<path class="edges" d="{lines}"/><path class="heads" d="{"".join(heads)}"/>'
 
 
-def _blocks(graph: Graph, status: _Status, count: int) -> str:
+def _blocks(graph: Graph, codes: list[int], shown: list[int]) -> str:
     """All boxes of a state as one path."""
     paths: dict[int, list[str]] = {}
-    left = np.round(graph.layout.x - graph.widths / 2).astype(int).tolist()
-    top = np.round(graph.layout.y - BOX_HEIGHT / 2).astype(int).tolist()
-    wide = np.round(graph.widths).astype(int).tolist()
-    for i, code in enumerate(status.state[:count].tolist()):
-        paths.setdefault(code, []).append(f"M{left[i]} {top[i]}h{wide[i]}v{BOX_HEIGHT:g}h-{wide[i]}z")
+    layout, widths = graph.layout, graph.drawn_widths
+    for i in shown:
+        left, wide = round(float(layout.x[i] - widths[i] / 2)), round(float(widths[i]))
+        top = round(float(layout.y[i]) - BOX_HEIGHT / 2)
+        paths.setdefault(codes[i], []).append(f"M{left} {top}h{wide}v{BOX_HEIGHT:g}h-{wide}z")
     return "".join([f'<path class="p{code}" d="{"".join(boxes)}"/>' for code, boxes in sorted(paths.items())])
 
 
@@ -277,19 +286,20 @@ def render_fragment(graph: Graph, status: StatusColumns, *, limit: int = FRAGMEN
             the end of the graph; the fragment says what was left out.
     """
     now = _Status.of(status)
-    count = len(graph)
+    count = len(graph.drawn)
     if count * 600 < 2 * limit:
         whole = _fragment(graph, now, _svg(graph, now, "auto", named=True), "")
         if _size(whole) <= limit:
             return whole
     note = "Too large to be drawn with names here."
-    if (count + 2 * len(graph.edges)) * 20 < 2 * limit:
+    if (count + 2 * len(graph.drawn_edges)) * 20 < 2 * limit:
         plain = _fragment(graph, now, _svg(graph, now, "auto", named=False), note)
         if _size(plain) <= limit:
             return plain
     shown = count
     while True:
-        note = f"Too large to be drawn with names and edges here; {count - shown} of {count} nodes were left out."
+        left = int(np.bincount(graph.box)[graph.drawn[shown:]].sum())
+        note = f"Too large to be drawn with names and edges here; {left} of {len(graph)} nodes were left out."
         if shown == count:
             note = "Too large to be drawn with names and edges here."
         text = _fragment(graph, now, _svg(graph, now, "auto", named=False, edges=False, most=shown), note)
@@ -340,7 +350,7 @@ def render_html(graph: Graph, status: StatusColumns, *, title: str | None = None
     """
     now = _Status.of(status)
     heading = one_line(graph.title if title is None else title, 200) or "workflow"
-    svg = _svg(graph, now, "auto", named=len(graph) <= MOST_NAMED)
+    svg = _svg(graph, now, "auto", named=len(graph.drawn) <= MOST_NAMED)
     counts = "".join([f"<li>{_icon(state)}{n} {state}</li>" for state, n in now.counts.items()])
     rows = "".join([_table_row(graph, now, i) for i in range(len(graph))])
     return (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,6 +17,7 @@ from ..engine.errors import shorten
 from ..engine.events import RunEvent
 from ..engine.workflow import BaseWorkflow
 from ..view.graph import Direction, Graph
+from ..view.groups import MOST_GROUPS
 from ..view.snapshot import render_fragment, render_html, render_svg
 from ..view.state import NodeStates, StatusColumns, clip
 from .bridge import bridge
@@ -42,6 +44,18 @@ export default { render({ el }) {
 """
 
 
+def _groups(ids: Iterable[str]) -> list[str]:
+    """Ids of groups, each once. What they mean is for the graph to say: groups come and go."""
+    if isinstance(ids, str):
+        raise TypeError(
+            f"collapsed is a list of ids of groups, such as ['function:train'], not {shorten(repr(ids))}"
+        )
+    kept = list(dict.fromkeys(ids))
+    if len(kept) > MOST_GROUPS:
+        raise traitlets.TraitError(f"collapsed: {len(kept)} groups; a graph has {MOST_GROUPS} at most")
+    return kept
+
+
 def _asset(name: str, otherwise: str) -> str:
     path = _STATIC / name
     return path.read_text(encoding="utf-8") if path.exists() else otherwise
@@ -54,6 +68,7 @@ class DAGWidget(anywidget.AnyWidget):
         workflow: Any backend.
         direction: `"LR"` (left to right) or `"TB"` (top to bottom).
         height: Pixels of the graph area; by default as high as the graph needs, within bounds.
+        collapsed: The groups to draw as one box each, `[]` for none; by default none.
 
     Attributes:
         states: The state of every node by name; an immutable mapping, replaced as the run goes on.
@@ -98,14 +113,21 @@ class DAGWidget(anywidget.AnyWidget):
     editing: Editing
 
     def __init__(
-        self, workflow: BaseWorkflow, *, direction: Direction = "LR", height: int | None = None
+        self,
+        workflow: BaseWorkflow,
+        *,
+        direction: Direction = "LR",
+        height: int | None = None,
+        collapsed: Iterable[str] | None = None,
     ) -> None:
         if not isinstance(workflow, BaseWorkflow):
             raise TypeError(
                 f"DAGWidget shows a workflow such as LocalWorkflow(...), not {shorten(repr(workflow))}"
             )
         self.workflow = workflow
-        self.graph = Graph.of(workflow, direction)
+        whole = Graph.of(workflow, direction)
+        groups = _groups(() if collapsed is None else collapsed)
+        self.graph = whole.collapse(groups)
         status = StatusColumns(self.graph.names)
         status.version = 1
         if height is None:
@@ -113,6 +135,7 @@ class DAGWidget(anywidget.AnyWidget):
         super().__init__(
             direction=direction,
             height=height,
+            collapsed=groups,
             _graph=self.graph.to_wire(1),
             _status=status,
             _schema=schema_of(workflow),
@@ -202,8 +225,8 @@ class DAGWidget(anywidget.AnyWidget):
         """A change from the browser; applied on the bridge thread, so that traits have one writer."""
         bridge.post(self, lambda: self._take_from_browser(sync_data))
 
-    @traitlets.observe("direction")
-    def _on_direction(self, _change: Any) -> None:
+    @traitlets.observe("direction", "collapsed")
+    def _on_drawing(self, _change: Any) -> None:
         if self._following:
             bridge.post(self, self._refresh)
 
@@ -219,6 +242,10 @@ class DAGWidget(anywidget.AnyWidget):
             if not bridge.is_current:  # set from Python: `matches` is there on the next line
                 self._search.wait()
                 bridge.wait_idle()
+
+    @traitlets.validate("collapsed")
+    def _check_collapsed(self, proposal: Any) -> list[str]:
+        return _groups(proposal["value"])
 
     @traitlets.validate("selected")
     def _check_selected(self, proposal: Any) -> list[str]:
@@ -307,9 +334,10 @@ class DAGWidget(anywidget.AnyWidget):
         }
 
     def _refresh(self) -> None:
-        graph = Graph.of(self.workflow, cast(Direction, self.direction))
+        graph = Graph.of(self.workflow, cast(Direction, self.direction), self.collapsed)
         if graph.same_as(self.graph):
             return
+        graph = graph.after(self.graph)
         version = self._graph["version"] + 1
         changed = graph.names != self.graph.names
         self.graph = graph

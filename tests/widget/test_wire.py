@@ -32,6 +32,10 @@ def alias(name: str) -> list[str]:
     return re.findall(r'"(\w+)"', line[1])
 
 
+@workflow
+def graph_step(*inputs: object) -> None: ...
+
+
 @pytest.fixture
 def graph() -> Graph:
     @workflow
@@ -62,6 +66,28 @@ def test_the_graph_has_the_fields_and_column_types_that_the_browser_reads(graph:
         expected = lengths.get(name, nodes)
         assert expected is None or len(values) == expected, name
     assert np.frombuffer(wire["route_at"], "<u4")[-1] * 2 == len(np.frombuffer(wire["route"], "<f4"))
+
+
+def test_a_graph_with_boxes_has_them_behind_its_nodes(graph: Graph) -> None:
+    @workflow
+    def other(*inputs: object) -> None: ...
+
+    first = other()
+    graph = Graph.of(
+        LocalWorkflow(other(first, *[graph_step(first) for _ in range(3)])), "LR", ["function:graph_step"]
+    )
+    wire = graph.to_wire(1)
+    assert wire["boxes"] == [{"group": 0, "label": "graph_step", "count": 3}]
+    assert set(wire["boxes"][0]) == set(interface("GroupBox"))
+    assert wire["groups"][0] == {"id": "function:graph_step", "label": "graph_step", "count": 3}
+    assert set(wire["groups"][0]) == set(interface("Group"))
+    n = len(graph)
+    box = np.frombuffer(wire["box"], "<u4").tolist()
+    assert box == [0, n, n, n, n - 1]
+    assert sorted(np.frombuffer(wire["edges"], "<u4").reshape(-1, 2).tolist()) == [[0, 4], [0, 5], [5, 4]]
+    assert len(np.frombuffer(wire["links"], "<u4")) == 2 * len(graph.edges)
+    x = np.frombuffer(wire["x"], "<f4")
+    assert np.isnan(x).tolist() == [False, True, True, True, False, False]
 
 
 def test_the_status_has_the_fields_and_column_types_that_the_browser_reads(graph: Graph) -> None:

@@ -1,0 +1,95 @@
+"""Groups of a DAGWidget: drawn as boxes and as nodes, from both sides."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from ipywidgets import Widget
+
+from fuse_widgets import DAGWidget, LocalWorkflow, workflow
+from fuse_widgets.widget.bridge import bridge
+
+
+@workflow
+def load(number: int) -> int:
+    return number
+
+
+@workflow
+def add(*numbers: int) -> int:
+    return sum(numbers)
+
+
+@pytest.fixture(autouse=True)
+def close_widgets() -> Iterator[None]:
+    yield
+    Widget.close_all()
+
+
+def two_groups() -> DAGWidget:
+    loaded = [load(i).set_name(f"load {i}") for i in range(3)]
+    sums = [add(node).set_name(f"sum {i}") for i, node in enumerate(loaded)]
+    return DAGWidget(LocalWorkflow(add(*sums).set_name("all")), collapsed=["function:load", "prefix:none"])
+
+
+def boxes(widget: DAGWidget) -> list[tuple[str, int]]:
+    wire = widget.get_state("_graph")["_graph"]
+    json.dumps({key: value for key, value in wire.items() if not isinstance(value, bytes)}, allow_nan=False)
+    return [(box["label"], box["count"]) for box in wire["boxes"]]
+
+
+def test_groups_are_collapsed_and_expanded_from_python_and_from_the_browser() -> None:
+    widget = two_groups()
+    assert boxes(widget) == [("load", 3)]
+    widget.set_state({"collapsed": ["prefix:sum ", "prefix:sum "]})
+    bridge.wait_idle()
+    assert widget.collapsed == ["prefix:sum "]
+    assert boxes(widget) == [("sum", 3)]
+    assert widget.get_state("_graph")["_graph"]["version"] == 2
+    widget.collapsed = []
+    bridge.wait_idle()
+    assert boxes(widget) == []
+
+
+def test_a_run_counts_nodes_and_not_boxes() -> None:
+    widget = two_groups()
+    assert widget.workflow.run() == 3
+    bridge.wait_idle()
+    assert widget.progress["counts"] == {"done": 7}
+    assert set(widget.states.values()) == {"done"}
+    widget.selected = ["load 1"]
+    assert widget.selected == ["load 1"]
+
+
+@pytest.mark.parametrize("value", [5, [5], [["function:load"]], {"a": 1}, [str(i) for i in range(501)]])
+def test_what_is_no_list_of_groups_is_refused(value: object) -> None:
+    widget = two_groups()
+    told: list[dict[str, object]] = []
+    widget.send = lambda content, buffers=None: told.append(content)  # type: ignore[method-assign]
+    widget.set_state({"collapsed": value})
+    bridge.wait_idle()
+    assert boxes(widget) == [("load", 3)]
+    assert [(reply["kind"], reply["ok"]) for reply in told] == [("reply", False)]
+    with pytest.raises(TypeError, match="collapsed is a list of ids of groups"):
+        DAGWidget(widget.workflow, collapsed="function:load")
+
+
+def test_what_stays_keeps_its_order_where_a_node_is_added() -> None:
+    top = load(0).set_name("top")
+    middle = [add(top).set_name(f"middle {i}") for i in range(6)]
+    for i, node in enumerate(middle):
+        add(node).set_name(f"end {i}")
+    widget = DAGWidget(LocalWorkflow(top))
+
+    def order() -> list[str]:
+        y = widget.graph.layout.y
+        return sorted(middle_names, key=lambda name: y[widget.graph.index[name]])
+
+    middle_names = [node.name for node in middle]
+    before = order()
+    add(*middle[::-2]).set_name("one more")
+    widget.refresh()
+    assert len(widget.graph) == 14
+    assert order() == before
