@@ -79,6 +79,8 @@ export interface Session {
   select(names: string[]): void;
   /** Opens or folds a panel. */
   open(panel: Panel, yes: boolean): void;
+  /** Opens a panel unless the person has closed it since the page was loaded. */
+  offer(panel: Panel): void;
   /** Draws these groups as one box each, and all others as nodes. */
   collapse(groups: string[]): void;
   /** Searches for a pattern, "" for none; `now` does not wait for more to be typed. */

@@ -55,6 +55,26 @@ export function fit(graph: Size, view: Size, direction?: Direction, padding = PA
   return centred(middle, zoom, view, most > 1 ? { along, most, from: zoom } : undefined);
 }
 
+/** Shows a part of the graph in the middle of the view, as large as it can be and never larger than life. */
+export function fitRect(area: Rect, view: Size, stretch?: Stretch, padding = PADDING): Viewport {
+  const fits = (zoom: number): boolean => {
+    const by = scale({ zoom, tx: 0, ty: 0, ...(stretch && { stretch }) });
+    return (
+      (area.right - area.left) * by.x <= view.width - 2 * padding &&
+      (area.bottom - area.top) * by.y <= view.height - 2 * padding
+    );
+  };
+  let [low, high] = [0.002, 1];
+  for (let k = 0; k < 24 && !fits(high); k++) {
+    const middle = Math.sqrt(low * high);
+    if (fits(middle)) low = middle;
+    else high = middle;
+  }
+  const zoom = fits(high) ? high : low;
+  const middle = { x: (area.left + area.right) / 2, y: (area.top + area.bottom) / 2 };
+  return centred(middle, zoom, view, stretch);
+}
+
 /** Puts a point of the graph in the middle of the view. */
 export function centred(
   at: { x: number; y: number },

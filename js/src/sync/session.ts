@@ -55,6 +55,8 @@ export class Session implements SharedSession {
   #searcher: Searcher;
   #kernel: KernelWatch;
   #wasLost = false;
+  /** The panels that the person has closed. */
+  #closed = new Set<Panel>();
   #catchUp: CatchUp;
   #turning: ReturnType<typeof setTimeout> | undefined;
 
@@ -196,10 +198,16 @@ export class Session implements SharedSession {
   }
 
   open(panel: Panel, yes: boolean): void {
+    if (yes) this.#closed.delete(panel);
+    else this.#closed.add(panel);
     const others = this.panels.filter((name) => name !== panel);
     this.panels = yes ? [...others, panel] : others;
     this.#save("panels", this.panels);
     this.#tell("panels");
+  }
+
+  offer(panel: Panel): void {
+    if (!this.panels.includes(panel) && !this.#closed.has(panel)) this.open(panel, true);
   }
 
   collapse(groups: string[]): void {

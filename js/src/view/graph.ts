@@ -1,7 +1,8 @@
 // The graph area of one view: canvases, viewport, painting when something changed.
-
+import { areaAround, areaOf, touches } from "../core/area";
 import { graphLabel } from "../core/progress";
 import { isActive } from "../core/reducer";
+import { namesOf } from "../core/selection";
 import type { Session } from "../core/session";
 import { State } from "../core/types";
 import * as port from "../core/viewport";
@@ -12,6 +13,7 @@ import { paintLive } from "./live";
 import { type Look, paintEdges, paintNodes } from "./paint";
 import { measurer, Scene } from "./scene";
 import { readTheme, type Themes, watchTheme } from "./theme";
+import { watchElement } from "./watch";
 
 /** Edges are stretched, not painted, while a gesture goes on and painting them takes longer than this (ms). */
 const SLOW_EDGES = 8;
@@ -25,21 +27,24 @@ export class GraphView {
   hovered = -1;
   /** True while the pointer drags or the wheel turns. */
   busy = false;
+  /** Called after each paint with what was painted, for what shows the same in another way. */
+  painted: (due: number) => void = () => {};
+  theme: Themes | null = null;
+  /** 1 for a node that a search matches; null where nothing is dimmed. */
+  matched: Uint8Array | null = null;
   #fitted = true;
   #canvases: HTMLCanvasElement[];
   #contexts: CanvasRenderingContext2D[];
   #empty: HTMLElement;
   #probe: HTMLElement;
-  #theme: Themes | null = null;
   #measure: (text: string) => number = (text) => text.length * 7;
   #ratio = 1;
-  #painted = 0;
+  #paints = 0;
   #visible = 0;
   #edgesAt: port.Viewport = this.at;
   #edgesTook = 0;
   #selected = new Set<number>();
   #matches: Uint32Array | null = null;
-  #matched: Uint8Array | null = null;
   #current = -1;
   #near: number[] = [];
   #nearKey = "";
@@ -92,7 +97,7 @@ export class GraphView {
         : "Waiting for the graph\u2026";
     this.setSelected();
     this.#matches = null;
-    this.#matched = null;
+    this.matched = null;
     this.setSearch();
     if (turned || this.#fitted) this.fit();
     this.frames.ask(Paint.all);
@@ -112,8 +117,8 @@ export class GraphView {
     const { index } = this.session.search;
     if (index === this.#matches || !this.scene) return;
     this.#matches = index;
-    this.#matched = index?.length ? new Uint8Array(this.scene.graph.names.length) : null;
-    for (const i of index ?? []) if (this.#matched) this.#matched[i] = 1;
+    this.matched = index?.length ? new Uint8Array(this.scene.graph.names.length) : null;
+    for (const i of index ?? []) if (this.matched) this.matched[i] = 1;
     this.frames.ask(Paint.all);
   }
 
@@ -152,6 +157,13 @@ export class GraphView {
     this.move(port.zoomAbout(this.at, factor, x, y, least));
   }
 
+  /** Shows all selected nodes as large as they can be, the whole graph where none is selected. */
+  fitSelection(): void {
+    const area = this.scene && areaAround(this.scene.graph, this.#selected);
+    if (!area) this.fit();
+    else this.move(port.fitRect(area, this.view, this.at.stretch));
+  }
+
   /** Brings node `i` to the middle, large enough to be read. */
   show(i: number): void {
     if (!this.scene) return;
@@ -165,6 +177,18 @@ export class GraphView {
     if (!this.scene) return -1;
     const point = port.toGraph(this.at, x, y);
     return this.scene.nodes.at(point.x, point.y);
+  }
+
+  /** What is drawn in a part of the graph. */
+  within(area: port.Rect): number[] {
+    return this.scene?.nodes.within(area) ?? [];
+  }
+
+  /** Whether what is drawn is selected, all of it. */
+  isSelected(drawn: number): boolean {
+    if (!this.scene) return false;
+    const selected = new Set(this.session.selected);
+    return namesOf(this.scene.graph, [drawn]).every((name) => selected.has(name));
   }
 
   /** The middle of a node on the page, null for an unknown name. */
@@ -183,39 +207,25 @@ export class GraphView {
 
   #watch(): void {
     const { signal } = this;
-    const resize = new ResizeObserver(() => this.#resize());
-    resize.observe(this.stage);
-    signal.addEventListener("abort", () => resize.disconnect());
-    if (typeof IntersectionObserver === "function") {
-      const sight = new IntersectionObserver((entries) => {
-        this.#inSight = entries.at(-1)?.isIntersecting ?? true;
-        if (this.#inSight) this.frames.ask(Paint.live);
-      });
-      sight.observe(this.stage);
-      signal.addEventListener("abort", () => sight.disconnect());
-    }
+    const watched = {
+      resized: () => this.#resize(),
+      inSight: (yes: boolean) => {
+        this.#inSight = yes;
+        if (yes) this.frames.ask(Paint.live);
+      },
+    };
+    watchElement(this.stage, watched, signal);
     watchTheme(() => this.#readTheme(), this.timers, signal);
     this.#still.addEventListener("change", () => this.frames.ask(Paint.live), { signal });
-    this.#watchRatio();
-  }
-
-  /** A window that moves to another screen, or a page that is zoomed. */
-  #watchRatio(): void {
-    const ratio = matchMedia(`(resolution: ${devicePixelRatio}dppx)`);
-    const changed = (): void => {
-      this.#resize();
-      this.#watchRatio();
-    };
-    ratio.addEventListener("change", changed, { once: true, signal: this.signal });
   }
 
   #readTheme(): void {
     if (!this.view.width) return;
     const theme = readTheme(this.root, this.#probe, this.#contexts[1]);
-    if (JSON.stringify(theme) === JSON.stringify(this.#theme)) return;
+    if (JSON.stringify(theme) === JSON.stringify(this.theme)) return;
     this.#measure = measurer(this.#contexts[1], `13px ${theme.font}`);
-    if (theme.font !== this.#theme?.font) this.scene?.forgetLabels();
-    this.#theme = theme;
+    if (theme.font !== this.theme?.font) this.scene?.forgetLabels();
+    this.theme = theme;
     this.frames.ask(Paint.all);
   }
 
@@ -229,18 +239,23 @@ export class GraphView {
       canvas.width = Math.round(width * this.#ratio);
       canvas.height = Math.round(height * this.#ratio);
     }
-    if (!this.#theme) this.#readTheme();
+    if (!this.theme) this.#readTheme();
     if (this.#fitted) this.fit();
-    else if (before.width) {
-      const [dx, dy] = [(width - before.width) / 2, (height - before.height) / 2];
-      this.move({ ...this.at, tx: this.at.tx + dx, ty: this.at.ty + dy });
-    }
+    else if (before.width) this.#hold(before);
     this.frames.now(Paint.all);
+  }
+
+  /** After a new size: what is drawn stays where it is, and the selected node in sight. */
+  #hold(before: port.Size): void {
+    const last = [...this.#selected].at(-1);
+    const area = last === undefined || !this.scene ? null : areaOf(this.scene.graph, last);
+    const inSight = area !== null && touches(port.shown(this.at, before), area);
+    this.move(area && inSight ? port.revealed(this.at, area, this.view) : this.at);
   }
 
   #look(layer: number): Look {
     const scene = this.scene as Scene;
-    const theme = this.#theme as Themes;
+    const theme = this.theme as Themes;
     return {
       context: this.#contexts[layer],
       scene,
@@ -248,7 +263,7 @@ export class GraphView {
       measure: this.#measure,
       theme,
       dim: theme.dim,
-      matched: this.#matched,
+      matched: this.matched,
       at: this.at,
       view: this.view,
       ratio: this.#ratio,
@@ -257,7 +272,7 @@ export class GraphView {
 
   /** Paints what is due; true while something moves. */
   #draw(due: number, time: number): boolean {
-    if (!this.view.width || !this.scene || !this.#theme) return false;
+    if (!this.view.width || !this.scene || !this.theme) return false;
     const { store } = this.session;
     const { run } = store;
     if (due & Paint.edges) this.#drawEdges();
@@ -270,6 +285,7 @@ export class GraphView {
       });
       this.#tell();
     }
+    this.painted(due);
     const moving = !this.#still.matches && store.live;
     const inSight = paintLive({
       ...this.#look(2),
@@ -327,7 +343,7 @@ export class GraphView {
     const { graph } = this.scene as Scene;
     const { run } = this.session.store;
     const counts = run.counts;
-    this.#painted++;
+    this.#paints++;
     setData(this.root, {
       "data-fuse-nodes": graph.names.length,
       "data-fuse-done": counts[State.done] + counts[State.cached],
@@ -336,7 +352,7 @@ export class GraphView {
       "data-fuse-matches": this.#matches?.length ?? 0,
       "data-fuse-selected": this.#selected.size,
       "data-fuse-run-state": run.runState,
-      "data-fuse-painted": this.#painted,
+      "data-fuse-painted": this.#paints,
     });
     setData(this.stage, { "aria-label": graphLabel(graph, run) });
   }

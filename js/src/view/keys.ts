@@ -127,6 +127,7 @@ export function keys(hands: Hands, signal: AbortSignal): void {
       "=": () => graph.zoom(1.25),
       "-": () => graph.zoom(0.8),
       "0": () => graph.fit(),
+      f: () => graph.fitSelection(),
     }),
     ...(search && { "[": () => search.go(-1), "]": () => search.go(1) }),
   };

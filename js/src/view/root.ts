@@ -10,6 +10,7 @@ import { gestures } from "./gestures";
 import { GraphView } from "./graph";
 import { HoverCard } from "./hover";
 import { keys } from "./keys";
+import { SelectionMenu } from "./menu";
 import { Form } from "./panels/form";
 import { openHelp } from "./panels/help";
 import { Inspector } from "./panels/inspector";
@@ -23,6 +24,8 @@ import { markTheme, watchTheme } from "./theme";
 import { Toolbar } from "./toolbar";
 
 const TICK = 200;
+/** Pixels of width from which on a click on a node opens the inspector. */
+const WIDE = 900;
 
 /** For tests and for the curious, at `root.fuse`. */
 export interface Handle {
@@ -65,7 +68,9 @@ export function mount(session: Session, el: HTMLElement, signal: AbortSignal): H
   };
   const search = graph && new SearchBar(graph, say, signal);
   const help = (): void => openHelp(root, graph !== null);
-  const acts = { fit: () => graph?.fit(), help };
+  const menu = graph && new SelectionMenu(session, graph, signal);
+  const toggle = (button: HTMLElement): void => (menu?.isOpen ? menu.close() : menu?.open(button));
+  const acts = { fit: () => graph?.fit(), help, menu: menu && toggle };
   const toolbar = has("toolbar")
     ? new Toolbar(session, acts, search?.node ?? element("span"), signal)
     : null;
@@ -86,7 +91,15 @@ export function mount(session: Session, el: HTMLElement, signal: AbortSignal): H
   );
   if (graph && card) {
     graph.stage.append(card.node);
-    gestures(graph, { hover: (node) => card.hover(node), hint: say }, signal);
+    const said = {
+      hover: (node: number) => card.hover(node),
+      hint: say,
+      picked: () => {
+        if (has("inspector") && root.clientWidth >= WIDE) session.offer("inspector");
+      },
+      menu: (at: { x: number; y: number }) => menu?.open(at),
+    };
+    gestures(graph, said, signal);
   }
   body.append(hint);
   root.append(
@@ -95,6 +108,7 @@ export function mount(session: Session, el: HTMLElement, signal: AbortSignal): H
     body,
     ...(footer ? [footer.node] : []),
     spoken,
+    ...(menu ? [menu.node] : []),
   );
   if (!graph) {
     const mark = (): void => markTheme(root, spoken);

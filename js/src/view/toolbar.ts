@@ -26,7 +26,7 @@ export class Toolbar {
 
   constructor(
     readonly session: Session,
-    acts: { fit: () => void; help: () => void },
+    acts: { fit: () => void; help: () => void; menu: ((button: HTMLElement) => void) | null },
     search: HTMLElement,
     signal: AbortSignal,
   ) {
@@ -64,6 +64,10 @@ export class Toolbar {
     this.#toggles = PANELS.filter(({ panel }) => session.parts.includes(panel)).map(
       ({ panel, title, picture }) => [panel, small(panel, title, picture, toggle(panel))],
     );
+    const more = small("selection", "Select relatives, paths, matches \u2026", BUTTONS.more, () =>
+      acts.menu?.(more),
+    );
+    setData(more, { "aria-haspopup": "menu" });
     const help = small("help", "Keys and mouse (?)", BUTTONS.help, acts.help);
     this.#progress = new ProgressBar(session);
     const { run, stop, pause, step, direction, fit: whole } = this.#buttons;
@@ -78,6 +82,7 @@ export class Toolbar {
         { class: "fuse-group" },
         direction.node,
         whole.node,
+        ...(acts.menu ? [more] : []),
         ...this.#toggles.map(([, node]) => node),
         help,
       ),

@@ -1,7 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { curves } from "../../src/core/curves";
 import { Grid } from "../../src/core/grid";
-import { clicked } from "../../src/core/selection";
 import {
   centred,
   clamp,
@@ -193,15 +192,5 @@ describe("curves", () => {
     expect([pts[6], pts[7]]).toEqual([300, 80]);
     expect([pts[12], pts[13]]).toEqual([600, 80]);
     expect([...boxes]).toEqual([50, 0, 950, 80]);
-  });
-});
-
-describe("a click", () => {
-  it("selects one, adds with Ctrl, clears on nothing", () => {
-    expect(clicked(["a"], "b", false)).toEqual(["b"]);
-    expect(clicked(["a"], "b", true)).toEqual(["a", "b"]);
-    expect(clicked(["a", "b"], "a", true)).toEqual(["b"]);
-    expect(clicked(["a"], null, false)).toEqual([]);
-    expect(clicked(["a"], null, true)).toEqual(["a"]);
   });
 });

@@ -41,7 +41,10 @@ const MOUSE: [string, Line[]] = [
   "Mouse",
   [
     [["Click"], "Select; with Ctrl or Shift: add or remove"],
+    [["Double-click"], "Centre a node; beside the nodes: show the whole graph"],
+    [["Right button"], "Select parents, descendants, paths and more"],
     [["Drag"], "Move the view"],
+    [["Shift + drag"], "Select what a rectangle touches"],
     [["Wheel"], "Zoom, once the graph was clicked or with Ctrl"],
   ],
 ];
