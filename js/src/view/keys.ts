@@ -129,6 +129,7 @@ export function keys(hands: Hands, signal: AbortSignal): void {
       "0": () => graph.fit(),
       f: () => graph.fitSelection(),
     }),
+    ...(!search && { "/": () => panel("outline")?.querySelector("input")?.focus() }),
     ...(search && { "[": () => search.go(-1), "]": () => search.go(1) }),
   };
 

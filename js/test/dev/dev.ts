@@ -1,6 +1,13 @@
 // The page for looking: ?graph=17|80|1000|5000|empty|one|hostile & state=mixed|running|idle|done & theme=light|dark
-// & direction=LR|TB & height=480 & width=1100 & play=1 & query=.*SVM.* & mute=1 (no answers). Without Jupyter.
-import { State, type WireGraph, type WireStatus } from "../../src/core/types";
+// & direction=LR|TB & height=480 & width=1100 & play=1 & query=.*SVM.* & mute=1 (no answers)
+// & panels=outline,inspector & parts=outline,progress & selected=scores. Without Jupyter.
+import {
+  type Panel,
+  type Part,
+  State,
+  type WireGraph,
+  type WireStatus,
+} from "../../src/core/types";
 import widget from "../../src/widget";
 import {
   bytes,
@@ -103,6 +110,9 @@ const model = new FakeModel({
   _status: start(),
   height: Number(query.get("height") ?? 480),
   direction: wire.direction,
+  panels: (query.get("panels")?.split(",") ?? []) as Panel[],
+  selected: query.getAll("selected"),
+  ...(query.has("parts") && { _parts: query.get("parts")?.split(",") as Part[] }),
 });
 model.onSend = (command) => setTimeout(() => query.has("mute") || model.reply(command), 5);
 model.on("change:query", () => {
