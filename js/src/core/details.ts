@@ -58,21 +58,6 @@ export function selectedNodes(session: {
   return session.selected.flatMap((name) => session.store.indexOf(name) ?? []);
 }
 
-/** The nodes before and after node `i`, each once, in the order of the graph. O(edges). */
-export function neighbours(graph: Graph, i: number): { parents: number[]; children: number[] } {
-  const links = graph.links.length ? graph.links : graph.edges;
-  const parents = new Set<number>();
-  const children = new Set<number>();
-  for (let e = 0; e < links.length; e += 2) {
-    if (links[e + 1] === i) parents.add(links[e]);
-    if (links[e] === i) children.add(links[e + 1]);
-  }
-  const nodes = graph.names.length;
-  const sorted = (set: Set<number>): number[] =>
-    [...set].filter((other) => other < nodes).sort((a, b) => a - b);
-  return { parents: sorted(parents), children: sorted(children) };
-}
-
 /** What the form showed for a key, as `edit` wants it back in `was`. */
 export function shownFor(settings: Settings, key: string): Shown {
   if (Object.hasOwn(settings.mixed, key)) return { mixed: settings.mixed[key] };

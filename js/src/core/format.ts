@@ -54,6 +54,23 @@ export function someLines(text: string, limit = 600): string {
     .trim();
 }
 
+// biome-ignore lint/suspicious/noControlCharactersInRegex: that is what escape sequences begin with
+const ESCAPES = /\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|[@-Z\\-_])/g;
+
+/** Text as it was written, without escape sequences and control characters except tab and line break. */
+export function printable(text: string): string {
+  return text
+    .replace(ESCAPES, "")
+    .split(/\r\n|\r|\n/)
+    .map((line) =>
+      line
+        .split("\t")
+        .map((part) => part.replace(UNSAFE, " "))
+        .join("\t"),
+    )
+    .join("\n");
+}
+
 let segmenter: Intl.Segmenter | null | undefined;
 
 /** What a person takes for one character each: emoji sequences and surrogate pairs stay whole. */

@@ -135,7 +135,8 @@ export function textOf(field: Pick<Field, "kind">, value: Shown): string {
   if (repr !== null) return repr;
   if (value === undefined) return "";
   if (field.kind === "text" && typeof value === "string") return value;
-  if (value === null) return field.kind === "json" ? "null" : "None";
+  if (value === null && field.kind === "text") return "";
+  if (value === null && field.kind === "number") return "None";
   return JSON.stringify(value);
 }
 
@@ -166,7 +167,7 @@ export function parsed(field: Field, text: string): Parsed {
   const plain = text.trim();
   if (plain === "") return { ok: true, unset: true };
   if (field.kind === "text") return { ok: true, value: text };
-  if (field.kind === "json") return parsedJson(plain);
+  if (field.kind !== "number") return parsedJson(plain);
   if (field.nullable && /^(none|null)$/i.test(plain)) return { ok: true, value: null };
   const digits = plain.replaceAll("_", "");
   const value = Number(digits);

@@ -4,14 +4,13 @@ import {
   crc32,
   holdsRepr,
   isCurrent,
-  neighbours,
   nodeDetails,
   selectionKey,
   shownFor,
 } from "../../src/core/details";
 import type { Details } from "../../src/core/types";
 import { decodeGraph } from "../../src/sync/decode";
-import { bytes, classifiers, graph } from "../fake";
+import { classifiers, graph } from "../fake";
 
 const about = (names: string[], given: Partial<Details> = {}): Details => ({
   version: 1,
@@ -41,20 +40,6 @@ describe("the key of a selection", () => {
     expect(isCurrent(about(selected, { version: 7 }), session)).toBe(false);
     expect(isCurrent(null, session)).toBe(false);
     expect(nodeDetails(about(selected), session)).toBeNull();
-  });
-});
-
-it("neighbours are nodes, from the links where boxes hide some, each once and in order", () => {
-  const wire = graph(classifiers(["moons"]));
-  const plain = decodeGraph(wire);
-  expect(neighbours(plain, 1)).toEqual({
-    parents: [0],
-    children: [2, 3, 4, 5, 6, 7, 8, 9, 10, 11],
-  });
-  const links = bytes(Uint32Array.from([5, 1, 2, 1, 5, 1, 1, 9]));
-  expect(neighbours(decodeGraph({ ...wire, links }), 1)).toEqual({
-    parents: [2, 5],
-    children: [9],
   });
 });
 

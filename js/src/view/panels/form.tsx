@@ -1,5 +1,173 @@
+// The form for `backend_info`: fields from the schema of the backend, for one node or for all that are selected.
+import { useLayoutEffect } from "preact/hooks";
+import { isCurrent, selectedNodes } from "../../core/details";
+import { flat, standing } from "../../core/editor";
+import { oneLine } from "../../core/format";
+import { type Field, fieldsOf } from "../../core/schema";
+import type { Settings as Values } from "../../core/types";
+import { Button, count } from "./bits";
+import { AsCode, Steps } from "./doing";
+import { Group, type Place, Setting } from "./field";
 import type { Given } from "./panel";
+import { RawJson } from "./rawjson";
+import { remembered } from "./state";
 
-export function Form(_given: Given) {
-  return null;
+/** The form as a part of its own. */
+export function Form(given: Given) {
+  const { signals } = given;
+  void [signals.topics.selected.value, signals.graph.value];
+  return (
+    <div class="fuse-tabarea fuse-alone">
+      {selectedNodes(given.session).length ? (
+        <Settings given={given} headed={false} />
+      ) : (
+        <p class="fuse-quiet">Select nodes to edit their backend_info.</p>
+      )}
+    </div>
+  );
 }
+
+const NOTHING: Values = { values: {}, mixed: {}, unknown: [] };
+const made = new WeakMap<object, Field[]>();
+
+function fieldsFor(schema: Record<string, unknown>): Field[] {
+  const fields = made.get(schema) ?? fieldsOf(schema);
+  made.set(schema, fields);
+  return fields;
+}
+
+/** @param headed whether the name of the node stands above it. */
+export function Settings({ given, headed }: { given: Given; headed: boolean }) {
+  const { session, signals } = given;
+  const { topics } = signals;
+  const { editor, edited, raw } = remembered(session);
+  void [topics.selected.value, topics.details.value, topics.edits.value, topics.search.value];
+  void [edited.value, signals.graph.value];
+  const fields = fieldsFor(session.schema);
+  const current = isCurrent(session.details, session);
+  const settings = (current && session.details?.settings) || NOTHING;
+  const place: Place = { editor, settings, current };
+  const about = session.selected.join("\n");
+  // What was being typed for the selection before is sent, as when its field is left.
+  useLayoutEffect(() => void editor.leave(flat(fields)), [about]);
+  const keys = (event: KeyboardEvent): void => {
+    const target = event.target as Element;
+    const key = event.key.toLowerCase();
+    if (!(event.ctrlKey || event.metaKey) || event.altKey || (key !== "z" && key !== "y")) return;
+    if (target.matches("input, textarea")) return;
+    event.preventDefault();
+    event.stopPropagation();
+    void editor.undo(key === "y" || event.shiftKey ? "redo" : "undo");
+  };
+  return (
+    // biome-ignore lint/a11y/noStaticElementInteractions: keys of the fields in it
+    <div class="fuse-form" aria-busy={!current} onKeyDown={keys}>
+      <div class="fuse-form-top">
+        <About given={given} headed={headed} />
+        <Button
+          does="raw-json"
+          class="fuse-chip fuse-chip-button"
+          pressed={raw.value}
+          title={raw.value ? "Show the form" : "Show and edit the settings as JSON"}
+          act={() => (raw.value = !raw.value)}
+        >
+          JSON
+        </Button>
+      </div>
+      {raw.value ? (
+        <RawJson given={given} place={place} />
+      ) : (
+        <>
+          {fields.length === 0 && (
+            <p class="fuse-quiet">
+              This backend does not describe its settings; all that is set is kept as it is.
+            </p>
+          )}
+          {fields.map((field) => (
+            <OneField key={field.label} field={field} place={place} />
+          ))}
+          <Unknown given={given} place={place} fields={fields} />
+        </>
+      )}
+      <Steps given={given} />
+      <AsCode given={given} />
+    </div>
+  );
+}
+
+/** "Editing 4 nodes that match .*SVM.*". */
+function About({ given, headed }: { given: Given; headed: boolean }) {
+  const { selected, search, store } = given.session;
+  const nodes = selectedNodes(given.session);
+  const matches = search.index;
+  const set = new Set(nodes);
+  const same =
+    search.query !== "" &&
+    !search.error &&
+    !search.pending &&
+    matches?.length === set.size &&
+    matches.every((node) => set.has(node));
+  if (nodes.length === 1 && headed && !same) {
+    return <div class="fuse-quiet fuse-form-about">Settings of this node</div>;
+  }
+  const name = nodes.length === 1 ? oneLine(store.graph?.names[nodes[0]] ?? selected[0], 120) : "";
+  return (
+    <div class="fuse-quiet fuse-form-about">
+      Editing <strong>{name || count(nodes.length, "node")}</strong>
+      {same && (
+        <>
+          {nodes.length === 1 ? " that matches " : " that match "}
+          <code class="fuse-chip">{oneLine(search.query, 80)}</code>
+        </>
+      )}
+    </div>
+  );
+}
+
+function OneField({ field, place }: { field: Field; place: Place }) {
+  if (field.kind !== "group") return <Setting field={field} place={place} />;
+  const at = standing(place.settings, field.path);
+  const object = at.how === "set" && typeof at.value === "object" && !Array.isArray(at.value);
+  // Where nodes differ in an object, one part of it cannot be set without the rest: JSON for all of it.
+  if (at.how === "mixed" || (at.how === "set" && !object)) {
+    return <Setting field={{ ...field, kind: "json" }} place={place} />;
+  }
+  return (
+    <Group field={field}>
+      {field.fields.map((inner) => (
+        <OneField key={inner.label} field={inner} place={place} />
+      ))}
+    </Group>
+  );
+}
+
+/** Keys that are set and not in the schema. */
+function Unknown({ given, place, fields }: { given: Given; place: Place; fields: Field[] }) {
+  const { values, mixed, unknown } = place.settings;
+  const known = new Set(fields.map((field) => field.label));
+  const all = new Set([...unknown, ...Object.keys(values), ...Object.keys(mixed)]);
+  const keys = [...all].filter((key) => !known.has(key)).sort();
+  if (!keys.length) return null;
+  const backend = given.session.schema["x-fuse-backend"];
+  const who = typeof backend === "string" ? oneLine(backend, 60) : "the backend";
+  return (
+    <fieldset class="fuse-fieldset">
+      <legend>Other keys</legend>
+      {fields.length > 0 && <p class="fuse-quiet">Kept; {who} does not understand them.</p>}
+      {keys.map((key) => (
+        <Setting key={key} field={{ ...ANY, path: [key], label: key }} place={place} />
+      ))}
+    </fieldset>
+  );
+}
+
+const ANY: Omit<Field, "path" | "label"> = {
+  kind: "json",
+  description: "",
+  options: [],
+  integer: false,
+  nullable: true,
+  default: undefined,
+  range: "",
+  fields: [],
+};

@@ -1,5 +1,138 @@
+// The inspector: all there is to know of the selected node or nodes. What the columns tell is there at once.
+import { useLayoutEffect, useRef } from "preact/hooks";
+import { isCurrent, nodeDetails, selectedNodes } from "../../core/details";
+import { BUTTONS } from "../icons";
+import { freshId, KEYS, Picture, Scrolling } from "./bits";
+import { Settings } from "./form";
+import { NodeHeader } from "./header";
+import { Overview } from "./overview";
 import type { Given } from "./panel";
+import { Printed } from "./printed";
+import { Result } from "./result";
+import { NothingSelected, SeveralHeader, SeveralNodes } from "./several";
+import { Source } from "./source";
+import { Splitter } from "./splitter";
+import { remembered, TABS, type Tab } from "./state";
 
-export function Inspector(_given: Given) {
-  return null;
+export function Inspector(given: Given) {
+  const { session, signals, graph } = given;
+  const { topics } = signals;
+  void [topics.panels.value, topics.selected.value, topics.details.value, signals.graph.value];
+  void signals.run.value;
+  if (graph && !session.panels.includes("inspector")) return null;
+  const nodes = selectedNodes(session);
+  return (
+    <>
+      {graph && <Splitter />}
+      {graph && (
+        <button
+          type="button"
+          class="fuse-close"
+          title="Close the inspector"
+          aria-label="Close the inspector"
+          data-fuse-role="close-inspector"
+          onClick={() => session.open("inspector", false)}
+          {...KEYS}
+        >
+          <Picture path={BUTTONS.close} />
+        </button>
+      )}
+      {nodes.length === 0 ? (
+        <NothingSelected given={given} />
+      ) : (
+        <Inspected given={given} nodes={nodes} />
+      )}
+    </>
+  );
+}
+
+function Inspected({ given, nodes }: { given: Given; nodes: number[] }) {
+  const { session } = given;
+  const { tab } = remembered(session);
+  const id = useRef("");
+  id.current ||= freshId();
+  const tabs: readonly Tab[] = nodes.length === 1 ? TABS : TABS.slice(0, 2);
+  const open = tabs.includes(tab.value) ? tab.value : "Overview";
+  const node = nodes[0];
+  const current = isCurrent(session.details, session);
+  const details = nodeDetails(session.details, session);
+  const area = useRef<HTMLDivElement>(null);
+  const about = session.selected.join("\n");
+  // Another node begins at its top.
+  useLayoutEffect(() => {
+    if (area.current) area.current.scrollTop = 0;
+  }, [about, open]);
+  return (
+    <>
+      {nodes.length === 1 ? (
+        <NodeHeader given={given} node={node} />
+      ) : (
+        <SeveralHeader given={given} nodes={nodes} />
+      )}
+      <Tabs tabs={tabs} open={open} id={id.current} choose={(chosen) => (tab.value = chosen)} />
+      <Scrolling
+        ref={area}
+        class={`fuse-tabarea fuse-tabarea-${open.toLowerCase()} ${current ? "" : "fuse-stale"}`}
+        role="tabpanel"
+        id={`${id.current}-area`}
+        aria-labelledby={`${id.current}-${open}`}
+        aria-busy={!current}
+        data-fuse-tab={open}
+      >
+        {open === "backend_info" && <Settings given={given} headed />}
+        {open === "Overview" && nodes.length > 1 && <SeveralNodes given={given} nodes={nodes} />}
+        {open === "Overview" && nodes.length === 1 && (
+          <Overview given={given} node={node} details={details} />
+        )}
+        {open === "Printed" && <Printed given={given} node={node} />}
+        {open === "Result" && <Result given={given} node={node} details={details} />}
+        {open === "Source" && <Source given={given} details={details} />}
+      </Scrolling>
+    </>
+  );
+}
+
+interface TabsProps {
+  tabs: readonly Tab[];
+  open: Tab;
+  id: string;
+  choose: (tab: Tab) => void;
+}
+
+function Tabs({ tabs, open, id, choose }: TabsProps) {
+  const key = (event: KeyboardEvent): void => {
+    const at = tabs.indexOf(open);
+    const to = {
+      ArrowRight: (at + 1) % tabs.length,
+      ArrowLeft: (at + tabs.length - 1) % tabs.length,
+      Home: 0,
+      End: tabs.length - 1,
+    }[event.key];
+    if (to === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    event.stopPropagation();
+    choose(tabs[to]);
+    (event.currentTarget as HTMLElement).querySelectorAll<HTMLElement>(".fuse-tab")[to]?.focus();
+  };
+  return (
+    <div class="fuse-tabs" role="tablist" aria-label="About the selection" onKeyDown={key}>
+      {tabs.map((name) => (
+        <button
+          key={name}
+          type="button"
+          role="tab"
+          class="fuse-tab"
+          id={`${id}-${name}`}
+          data-fuse-role={`tab-${name}`}
+          aria-selected={name === open}
+          aria-controls={`${id}-area`}
+          tabIndex={name === open ? 0 : -1}
+          onClick={() => choose(name)}
+          {...KEYS}
+        >
+          {name}
+        </button>
+      ))}
+    </div>
+  );
 }

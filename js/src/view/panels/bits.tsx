@@ -1,0 +1,166 @@
+// Small pieces that the panels share.
+import type { ComponentChildren, HTMLAttributes } from "preact";
+import { oneLine } from "../../core/format";
+import { STATES } from "../../core/types";
+import { copyText } from "../clipboard";
+import { stateMark } from "../icons";
+import type { Given } from "./panel";
+
+/** JupyterLab asks the element with the focus itself before it takes a key as one of its own. */
+export const KEYS = { "data-lm-suppress-shortcuts": "true" };
+
+let made = 0;
+/** An id that no other element of the page has. */
+export const freshId = (): string => `fuse-${++made}`;
+
+interface ButtonProps {
+  /** For tests: what it does, in a word. */
+  does: string;
+  act: (event: MouseEvent) => void;
+  children: ComponentChildren;
+  title?: string;
+  off?: boolean;
+  class?: string;
+  pressed?: boolean;
+}
+
+export function Button({ does, act, children, title, off, class: name, pressed }: ButtonProps) {
+  return (
+    <button
+      type="button"
+      class={name ?? "fuse-button fuse-button-low"}
+      data-fuse-role={does}
+      title={title}
+      disabled={off}
+      aria-pressed={pressed}
+      onClick={act}
+      {...KEYS}
+    >
+      {children}
+    </button>
+  );
+}
+
+export function Picture({ path }: { path: string }) {
+  return (
+    <svg viewBox="0 0 16 16" aria-hidden="true">
+      <path d={path} />
+    </svg>
+  );
+}
+
+/** The disc and mark of a state, as in the graph. */
+export function StateGlyph({ code }: { code: number }) {
+  const name = STATES[code] ?? "pending";
+  const hollow = name === "pending" || name === "queued" || name === "skipped";
+  const mark = stateMark(code);
+  return (
+    <svg class={`fuse-glyph fuse-glyph-${name}`} viewBox="-10 -10 20 20" aria-hidden="true">
+      <circle r={hollow ? 8 : 9} class={hollow ? "fuse-hollow" : ""} />
+      {mark && <path d={mark[0]} class={`fuse-mark-${mark[1]} ${hollow ? "fuse-hollow" : ""}`} />}
+    </svg>
+  );
+}
+
+/** A node by its name; a click selects it and brings it into view. */
+export function NodeLink({ given, node, note }: { given: Given; node: number; note?: string }) {
+  const { store } = given.session;
+  const name = store.graph?.names[node];
+  if (name === undefined) return null;
+  const code = store.run.state[node];
+  return (
+    <button
+      type="button"
+      class="fuse-link"
+      data-fuse-role="node"
+      title={`${oneLine(name)} (${STATES[code]})`}
+      onClick={() => {
+        given.session.select([name]);
+        given.graph?.show(node);
+      }}
+      {...KEYS}
+    >
+      <StateGlyph code={code} />
+      <span class="fuse-link-name">{oneLine(name) || "\u201c\u201d"}</span>
+      {note && <span class="fuse-link-note">{note}</span>}
+      <span class="fuse-spoken">{STATES[code]}</span>
+    </button>
+  );
+}
+
+const MOST_LINKS = 100;
+
+export function NodeList({ given, nodes, note }: NodeListProps) {
+  const more = nodes.length - MOST_LINKS;
+  return (
+    <ul class="fuse-list">
+      {Array.from(nodes.slice(0, MOST_LINKS), (node) => (
+        <li key={node}>
+          <NodeLink given={given} node={node} note={note?.(node) ?? ""} />
+        </li>
+      ))}
+      {more > 0 && <li class="fuse-quiet">and {more.toLocaleString("en")} more</li>}
+    </ul>
+  );
+}
+
+interface NodeListProps {
+  given: Given;
+  nodes: ArrayLike<number> & { slice(from: number, to: number): ArrayLike<number> };
+  note?: (node: number) => string;
+}
+
+export function Section({
+  title,
+  children,
+}: {
+  title: ComponentChildren;
+  children: ComponentChildren;
+}) {
+  return (
+    <section class="fuse-section">
+      <h4>{title}</h4>
+      {children}
+    </section>
+  );
+}
+
+/** Label and value; a value that is not known yet is a quiet ellipsis of the same height. */
+export function Row({ label, children }: { label: string; children?: ComponentChildren }) {
+  const empty = children === undefined || children === null || children === "";
+  return (
+    <>
+      <dt>{label}</dt>
+      <dd>{empty ? <span class="fuse-quiet">{"\u2026"}</span> : children}</dd>
+    </>
+  );
+}
+
+export function CopyButton({
+  given,
+  text,
+  what,
+}: {
+  given: Given;
+  text: () => string;
+  what: string;
+}) {
+  const act = async (event: MouseEvent): Promise<void> => {
+    const near = (event.currentTarget as HTMLElement).parentElement as HTMLElement;
+    const copied = await copyText(text(), near);
+    given.say(copied ? `${what} copied` : "the browser refused; select the text and press Ctrl+C");
+  };
+  return (
+    <Button does="copy" act={act} title={`Copy the ${what}`} class="fuse-button fuse-button-low">
+      Copy
+    </Button>
+  );
+}
+
+/** Something to scroll, which the keyboard has to reach. */
+export function Scrolling(props: HTMLAttributes<HTMLDivElement>) {
+  return <div {...{ tabIndex: 0, ...KEYS }} {...props} />;
+}
+
+export const count = (n: number, one: string, several = `${one}s`): string =>
+  `${n.toLocaleString("en")} ${n === 1 ? one : several}`;

@@ -1,0 +1,226 @@
+// One field of the form: label, control, what is wrong. What a person types stays until it is taken or given up.
+import type { ComponentChildren } from "preact";
+import { useRef } from "preact/hooks";
+import { reprOf, shownFor } from "../../core/details";
+import { type Draft, type Editor, pathOf, type Standing, standing } from "../../core/editor";
+import { oneLine, printable } from "../../core/format";
+import { type Field, placeholderOf, textOf, worded } from "../../core/schema";
+import type { Settings, Shown } from "../../core/types";
+import { freshId, KEYS } from "./bits";
+
+/** Where a field stands. */
+export interface Place {
+  editor: Editor;
+  settings: Settings;
+  /** False while the settings are those of another selection: nothing can be edited yet. */
+  current: boolean;
+}
+
+interface Props {
+  field: Field;
+  place: Place;
+}
+
+/** Everything that a control needs. */
+interface Control {
+  field: Field;
+  at: Standing;
+  draft: Draft | undefined;
+  text: string;
+  hint: string;
+  current: boolean;
+  common: Record<string, unknown>;
+  type: (text: string) => void;
+  commit: (again?: boolean) => void;
+  drop: () => void;
+}
+
+export function Setting({ field, place }: Props) {
+  const { editor, settings, current } = place;
+  const ids = useRef("");
+  ids.current ||= freshId();
+  const id = ids.current;
+  const path = pathOf(field);
+  const at = standing(settings, field.path);
+  const draft = editor.draft(path);
+  const shown = at.how === "set" ? printableText(field, at.value) : "";
+  const wrong = draft?.state === "refused";
+  // What holds a value that is no JSON cannot be sent back: it is shown.
+  const fixed = field.kind === "shown" || (at.how === "set" && reprOf(at.value) !== null);
+  const control: Control = {
+    field,
+    at,
+    draft,
+    text: draft?.text ?? shown,
+    hint: hintOf(field, at, current),
+    current,
+    common: {
+      id,
+      "data-fuse-field": path,
+      "aria-invalid": wrong,
+      "aria-describedby": [wrong && `${id}-wrong`, field.description && `${id}-about`]
+        .filter(Boolean)
+        .join(" "),
+      ...KEYS,
+    },
+    type: (text) => editor.type(path, text, shown, shownFor(settings, field.path[0])),
+    commit: (again = false) => void editor.commit(field, again),
+    drop: () => editor.drop(path),
+  };
+  return (
+    <div
+      class={`fuse-setting ${wrong ? "fuse-refused" : ""} ${draft?.state === "pending" ? "fuse-pending" : ""}`}
+      title={field.description || undefined}
+    >
+      <label class="fuse-setting-label" for={id}>
+        {oneLine(field.label, 60)}
+      </label>
+      <div class="fuse-setting-value">
+        {fixed ? (
+          <output id={id} class="fuse-mono fuse-value" data-fuse-field={path}>
+            {current ? fixedText(field, at) : "\u2026"}
+          </output>
+        ) : field.kind === "choice" ? (
+          <Choice {...control} />
+        ) : field.kind === "json" ? (
+          <Json {...control} />
+        ) : (
+          <Line {...control} />
+        )}
+        {field.description && (
+          <span class="fuse-spoken" id={`${id}-about`}>
+            {field.description}
+          </span>
+        )}
+        {wrong && (
+          <div class="fuse-wrong-text" id={`${id}-wrong`} role="alert">
+            {printable(draft.error)}
+          </div>
+        )}
+      </div>
+    </div>
+  );
+}
+
+export function Group({ field, children }: { field: Field; children: ComponentChildren }) {
+  return (
+    <fieldset class="fuse-fieldset" title={field.description || undefined}>
+      <legend>{oneLine(field.label, 60)}</legend>
+      {children}
+    </fieldset>
+  );
+}
+
+function printableText(field: Field, value: Shown): string {
+  const text = textOf(field, value);
+  if (field.kind !== "json" || text.length < 48) return text;
+  return JSON.stringify(value, null, 2);
+}
+
+function fixedText(field: Field, at: Standing): string {
+  if (at.how === "mixed") return `(mixed) ${differing(at.of)}`;
+  return at.how === "set" ? oneLine(worded(at.value), 200) : placeholderOf(field);
+}
+
+function differing(values: Shown[]): string {
+  return values
+    .map((value) => (value === null ? "not set" : oneLine(worded(value), 40)))
+    .join(", ");
+}
+
+function hintOf(field: Field, at: Standing, current: boolean): string {
+  if (!current) return "\u2026";
+  if (at.how === "mixed") return `(mixed) ${differing(at.of)}`;
+  const hint = placeholderOf(field);
+  return field.range ? `${hint}, ${field.range}` : hint;
+}
+
+/** Enter sends, Esc gives up; anything else is left to the field. */
+function keys(control: Control) {
+  return (event: KeyboardEvent): void => {
+    if (event.isComposing || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === "Enter" && !event.shiftKey) control.commit(true);
+    else if (event.key === "Escape" && control.draft) control.drop();
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  };
+}
+
+function Line(control: Control) {
+  const { field, text, hint, current, common, type, commit } = control;
+  const number = field.kind === "number";
+  return (
+    <input
+      {...common}
+      class={`fuse-input ${number ? "fuse-mono" : ""}`}
+      type="text"
+      inputMode={!number ? "text" : field.integer ? "numeric" : "decimal"}
+      autocomplete="off"
+      spellcheck={false}
+      placeholder={hint}
+      readOnly={!current}
+      value={text}
+      onInput={(event) => type(event.currentTarget.value)}
+      onBlur={() => commit()}
+      onKeyDown={keys(control)}
+    />
+  );
+}
+
+function Json(control: Control) {
+  const { text, hint, current, common, type, commit } = control;
+  return (
+    <textarea
+      {...common}
+      class="fuse-input fuse-mono"
+      rows={Math.min(8, text.split("\n").length)}
+      spellcheck={false}
+      placeholder={hint}
+      readOnly={!current}
+      value={text}
+      title="JSON; Enter sends it, Shift+Enter begins a new line"
+      onInput={(event) => type(event.currentTarget.value)}
+      onBlur={() => commit()}
+      onKeyDown={keys(control)}
+    />
+  );
+}
+
+function Choice(control: Control) {
+  const { field, at, text, current, common, type, commit, draft } = control;
+  const options = [...field.options];
+  const odd = at.how === "set" && text !== "" && !draft;
+  const has = (value: Shown): boolean =>
+    options.some((option) => textOf(field, option) === textOf(field, value));
+  if (field.nullable && (field.default !== null || (at.how === "set" && at.value === null)))
+    options.push(null);
+  if (odd && !has(at.value)) options.push(at.value);
+  const mixed = at.how === "mixed" && !draft;
+  return (
+    <select
+      {...common}
+      class="fuse-input"
+      disabled={!current}
+      value={mixed ? "mixed" : text}
+      onChange={(event) => {
+        type(event.currentTarget.value);
+        commit(true);
+      }}
+      onKeyDown={(event) => event.key === "Escape" && draft && keys(control)(event)}
+    >
+      {!current && <option value="">{"\u2026"}</option>}
+      {mixed && at.how === "mixed" && (
+        <option value="mixed" disabled>
+          {`(mixed) ${differing(at.of)}`}
+        </option>
+      )}
+      {current && <option value="">{placeholderOf(field)}</option>}
+      {options.map((value) => (
+        <option key={textOf(field, value)} value={textOf(field, value)}>
+          {oneLine(worded(value), 80)}
+        </option>
+      ))}
+    </select>
+  );
+}

@@ -1,0 +1,117 @@
+// The first tab: what a node is, what went wrong, what it takes and gives.
+import { oneLine, printable } from "../../core/format";
+import { linksOf } from "../../core/links";
+import { type Argument, KINDS, type NodeDetails } from "../../core/types";
+import { relatives } from "../../core/walk";
+import { Attempts } from "./attempts";
+import { Button, count, NodeList, Row, Section } from "./bits";
+import { Failed } from "./failure";
+import type { Given } from "./panel";
+import { selectFunction } from "./several";
+
+interface Props {
+  given: Given;
+  node: number;
+  /** null where they have not come yet. */
+  details: NodeDetails | null;
+}
+
+export function Overview({ given, node, details }: Props) {
+  const { graph, run } = given.session.store;
+  if (!graph) return null;
+  const links = linksOf(graph);
+  const parents = relatives(links, [node], "parents");
+  const children = relatives(links, [node], "children");
+  const takes = argumentsByNode(details);
+  const literal = details?.arguments.filter((argument) => !argument.nodes.length) ?? [];
+  return (
+    <>
+      {run.errors.has(node) && (
+        <Failed given={given} node={node} failure={details?.failure ?? null} />
+      )}
+      <Facts given={given} node={node} details={details} />
+      <Section title={parents.length ? `Inputs (${parents.length})` : "Inputs"}>
+        {parents.length ? (
+          <NodeList given={given} nodes={parents} note={(parent) => takes.get(parent) ?? ""} />
+        ) : (
+          <p class="fuse-quiet">It needs no other node.</p>
+        )}
+      </Section>
+      <Section title={children.length ? `Outputs (${children.length})` : "Outputs"}>
+        {children.length ? (
+          <NodeList given={given} nodes={children} />
+        ) : (
+          <p class="fuse-quiet">No other node needs its result.</p>
+        )}
+      </Section>
+      {literal.length > 0 && (
+        <Section title="Arguments">
+          <dl class="fuse-kv">
+            {literal.map(({ name, text }) => (
+              <Row key={name} label={oneLine(name, 60)}>
+                <span class="fuse-mono fuse-value">{printable(text)}</span>
+              </Row>
+            ))}
+          </dl>
+        </Section>
+      )}
+      {details && details.attempts.length > 1 && <Attempts attempts={details.attempts} />}
+      {details?.docstring && (
+        <Section title="Docstring">
+          <div class="fuse-doc">{printable(details.docstring)}</div>
+        </Section>
+      )}
+    </>
+  );
+}
+
+/** For each node that stands in an argument the names of these arguments. */
+function argumentsByNode(details: NodeDetails | null): Map<number, string> {
+  const found = new Map<number, string>();
+  for (const { name, nodes } of details?.arguments ?? ([] as Argument[])) {
+    for (const node of nodes) {
+      const before = found.get(node);
+      found.set(node, before ? `${before}, ${oneLine(name, 40)}` : oneLine(name, 40));
+    }
+  }
+  return found;
+}
+
+function Facts({ given, node, details }: Props) {
+  const { graph } = given.session.store;
+  if (!graph) return null;
+  const f = graph.function[node];
+  const alike = graph.function.reduce((sum, other) => sum + (other === f ? 1 : 0), 0);
+  const file = details?.file
+    ? `${details.file}${details.line === null ? "" : `:${details.line}`}`
+    : "";
+  return (
+    <dl class="fuse-kv">
+      <Row label={KINDS[graph.kind[node]] ?? "function"}>
+        <span class="fuse-mono fuse-value">
+          {oneLine(graph.functions[f] ?? "")}
+          {details && <span class="fuse-quiet">{oneLine(details.signature, 600)}</span>}
+        </span>
+        {alike > 1 && (
+          <Button
+            does="same-function"
+            class="fuse-chip fuse-chip-button"
+            title="Select all nodes of this function"
+            act={() => selectFunction(given, f)}
+          >
+            select all {count(alike, "node")}
+          </Button>
+        )}
+      </Row>
+      <Row label="module">{details && (oneLine(details.module) || "none")}</Row>
+      <Row label="file">
+        {details && (
+          <span class="fuse-path" title={oneLine(file, 1000)}>
+            {oneLine(file, 1000) || "none"}
+          </span>
+        )}
+      </Row>
+      <Row label="made at">{details && (oneLine(details.made) || "unknown")}</Row>
+    </dl>
+  );
+}

@@ -1,0 +1,71 @@
+// The settings as raw JSON, beside the form.
+import { useRef } from "preact/hooks";
+import { RAW, rawOf } from "../../core/editor";
+import { oneLine, printable } from "../../core/format";
+import { Button, freshId, KEYS } from "./bits";
+import type { Place } from "./field";
+import type { Given } from "./panel";
+
+export function RawJson({ place }: { given: Given; place: Place }) {
+  const { editor, settings, current } = place;
+  const ids = useRef("");
+  ids.current ||= freshId();
+  const id = ids.current;
+  const { values, left } = rawOf(settings);
+  const shown = current ? JSON.stringify(values, null, 2) : "\u2026";
+  const draft = editor.draft(RAW);
+  const text = draft?.text ?? shown;
+  const wrong = draft?.state === "refused";
+  const apply = (): void => void editor.commitRaw(settings);
+  const revert = (): void => editor.drop(RAW);
+  return (
+    <div
+      class={`fuse-raw ${wrong ? "fuse-refused" : ""} ${draft?.state === "pending" ? "fuse-pending" : ""}`}
+    >
+      <textarea
+        class="fuse-input fuse-mono"
+        aria-label="backend_info as JSON"
+        aria-invalid={wrong}
+        aria-describedby={wrong ? id : undefined}
+        data-fuse-role="raw-text"
+        rows={Math.max(6, Math.min(16, text.split("\n").length + 1))}
+        spellcheck={false}
+        readOnly={!current}
+        value={text}
+        onInput={(event) => editor.type(RAW, event.currentTarget.value, shown, null)}
+        onKeyDown={(event) => {
+          if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) apply();
+          else if (event.key === "Escape" && draft) revert();
+          else return;
+          event.preventDefault();
+          event.stopPropagation();
+        }}
+        {...KEYS}
+      />
+      {wrong && (
+        <div class="fuse-wrong-text" id={id} role="alert">
+          {printable(draft.error)}
+        </div>
+      )}
+      {left.length > 0 && (
+        <p class="fuse-quiet">
+          Left out, since the nodes differ or it is no JSON:{" "}
+          {left.map((key) => oneLine(key, 60)).join(", ")}
+        </p>
+      )}
+      <div class="fuse-ask">
+        <Button
+          does="apply"
+          act={apply}
+          off={!draft || draft.state === "pending"}
+          title="Ctrl+Enter"
+        >
+          Apply
+        </Button>
+        <Button does="revert" act={revert} off={!draft} title="Esc">
+          Revert
+        </Button>
+      </div>
+    </div>
+  );
+}
