@@ -71,6 +71,13 @@ export function printable(text: string): string {
     .join("\n");
 }
 
+/** The end of a path, which says most: "…/models/svm.py". */
+export function shortPath(path: string): string {
+  const line = oneLine(path, 1000);
+  const parts = line.split(/[\\/]/);
+  return parts.length > 3 ? `\u2026/${parts.slice(-2).join("/")}` : line;
+}
+
 let segmenter: Intl.Segmenter | null | undefined;
 
 /** What a person takes for one character each: emoji sequences and surrogate pairs stay whole. */

@@ -46,6 +46,7 @@ export class GraphView {
   #selected = new Set<number>();
   #matches: Uint32Array | null = null;
   #current = -1;
+  #changed: Uint8Array | null = null;
   #near: number[] = [];
   #nearKey = "";
   #still: MediaQueryList;
@@ -99,6 +100,7 @@ export class GraphView {
     this.#matches = null;
     this.matched = null;
     this.setSearch();
+    this.setEdits();
     if (turned || this.#fitted) this.fit();
     this.frames.ask(Paint.all);
   }
@@ -120,6 +122,16 @@ export class GraphView {
     this.matched = index?.length ? new Uint8Array(this.scene.graph.names.length) : null;
     for (const i of index ?? []) if (this.matched) this.matched[i] = 1;
     this.frames.ask(Paint.all);
+  }
+
+  /** Takes the nodes whose settings were changed. */
+  setEdits(): void {
+    const { edits, store } = this.session;
+    const fresh = edits?.changed.length && edits.version === store.graph?.version;
+    if (!fresh && !this.#changed) return;
+    this.#changed = fresh ? new Uint8Array(store.graph?.names.length ?? 0) : null;
+    if (fresh && this.#changed) for (const i of edits.changed) this.#changed[i] = 1;
+    this.frames.ask(Paint.nodes);
   }
 
   /** Goes to a match, which then stands out among the others. */
@@ -282,6 +294,7 @@ export class GraphView {
         run,
         selected: this.#selected,
         current: this.#current,
+        changed: this.#changed,
       });
       this.#tell();
     }

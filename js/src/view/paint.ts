@@ -4,6 +4,7 @@ import { duration } from "../core/format";
 import type { Run } from "../core/reducer";
 import { STATES, State } from "../core/types";
 import { type Size, shown, stretched, type Viewport } from "../core/viewport";
+import { paintBadges } from "./badges";
 import { DISC, kindIcon, stateIcon } from "./icons";
 import type { Boxes, Scene } from "./scene";
 import type { Theme } from "./theme";
@@ -164,6 +165,8 @@ export interface NodeLook extends Look {
   selected: ReadonlySet<number>;
   /** The match that was gone to, -1 for none. */
   current: number;
+  /** 1 for a node whose settings were changed in the widget; null for none. */
+  changed: Uint8Array | null;
 }
 
 /** Paints the boxes and returns how many. */
@@ -183,6 +186,7 @@ export function paintNodes(look: NodeLook): number {
   }
   boxes(look, matches);
   rings(look, chosen(visible), theme.accent, 2.5);
+  paintBadges(look, visible, look.changed);
   return visible.length;
 }
 

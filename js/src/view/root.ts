@@ -150,6 +150,7 @@ export function mount(session: Session, el: HTMLElement, signal: AbortSignal): H
   });
   const stopSession = session.subscribe((topic) => {
     if (topic === "selected") graph?.setSelected();
+    else if (topic === "edits") graph?.setEdits();
     else if (topic === "search") {
       graph?.setSearch();
       search?.update();

@@ -1,6 +1,6 @@
 // The page for looking: ?graph=17|80|1000|5000|empty|one|hostile & state=mixed|running|idle|done & theme=light|dark
 // & direction=LR|TB & height=480 & width=1100 & play=1 & query=.*SVM.* & mute=1 (no answers)
-// & panels=outline,inspector & parts=outline,progress & selected=scores. Without Jupyter.
+// & panels=outline,inspector & parts=outline,progress & selected=scores & matching=.*SVM.* & preview=text|html|svg. Without Jupyter.
 import {
   type Panel,
   type Part,
@@ -20,6 +20,8 @@ import {
   type Spec,
   status,
 } from "../fake";
+import { FakeInspection } from "../fake_inspection";
+import { details, PREVIEWS, PRINTED } from "./inspected";
 
 const query = new URLSearchParams(location.search);
 const which = query.get("graph") ?? "80";
@@ -114,7 +116,25 @@ const model = new FakeModel({
   selected: query.getAll("selected"),
   ...(query.has("parts") && { _parts: query.get("parts")?.split(",") as Part[] }),
 });
-model.onSend = (command) => setTimeout(() => query.has("mute") || model.reply(command), 5);
+const inspection = new FakeInspection(model, list);
+const preview = query.get("preview");
+inspection.preview = preview ? (PREVIEWS[preview] ?? new Error(preview)) : inspection.preview;
+list.forEach((spec, i) => {
+  if (spec.fn === "fit_and_score")
+    inspection.infos[i] = i % 2 ? { retries: 2, team: "vision" } : {};
+  inspection.made.set(i, details(i, list, model));
+});
+inspection.edited();
+inspection.countsFrom = "Counts from the next attempt on: 2 of these nodes are running";
+model.onSend = (command) =>
+  setTimeout(() => query.has("mute") || inspection.answer(command) || model.reply(command), 5);
+model.on("change:selected", () => {
+  const index = inspection.selected[0] ?? 0;
+  model.set("_printed", { version: wire.version, index, run: 1, text: PRINTED, cut: 12_345 });
+});
+const whole = new RegExp(`^(?:${query.get("matching") ?? ""})$`, "su");
+if (query.has("matching")) model.traits.selected = wire.names.filter((name) => whole.test(name));
+model.fire("change:selected");
 model.on("change:query", () => {
   const asked = model.traits.query ?? "";
   setTimeout(() => {
@@ -159,4 +179,4 @@ async function change(count: number): Promise<number> {
   return performance.now() - from;
 }
 
-Object.assign(window, { model, change, began, el });
+Object.assign(window, { model, inspection, change, began, el });

@@ -6,7 +6,7 @@ import { Button } from "./bits";
 import type { Given } from "./panel";
 import { remembered } from "./state";
 
-export function Steps({ given }: { given: Given }) {
+export function Doing({ given }: { given: Given }) {
   const { session } = given;
   const { editor } = remembered(session);
   const { edits } = session;
@@ -26,14 +26,17 @@ export function Steps({ given }: { given: Given }) {
   const next = edits?.undo ? `Last: ${oneLine(edits.undo, 200)}` : "";
   return (
     <div class="fuse-doing">
+      <AsCode given={given} />
       <div class="fuse-ask">
         {step("undo", "Undo", "Ctrl+Z")}
         {step("redo", "Redo", "Ctrl+Shift+Z")}
         <CopyAsCode given={given} />
       </div>
-      <div class="fuse-quiet fuse-doing-last" title={next}>
-        {next}
-      </div>
+      {next && (
+        <div class="fuse-quiet fuse-doing-last" title={next}>
+          {next}
+        </div>
+      )}
       {edits?.counts_from && <div class="fuse-counts-from">{someLines(edits.counts_from)}</div>}
       {editor.problem && (
         <div class="fuse-wrong-text" role="alert">
@@ -71,7 +74,7 @@ function CopyAsCode({ given }: { given: Given }) {
 }
 
 /** The edits as Python; while it is shown it follows them. */
-export function AsCode({ given }: { given: Given }) {
+function AsCode({ given }: { given: Given }) {
   const { session } = given;
   const { code } = remembered(session);
   const edits = session.edits;

@@ -1,5 +1,5 @@
 // What went wrong: the error at once, its frames as soon as the kernel has told them.
-import { oneLine, printable } from "../../core/format";
+import { oneLine, printable, shortPath } from "../../core/format";
 import { type Failure, type Frame, State } from "../../core/types";
 import { CopyButton, count, NodeLink } from "./bits";
 import type { Given } from "./panel";
@@ -88,7 +88,7 @@ function OneFrame({ frame }: { frame: Frame }) {
       <div class="fuse-frame-at">
         <span class="fuse-mono">{oneLine(frame.function, 120)}</span>
         <span class="fuse-path fuse-quiet" title={oneLine(frame.file, 1000)}>
-          {oneLine(frame.file, 1000)}
+          {shortPath(frame.file)}
         </span>
         <span class="fuse-quiet">:{frame.line}</span>
       </div>

@@ -6,7 +6,7 @@ import { oneLine } from "../../core/format";
 import { type Field, fieldsOf } from "../../core/schema";
 import type { Settings as Values } from "../../core/types";
 import { Button, count } from "./bits";
-import { AsCode, Steps } from "./doing";
+import { Doing } from "./doing";
 import { Group, type Place, Setting } from "./field";
 import type { Given } from "./panel";
 import { RawJson } from "./rawjson";
@@ -62,35 +62,36 @@ export function Settings({ given, headed }: { given: Given; headed: boolean }) {
   return (
     // biome-ignore lint/a11y/noStaticElementInteractions: keys of the fields in it
     <div class="fuse-form" aria-busy={!current} onKeyDown={keys}>
-      <div class="fuse-form-top">
-        <About given={given} headed={headed} />
-        <Button
-          does="raw-json"
-          class="fuse-chip fuse-chip-button"
-          pressed={raw.value}
-          title={raw.value ? "Show the form" : "Show and edit the settings as JSON"}
-          act={() => (raw.value = !raw.value)}
-        >
-          JSON
-        </Button>
+      <div class="fuse-settings">
+        <div class="fuse-form-top">
+          <About given={given} headed={headed} />
+          <Button
+            does="raw-json"
+            class="fuse-chip fuse-chip-button"
+            pressed={raw.value}
+            title={raw.value ? "Show the form" : "Show and edit the settings as JSON"}
+            act={() => (raw.value = !raw.value)}
+          >
+            JSON
+          </Button>
+        </div>
+        {raw.value ? (
+          <RawJson given={given} place={place} />
+        ) : (
+          <>
+            {fields.length === 0 && (
+              <p class="fuse-quiet">
+                This backend does not describe its settings; all that is set is kept as it is.
+              </p>
+            )}
+            {fields.map((field) => (
+              <OneField key={field.label} field={field} place={place} />
+            ))}
+            <Unknown given={given} place={place} fields={fields} />
+          </>
+        )}
       </div>
-      {raw.value ? (
-        <RawJson given={given} place={place} />
-      ) : (
-        <>
-          {fields.length === 0 && (
-            <p class="fuse-quiet">
-              This backend does not describe its settings; all that is set is kept as it is.
-            </p>
-          )}
-          {fields.map((field) => (
-            <OneField key={field.label} field={field} place={place} />
-          ))}
-          <Unknown given={given} place={place} fields={fields} />
-        </>
-      )}
-      <Steps given={given} />
-      <AsCode given={given} />
+      <Doing given={given} />
     </div>
   );
 }

@@ -1,5 +1,5 @@
 // The first tab: what a node is, what went wrong, what it takes and gives.
-import { oneLine, printable } from "../../core/format";
+import { oneLine, printable, shortPath } from "../../core/format";
 import { linksOf } from "../../core/links";
 import { type Argument, KINDS, type NodeDetails } from "../../core/types";
 import { relatives } from "../../core/walk";
@@ -107,7 +107,7 @@ function Facts({ given, node, details }: Props) {
       <Row label="file">
         {details && (
           <span class="fuse-path" title={oneLine(file, 1000)}>
-            {oneLine(file, 1000) || "none"}
+            {shortPath(file) || "none"}
           </span>
         )}
       </Row>

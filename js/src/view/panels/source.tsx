@@ -1,5 +1,5 @@
 // The source of a node's function.
-import { oneLine, printable } from "../../core/format";
+import { oneLine, printable, shortPath } from "../../core/format";
 import type { NodeDetails } from "../../core/types";
 import { CopyButton, Scrolling } from "./bits";
 import type { Given } from "./panel";
@@ -21,7 +21,7 @@ export function Source({ given, details }: { given: Given; details: NodeDetails 
     <>
       <div class="fuse-code-bar">
         <span class="fuse-quiet fuse-path" title={where}>
-          {where}
+          {[shortPath(file), line === null ? "" : `line ${line}`].filter(Boolean).join(", ")}
         </span>
         <CopyButton given={given} text={() => source} what="source" />
       </div>
