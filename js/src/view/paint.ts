@@ -32,7 +32,7 @@ const GAPS = 10;
 const LINE = 10;
 const LETTERS = 9;
 /** What matters more is painted later. */
-const ORDER = [
+export const ORDER = [
   State.pending,
   State.queued,
   State.skipped,

@@ -11,6 +11,7 @@ import { GraphView } from "./graph";
 import { HoverCard } from "./hover";
 import { keys } from "./keys";
 import { SelectionMenu } from "./menu";
+import { Minimap } from "./minimap";
 import { Form } from "./panels/form";
 import { openHelp } from "./panels/help";
 import { Inspector } from "./panels/inspector";
@@ -90,7 +91,9 @@ export function mount(session: Session, el: HTMLElement, signal: AbortSignal): H
     ...part("form", Form),
   );
   if (graph && card) {
-    graph.stage.append(card.node);
+    const map = new Minimap(graph, timers, signal);
+    graph.painted = (due) => map.update(due);
+    graph.stage.append(map.node, card.node);
     const said = {
       hover: (node: number) => card.hover(node),
       hint: say,

@@ -74,6 +74,7 @@ export function browser() {
   vi.stubGlobal("IntersectionObserver", Observer);
   vi.stubGlobal("MutationObserver", Observer);
   vi.stubGlobal("Path2D", class {});
+  vi.stubGlobal("ImageData", class {});
   vi.stubGlobal("devicePixelRatio", 2);
 
   const add = EventTarget.prototype.addEventListener;
