@@ -10,6 +10,8 @@ import importlib
 import sys
 from typing import TYPE_CHECKING, Any
 
+from .engine import views as _views
+
 if TYPE_CHECKING:
     from .backends.local import LocalWorkflow
     from .engine.errors import (
@@ -87,6 +89,14 @@ def __getattr__(name: str) -> Any:
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
+
+def _cytoscape(workflow: BaseWorkflow, **options: Any) -> Any:
+    from .widget.cytoscape import CytoscapeGraph
+
+    return CytoscapeGraph(workflow, **options)
+
+
+_views.register_view("cytoscape", _cytoscape)
 
 if "IPython" in sys.modules:
     from . import _ipython

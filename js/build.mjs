@@ -1,4 +1,4 @@
-// Builds fuse_widgets/static/widget.js and widget.css; with --dev also build/dev.js for test/dev.html.
+// Builds fuse_widgets/static/widget.js, widget.css and cytoscape.js; with --dev also build/dev.js for test/dev.html.
 import { mkdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -20,12 +20,14 @@ const common = {
   logLevel: "warning",
 };
 
-await build({
-  ...common,
-  entryPoints: [join(here, "src", "widget.ts")],
-  outfile: join(out, "widget.js"),
-  format: "esm",
-});
+for (const name of ["widget", "cytoscape"]) {
+  await build({
+    ...common,
+    entryPoints: [join(here, "src", `${name}.ts`)],
+    outfile: join(out, `${name}.js`),
+    format: "esm",
+  });
+}
 await build({
   ...common,
   entryPoints: [join(here, "src", "view", "style.css")],

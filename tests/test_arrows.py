@@ -37,12 +37,13 @@ PACKAGES: dict[str, set[str]] = {
     "_ipython": {"IPython"},
 }
 RAY_FILES = {"backends/ray.py", "storage/ray.py"}
-# js/src: `lab` and `widget.ts` see everything below them, `view` and `sync` see `core`.
+# js/src: `lab` and `widget.ts` see everything below them, `view` and `sync` see `core`; `cytoscape.ts` stands alone.
 FRONT_END_ROOMS: dict[str, set[str]] = {
     "core": set(),
     "sync": {"core"},
     "view": {"core"},
     "widget": {"core", "sync", "view"},
+    "cytoscape": set(),
     "lab": {"core", "sync", "view", "widget"},
 }
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-BUILT = ("fuse_widgets/static/widget.css", "fuse_widgets/static/widget.js")
+BUILT = tuple(f"fuse_widgets/static/{name}" for name in ("widget.css", "widget.js", "cytoscape.js"))
 
 pytestmark = pytest.mark.slow
 

@@ -17,6 +17,7 @@ from .nodes import Node, NodeItem, WorkflowFunction
 from .order import Order
 from .query import Query
 from .run import Run
+from .views import make_view
 
 __all__ = ["BaseWorkflow"]
 
@@ -203,6 +204,22 @@ class BaseWorkflow:
         for node in nodes:
             if node.backend_info:
                 self.check_backend_info(node.name, node.backend_info)
+
+    def cytoscape(self, **options: Any) -> Any:
+        """A live graph of this workflow in ipycytoscape, for up to 300 nodes.
+
+        Args:
+            **options: `direction` ("LR" or "TB"), `query` (a pattern to highlight), `selected` (names), `layout` (a dict as
+                cytoscape.js takes it, dagre by default) and `style` (a list of style rules, on top of those there are).
+
+        Returns:
+            A `CytoscapeGraph`, which is an `ipycytoscape.CytoscapeWidget`.
+
+        Raises:
+            TooManyNodesError: The graph is too large for ipycytoscape.
+            MissingPackageError: ipycytoscape is not installed.
+        """
+        return make_view("cytoscape", self, options)
 
     # --- running -------------------------------------------------------------------------------------------
 

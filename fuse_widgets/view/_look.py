@@ -12,7 +12,7 @@ import numpy as np
 from ..engine.states import NodeState
 from .graph import BOX_HEIGHT, Graph
 
-__all__ = ["FONTS", "KINDS", "MARKS", "STATES", "curve", "page_rules", "svg_rules"]
+__all__ = ["FONTS", "HOLLOW", "KINDS", "MARKS", "STATES", "THEMES", "curve", "mix", "page_rules", "svg_rules"]
 
 STATES = tuple(str(state) for state in NodeState)
 #: Faces as wide as Helvetica come first: boxes and shortened names reckon with its widths.
@@ -74,7 +74,8 @@ KINDS = (
 HOLLOW = frozenset({"pending", "queued", "skipped"})
 
 
-def _mix(one: str, other: str, share: float) -> str:
+def mix(one: str, other: str, share: float) -> str:
+    """A colour between two, as `#rrggbb`; a share of 1 is the first."""
     a, b = (tuple(int(c[i : i + 2], 16) for i in (1, 3, 5)) for c in (one, other))
     return "#" + "".join([f"{round(x * share + y * (1 - share)):02x}" for x, y in zip(a, b, strict=True)])
 
@@ -82,8 +83,8 @@ def _mix(one: str, other: str, share: float) -> str:
 def _drawn_rules(theme: str, scope: str) -> str:
     colours = THEMES[theme]
     back = colours["back"]
-    edge = _mix(colours["edge"], back, 0.52 if theme == "light" else 0.46)
-    quiet = _mix(colours["text"], back, 0.62)
+    edge = mix(colours["edge"], back, 0.52 if theme == "light" else 0.46)
+    quiet = mix(colours["text"], back, 0.62)
     rules = [
         f".back{{fill:{back}}}",
         f".edges{{fill:none;stroke:{edge};stroke-width:1.25}}",
@@ -97,8 +98,8 @@ def _drawn_rules(theme: str, scope: str) -> str:
         strong = colours[state]
         tint = {"light": (0.05, 0.13), "dark": (0.09, 0.2)}[theme][code > 1]
         dash = ";stroke-dasharray:4 3" if state == "skipped" else ""
-        border = _mix(strong, back, 0.5 if code < 2 else 0.45)
-        rules.append(f".s{code}{{fill:{_mix(strong, back, tint)};stroke:{border}{dash}}}")
+        border = mix(strong, back, 0.5 if code < 2 else 0.45)
+        rules.append(f".s{code}{{fill:{mix(strong, back, tint)};stroke:{border}{dash}}}")
         on_disc = strong if state in HOLLOW else "#ffffff"
         disc = f"fill:none;stroke:{strong};stroke-width:1.5" if state in HOLLOW else f"fill:{strong}"
         rules.append(f".d{code}{{{disc}}}")
@@ -139,10 +140,10 @@ def page_rules(scope: str) -> str:
         colours = THEMES[theme]
         back, text = colours["back"], colours["text"]
         mixed = {
-            "line": _mix(text, back, 0.14),
-            "bar": _mix(text, back, 0.025),
-            "quiet": _mix(text, back, 0.62),
-            "track": _mix(text, back, 0.09),
+            "line": mix(text, back, 0.14),
+            "bar": mix(text, back, 0.025),
+            "quiet": mix(text, back, 0.62),
+            "track": mix(text, back, 0.09),
         }
         return "".join([f"--{name}:{value};" for name, value in {**colours, **mixed}.items()])
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ..engine.events import RunEvent
     from ..engine.workflow import BaseWorkflow
+    from .cytoscape import CytoscapeGraph
     from .dag import DAGWidget
 
 __all__ = ["show", "show_workflow", "somebody_watches"]
@@ -69,7 +70,7 @@ def _cell() -> tuple[str | None, int]:
     return metadata.get("cellId"), getattr(shell, "execution_count", 0)
 
 
-def show(widget: DAGWidget) -> None:
+def show(widget: DAGWidget | CytoscapeGraph) -> None:
     """Publish a widget as output of the cell that is running."""
     from IPython.display import display
 
@@ -83,7 +84,9 @@ def show(widget: DAGWidget) -> None:
         widget.workflow.subscribe(_renewing(widget, handle.update))
 
 
-def _renewing(widget: DAGWidget, update: Callable[..., Any]) -> Callable[[list[RunEvent]], None]:
+def _renewing(
+    widget: DAGWidget | CytoscapeGraph, update: Callable[..., Any]
+) -> Callable[[list[RunEvent]], None]:
     """A subscriber that renews the picture when a run has ended, before `run()` returns."""
 
     def on_events(events: list[RunEvent]) -> None:
