@@ -54,11 +54,14 @@ class Graph:
 
     def place(self, name: str) -> dict[str, float]:
         """Where a node is on the page."""
+        box = self.box()
+        at = self.ask(f"cy.nodes().filter(n => n.data('name') === {json.dumps(name)}).renderedPosition()")
+        return {"x": box["x"] + at["x"], "y": box["y"] + at["y"]}
+
+    def box(self) -> dict[str, float]:
+        """Where the whole is on the page; scrolls there."""
         self.page.locator(".custom-widget").first.scroll_into_view_if_needed()
-        return self.ask(
-            f"(() => {{ const p = cy.nodes().filter(n => n.data('name') === {json.dumps(name)}).renderedPosition(); "
-            "const b = cy.container().getBoundingClientRect(); return {x: b.x + p.x, y: b.y + p.y}; })()"
-        )
+        return self.ask("cy.container().getBoundingClientRect().toJSON()")
 
     def click(self, name: str, *modifiers: str) -> None:
         place = self.place(name)
@@ -72,7 +75,7 @@ class Graph:
 
     def selected(self, *names: str) -> None:
         """Wait until just these nodes are selected."""
-        wanted = json.dumps(sorted(names))
+        wanted = json.dumps(sorted(names), separators=(",", ":"))
         self.wait(f"JSON.stringify(cy.$('node:selected').map(n => n.data('name')).sort()) === '{wanted}'")
 
 
@@ -122,14 +125,14 @@ def test_selection_goes_both_ways_and_to_a_linked_widget(notebook: Open) -> None
     dag.click("step 8")  # in the other widget
     graph.selected("step 8")
 
-    box = graph.page.locator(".custom-widget").first.bounding_box()
-    assert box is not None
+    box = graph.box()
     graph.page.mouse.click(box["x"] + 4, box["y"] + 4)  # beside all nodes
     graph.selected()
     dag.wait("+d.fuseSelected === 0")
     book.run(5)
     assert book.output(5) == "[]"
 
+    box = graph.box()
     graph.page.keyboard.down("Shift")
     graph.page.mouse.move(box["x"] + 3, box["y"] + 3)
     graph.page.mouse.down()
