@@ -36,7 +36,7 @@ _HEIGHTS, _MARGIN = (160, 560), 48
 #: The traits that a browser may set.
 _FROM_BROWSER = frozenset({"selected", "direction", "height", "query", "panels", "collapsed"})
 #: What a view may be made of, see `PARTS` in types.ts.
-_WHOLE = ["toolbar", "outline", "graph", "inspector", "footer"]
+_WHOLE = ["toolbar", "outline", "graph", "inspector", "timeline", "footer"]
 _NOT_BUILT = """
 export default { render({ el }) {
   el.textContent = "fuse_widgets: the front end is not built. Run `make setup`, or install the package with pip.";
@@ -76,7 +76,7 @@ class DAGWidget(anywidget.AnyWidget):
         selected: Names of the selected nodes; both ways.
         query: A pattern; what it matches is highlighted. Both ways; "" for no search.
         matches: Names of the nodes that match; the last good ones while the pattern is broken.
-        panels: The panels that are open, of "outline" and "inspector". Both ways.
+        panels: The panels that are open, of "outline", "inspector" and "timeline". Both ways.
         collapsed: The groups that are drawn as one box each, such as "function:train". Both ways.
 
     Observers of `states`, `progress` and `matches` are called on the thread of the bridge.
@@ -92,7 +92,7 @@ class DAGWidget(anywidget.AnyWidget):
     direction = traitlets.Enum(("LR", "TB"), default_value="LR").tag(sync=True)
     height = traitlets.Int(480, min=80, max=10_000).tag(sync=True)
     query = traitlets.Unicode("").tag(sync=True)
-    panels = traitlets.List(traitlets.Enum(("outline", "inspector"))).tag(sync=True)
+    panels = traitlets.List(traitlets.Enum(("outline", "inspector", "timeline"))).tag(sync=True)
     collapsed = traitlets.List(traitlets.Unicode()).tag(sync=True)
     states = traitlets.Instance(NodeStates, read_only=True)
     matches = traitlets.List(traitlets.Unicode(), read_only=True)

@@ -52,11 +52,12 @@ export const PARTS = [
   "graph",
   "inspector",
   "form",
+  "timeline",
   "footer",
 ] as const;
 export type Part = (typeof PARTS)[number];
 /** The parts that fold away. */
-export type Panel = "outline" | "inspector";
+export type Panel = "outline" | "inspector" | "timeline";
 
 /** What a binary field may arrive as: ipywidgets gives DataViews, other hosts buffers or typed arrays. */
 export type Bytes = ArrayBufferView | ArrayBuffer;

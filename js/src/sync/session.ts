@@ -30,7 +30,7 @@ const WAITING: Message = { kind: "waiting", text: "waiting for the kernel\u2026"
 const KEPT: Message = { kind: "waiting", text: "kept: will be done when the kernel is free" };
 /** Milliseconds after which the person is told that the kernel has not answered, and where it is known to be busy. */
 const [SLOW, SLOW_BUSY] = [2000, 1000];
-const WHOLE: Part[] = ["toolbar", "outline", "graph", "inspector", "footer"];
+const WHOLE: Part[] = ["toolbar", "outline", "graph", "inspector", "timeline", "footer"];
 export const HEIGHT = { least: 80, most: 2000, usual: 480 };
 
 export class Session implements SharedSession {

@@ -122,6 +122,9 @@ export function keys(hands: Hands, signal: AbortSignal): void {
   const everywhere: Record<string, () => void> = {
     "?": hands.help,
     o: outline,
+    t: () =>
+      session.parts.includes("timeline") &&
+      session.open("timeline", !session.panels.includes("timeline")),
     ...(graph && {
       "+": () => graph.zoom(1.25),
       "=": () => graph.zoom(1.25),

@@ -22,6 +22,7 @@ import { signalsOf } from "./panels/signals";
 import { ProgressBar } from "./progressbar";
 import { SearchBar } from "./searchbar";
 import { markTheme, watchTheme } from "./theme";
+import { Timeline } from "./timeline";
 import { Toolbar } from "./toolbar";
 
 const TICK = 200;
@@ -76,6 +77,7 @@ export function mount(session: Session, el: HTMLElement, signal: AbortSignal): H
     ? new Toolbar(session, acts, search?.node ?? element("span"), signal)
     : null;
   const progress = has("progress") ? new ProgressBar(session) : null;
+  const timeline = has("timeline") ? new Timeline(session, root, show, timers, signal) : null;
   const footer = has("footer") ? new Footer(session, show, signal) : null;
   const given: Given = { session, signals: signalsOf(session, signal), graph, say };
   const part = (name: Part, component: ComponentType<Given>): HTMLElement[] =>
@@ -109,6 +111,7 @@ export function mount(session: Session, el: HTMLElement, signal: AbortSignal): H
     ...(toolbar ? [toolbar.node] : []),
     ...(progress ? [progress.node] : []),
     body,
+    ...(timeline ? [timeline.node] : []),
     ...(footer ? [footer.node] : []),
     spoken,
     ...(menu ? [menu.node] : []),
@@ -120,8 +123,8 @@ export function mount(session: Session, el: HTMLElement, signal: AbortSignal): H
   }
 
   const folds = (): void => {
-    for (const name of ["outline", "inspector"] satisfies Panel[]) {
-      const node = body.querySelector<HTMLElement>(`[data-fuse-panel="${name}"]`);
+    for (const name of ["outline", "inspector", "timeline"] satisfies Panel[]) {
+      const node = root.querySelector<HTMLElement>(`[data-fuse-panel="${name}"]`);
       // A part that stands alone does not fold away.
       if (node) node.hidden = graph !== null && !session.panels.includes(name);
     }
@@ -131,6 +134,7 @@ export function mount(session: Session, el: HTMLElement, signal: AbortSignal): H
     timers.stop("progress");
     if (!isActive(store.run.runState) || !store.live) return;
     toolbar?.tick();
+    timeline?.update();
     progress?.tick();
     card?.update();
     timers.after("progress", TICK, tick);
@@ -139,6 +143,7 @@ export function mount(session: Session, el: HTMLElement, signal: AbortSignal): H
     toolbar?.update();
     progress?.update();
     footer?.update();
+    timeline?.update();
     card?.update();
     graph?.frames.ask(Paint.nodes | Paint.live);
     tick();
@@ -152,8 +157,10 @@ export function mount(session: Session, el: HTMLElement, signal: AbortSignal): H
     update();
   });
   const stopSession = session.subscribe((topic) => {
-    if (topic === "selected") graph?.setSelected();
-    else if (topic === "edits") graph?.setEdits();
+    if (topic === "selected") {
+      graph?.setSelected();
+      timeline?.update();
+    } else if (topic === "edits") graph?.setEdits();
     else if (topic === "search") {
       graph?.setSearch();
       search?.update();

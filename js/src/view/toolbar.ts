@@ -10,6 +10,7 @@ import { ProgressBar } from "./progressbar";
 const PANELS: { panel: Panel; title: string; picture: string }[] = [
   { panel: "outline", title: "List of the nodes (o)", picture: BUTTONS.outline },
   { panel: "inspector", title: "About the selected nodes (Enter)", picture: BUTTONS.inspector },
+  { panel: "timeline", title: "Who runs what when (t)", picture: BUTTONS.timeline },
 ];
 
 interface Button {

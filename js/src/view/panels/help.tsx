@@ -13,6 +13,7 @@ const GRAPH: [string, Line[]][] = [
       [["\u2193"], "In the search: select the match and go to the graph"],
       [["[", "]"], "Previous, next match"],
       [["o"], "List of the nodes"],
+      [["t"], "Timeline: who runs what when"],
     ],
   ],
   [

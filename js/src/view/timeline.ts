@@ -1,0 +1,221 @@
+// The timeline of a run: a lane for each worker. Painted at most ten times a second, in one pass over the nodes.
+import { duration, oneLine, shorten } from "../core/format";
+import { barAt, eachBar, span, ticks } from "../core/lanes";
+import { clicked } from "../core/selection";
+import type { Session } from "../core/session";
+import { element, setData, setText, type Timers } from "./dom";
+import { measurer } from "./scene";
+import { readTheme, type Themes, watchTheme } from "./theme";
+
+const LANE = 20;
+const BAR = 14;
+const AXIS = 20;
+const LABELS = 128;
+const END = 12;
+/** Lanes that are in sight without scrolling. */
+const IN_SIGHT = 6;
+const PAUSE = 100;
+/** Pixels that a bar needs for a name. */
+const NAMED = 36;
+
+export class Timeline {
+  readonly node: HTMLElement;
+  #canvas = element("canvas", { class: "fuse-lanes", "aria-hidden": "true" });
+  #context: CanvasRenderingContext2D;
+  #empty = element("div", { class: "fuse-lanes-empty", text: "Nobody has run anything yet." });
+  #spoken = element("div", { class: "fuse-spoken" });
+  #probe = element("span", { class: "fuse-probe", "aria-hidden": "true" });
+  #theme: Themes | null = null;
+  #measure: (text: string) => number = () => 0;
+  #width = 0;
+  #due = false;
+
+  /** @param show brings a node into view. */
+  constructor(
+    readonly session: Session,
+    readonly root: HTMLElement,
+    readonly show: (node: number) => void,
+    readonly timers: Timers,
+    readonly signal: AbortSignal,
+  ) {
+    const context = this.#canvas.getContext("2d");
+    if (!context) throw new Error("this browser gives no 2D canvas");
+    this.#context = context;
+    this.node = element(
+      "div",
+      {
+        class: "fuse-timeline",
+        "data-fuse-panel": "timeline",
+        role: "group",
+        "aria-label": "timeline",
+        hidden: "", // until it is opened
+      },
+      this.#canvas,
+      this.#empty,
+      this.#spoken,
+      this.#probe,
+    );
+    const resize = new ResizeObserver(() => {
+      this.#width = this.node.clientWidth;
+      this.#paint();
+    });
+    resize.observe(this.node);
+    signal.addEventListener("abort", () => resize.disconnect());
+    watchTheme(
+      () => {
+        this.#theme = null;
+        this.update();
+      },
+      timers,
+      signal,
+    );
+    this.#canvas.addEventListener("pointermove", (event) => this.#over(event), { signal });
+    this.#canvas.addEventListener("click", (event) => this.#click(event), { signal });
+    this.update();
+  }
+
+  /** Something has changed: paint soon. */
+  update(): void {
+    if (this.#due || this.node.hidden || this.signal.aborted) return;
+    this.#due = true;
+    this.timers.after("timeline", PAUSE, () => {
+      this.#due = false;
+      requestAnimationFrame(() => this.#paint());
+    });
+  }
+
+  get #end(): number {
+    const { store } = this.session;
+    return Math.max(span(store.run, store.kernelNow()), 0.001);
+  }
+
+  /** Pixels per second. */
+  get #scale(): number {
+    return Math.max(1, this.#width - LABELS - END) / this.#end;
+  }
+
+  #nodeAt(event: MouseEvent): number {
+    const box = this.#canvas.getBoundingClientRect();
+    const lane = Math.floor((event.clientY - box.top) / LANE);
+    const time = (event.clientX - box.left - LABELS) / this.#scale;
+    if (time < 0) return -1;
+    return barAt(this.session.store.run, this.#end, lane, time, 4 / this.#scale);
+  }
+
+  #over(event: MouseEvent): void {
+    const { graph, run } = this.session.store;
+    const node = this.#nodeAt(event);
+    this.#canvas.classList.toggle("fuse-over", node >= 0);
+    const name = node < 0 ? "" : oneLine(graph?.names[node] ?? "", 120);
+    const box = this.#canvas.getBoundingClientRect();
+    const lane = Math.floor((event.clientY - box.top) / LANE);
+    const worker = oneLine(run.workers[lane] ?? "", 200);
+    const title = name ? `${name}, ${duration(run.seconds[node])}`.replace(/, $/, "") : worker;
+    setData(this.#canvas, { title });
+  }
+
+  #click(event: MouseEvent): void {
+    const node = this.#nodeAt(event);
+    const name = this.session.store.graph?.names[node];
+    if (name === undefined) return;
+    const add = event.ctrlKey || event.metaKey || event.shiftKey;
+    this.session.select(clicked(this.session.selected, [name], add));
+    if (!add) this.show(node);
+  }
+
+  #paint(): void {
+    if (this.node.hidden || !this.#width) return;
+    const { store, selected } = this.session;
+    const { run, graph } = store;
+    const lanes = run.workers.length;
+    this.#empty.hidden = lanes > 0;
+    this.#canvas.hidden = lanes === 0;
+    if (!lanes || !graph) return;
+    this.#theme ??= readTheme(this.root, this.#probe, this.#context);
+    const theme = this.#theme;
+    const [width, height] = [this.#width, lanes * LANE + AXIS];
+    const ratio = Math.min(3, devicePixelRatio || 1);
+    const context = this.#context;
+    this.node.style.setProperty("--fuse-lanes", `${Math.min(lanes, IN_SIGHT) * LANE + AXIS}px`);
+    this.#canvas.style.height = `${height}px`;
+    this.#canvas.width = Math.round(width * ratio);
+    this.#canvas.height = Math.round(height * ratio);
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    const font = `12px ${theme.font}`;
+    this.#measure = measurer(context, font);
+    context.font = font;
+    context.textBaseline = "middle";
+    const [end, scale] = [this.#end, this.#scale];
+    this.#frame(lanes, width, scale, theme);
+
+    const busy = new Map<number, number>();
+    const chosen = new Set(selected.map((name) => store.indexOf(name)));
+    const rings: [number, number, number][] = [];
+    const names: [string, number, number, number][] = [];
+    const drawn = new Int32Array(lanes).fill(-1);
+    const named = new Float32Array(lanes);
+    let at = "";
+    eachBar(run, end, ({ node, lane, from, to }) => {
+      if (lane >= lanes) return;
+      const x = LABELS + from * scale;
+      const wide = Math.max(1.5, (to - from) * scale - 1);
+      const y = lane * LANE + (LANE - BAR) / 2;
+      if (Number.isNaN(run.seconds[node])) busy.set(lane, node);
+      // Where many bars share a pixel, one is drawn.
+      const pixel = Math.round(x * ratio);
+      const crowded = wide < 2 && drawn[lane] === pixel && !chosen.has(node);
+      if (!crowded) {
+        drawn[lane] = pixel;
+        const colour = theme.strong[run.state[node]];
+        if (colour !== at) context.fillStyle = at = colour;
+        context.beginPath();
+        if (wide > 6) context.roundRect(x, y, wide, BAR, 3);
+        else context.rect(x, y, wide, BAR);
+        context.fill();
+      }
+      if (wide >= NAMED && x >= named[lane]) {
+        named[lane] = x + wide;
+        const text = shorten(oneLine(graph.names[node], 120), wide - 10, this.#measure);
+        names.push([text, x + 5, y + BAR / 2 + 0.5, wide - 10]);
+      }
+      if (chosen.has(node)) rings.push([x, y, wide]);
+    });
+    context.fillStyle = theme.onState;
+    for (const [text, x, y, room] of names) context.fillText(text, x, y, room);
+    context.strokeStyle = theme.accent;
+    context.lineWidth = 2;
+    for (const [x, y, wide] of rings) {
+      context.beginPath();
+      context.roundRect(x - 2, y - 2, wide + 4, BAR + 4, 4);
+      context.stroke();
+    }
+    const doing = [...busy].map(([lane, node]) => `${run.workers[lane]}: ${graph.names[node]}`);
+    setText(this.#spoken, `${lanes} workers. ${doing.slice(0, 8).join("; ")}`);
+  }
+
+  #frame(lanes: number, width: number, scale: number, theme: Themes): void {
+    const context = this.#context;
+    const { workers } = this.session.store.run;
+    context.textAlign = "left";
+    for (let lane = 0; lane < lanes; lane++) {
+      const y = lane * LANE + LANE / 2;
+      context.fillStyle = theme.quiet;
+      const label = shorten(oneLine(workers[lane], 120), LABELS - 24, this.#measure);
+      context.fillText(label, 12, y + 0.5, LABELS - 20);
+      context.globalAlpha = 0.12;
+      context.fillStyle = theme.quiet;
+      context.beginPath();
+      context.roundRect(LABELS, y - BAR / 2, width - LABELS - END, BAR, 3);
+      context.fill();
+      context.globalAlpha = 1;
+    }
+    context.fillStyle = theme.quiet;
+    const most = Math.max(1, Math.floor((width - LABELS) / 96));
+    for (const time of ticks(this.#end, most)) {
+      const x = LABELS + time * scale;
+      const text = time === 0 ? "0 s" : duration(time);
+      if (x + this.#measure(text) > width) continue;
+      context.fillText(text, x, lanes * LANE + AXIS / 2);
+    }
+  }
+}

@@ -1,0 +1,54 @@
+import { describe, expect, it } from "vitest";
+import { type Bar, barAt, eachBar, span, ticks } from "../../src/core/lanes";
+import { emptyRun } from "../../src/core/reducer";
+import { State } from "../../src/core/types";
+
+const run = () => {
+  const made = emptyRun(5, 1);
+  made.started = 100;
+  made.workers = ["thread 1", "thread 2"];
+  made.worker.set([1, 2, 1, 0, 2]);
+  made.begin.set([0, 0.5, 2, Number.NaN, 3]);
+  made.seconds.set([1.5, 2, Number.NaN, Number.NaN, Number.NaN]);
+  made.state.set([State.done, State.failed, State.running, State.cached, State.queued]);
+  return made;
+};
+const bars = (end: number): Bar[] => {
+  const found: Bar[] = [];
+  eachBar(run(), end, (bar) => found.push(bar));
+  return found;
+};
+
+describe("lanes", () => {
+  it("hold what workers had, and what runs reaches to now", () => {
+    expect(bars(6)).toEqual([
+      { node: 0, lane: 0, from: 0, to: 1.5 },
+      { node: 1, lane: 1, from: 0.5, to: 2.5 },
+      { node: 2, lane: 0, from: 2, to: 6 },
+    ]);
+  });
+
+  it("tell the node at a time, the nearest within reach", () => {
+    expect(barAt(run(), 6, 0, 1, 0)).toBe(0);
+    expect(barAt(run(), 6, 0, 1.7, 0.1)).toBe(-1);
+    expect(barAt(run(), 6, 0, 1.7, 0.25)).toBe(0);
+    expect(barAt(run(), 6, 0, 1.9, 0.5)).toBe(2);
+    expect(barAt(run(), 6, 1, 1, 0)).toBe(1);
+    expect(barAt(run(), 6, 7, 1, 9)).toBe(-1);
+  });
+
+  it("last as long as the run", () => {
+    const known = run();
+    expect(span(known, 104)).toBe(4);
+    known.ended = 102;
+    expect(span(known, 104)).toBe(2);
+    expect(span(emptyRun(0, 1), 50)).toBe(0);
+  });
+
+  it("have an axis with round times", () => {
+    expect(ticks(6.1, 8)).toEqual([0, 1, 2, 3, 4, 5, 6]);
+    expect(ticks(100, 3)).toEqual([0, 50, 100]);
+    expect(ticks(0.0034, 4)).toHaveLength(4);
+    expect(ticks(0, 5)).toEqual([0]);
+  });
+});
