@@ -37,6 +37,8 @@ export interface Handle {
   visible(): number;
   zoom(): number;
   model: Session["model"];
+  /** The name of the workflow. */
+  workflow: string;
 }
 
 export function mount(session: Session, el: HTMLElement, signal: AbortSignal): HTMLElement {
@@ -86,7 +88,6 @@ export function mount(session: Session, el: HTMLElement, signal: AbortSignal): H
   const body = element(
     "div",
     { class: "fuse-body" },
-    ...part("query", QueryBox),
     ...part("outline", Outline),
     ...(graph ? [graph.stage] : []),
     ...part("inspector", Inspector),
@@ -96,6 +97,8 @@ export function mount(session: Session, el: HTMLElement, signal: AbortSignal): H
     const map = new Minimap(graph, timers, signal);
     graph.painted = (due) => map.update(due);
     graph.stage.append(map.node, card.node);
+    // A query shows its nodes in a graph that is there already, or in its own when asked.
+    graph.stage.hidden = has("query");
     const said = {
       hover: (node: number) => card.hover(node),
       hint: say,
@@ -110,13 +113,14 @@ export function mount(session: Session, el: HTMLElement, signal: AbortSignal): H
   root.append(
     ...(toolbar ? [toolbar.node] : []),
     ...(progress ? [progress.node] : []),
+    ...part("query", QueryBox),
     body,
     ...(timeline ? [timeline.node] : []),
     ...(footer ? [footer.node] : []),
     spoken,
     ...(menu ? [menu.node] : []),
   );
-  if (!graph) {
+  if (!graph || graph.stage.hidden) {
     const mark = (): void => markTheme(root, spoken);
     watchTheme(mark, timers, signal);
     timers.after("theme", 0, mark);
@@ -187,6 +191,9 @@ export function mount(session: Session, el: HTMLElement, signal: AbortSignal): H
     visible: () => graph?.visible() ?? 0,
     zoom: () => graph?.at.zoom ?? 1,
     model: session.model,
+    get workflow() {
+      return store.graph?.title ?? "";
+    },
   };
   Object.assign(root, { fuse: handle });
   signal.addEventListener("abort", () => {
