@@ -131,7 +131,6 @@ export function keys(hands: Hands, signal: AbortSignal): void {
       "-": () => graph.zoom(0.8),
       "0": () => graph.fit(),
       f: () => graph.fitSelection(),
-      f: () => graph.fitSelection(),
     }),
     ...(!search && { "/": () => panel("outline")?.querySelector("input")?.focus() }),
     ...(search && { "[": () => search.go(-1), "]": () => search.go(1) }),
