@@ -89,7 +89,7 @@ def _drawn_rules(theme: str, scope: str) -> str:
         f".back{{fill:{back}}}",
         f".edges{{fill:none;stroke:{edge};stroke-width:1.25}}",
         f".heads{{fill:{edge}}}",
-        f".track{{fill:{_mix(colours['text'], back, 0.12)}}}",
+        f".track{{fill:{mix(colours['text'], back, 0.12)}}}",
         f".name{{fill:{colours['text']}}}",
         f".side,.note{{fill:{quiet}}}",
         f".kind{{fill:none;stroke:{quiet};stroke-width:1.1;stroke-linecap:round;stroke-linejoin:round}}",
