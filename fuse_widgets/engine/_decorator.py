@@ -60,7 +60,7 @@ class WorkflowClass:
 
     def __call__(self, *args: Any, **kwargs: Any) -> ObjectNode:
         self._signature.check(self.__qualname__, args, kwargs)
-        return ObjectNode(self.func, args, kwargs)
+        return ObjectNode(self.func, args, kwargs, depth=2)
 
     def __getattr__(self, name: str) -> Any:
         if name == "func" or name.startswith("__"):

@@ -117,4 +117,4 @@ class MethodCall:
 
 def _call_method(obj: ObjectNode, name: str, /, *args: Any, **kwargs: Any) -> MethodNode:
     Signature(inspect.getattr_static(obj.cls, name)).check(f"{obj.qualname}.{name}", (obj, *args), kwargs)
-    return MethodNode(obj, name, args, kwargs)
+    return MethodNode(obj, name, args, kwargs, depth=2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import pickle
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -357,3 +358,12 @@ def test_outputs_that_are_no_nodes_are_refused() -> None:
         BaseWorkflow([add(1)])  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="workflow_name is a text"):
         BaseWorkflow(add(1), workflow_name="")
+
+
+def test_a_node_knows_the_line_that_made_it_whatever_its_kind() -> None:
+    account = Account()
+    nodes = [add(1), account, account.put(1)]
+    lines = Path(__file__).read_text().splitlines()
+    for node, code in zip(nodes, ["nodes =", "account =", "nodes ="], strict=True):
+        file, line = node.made_at.rsplit(":", 1)
+        assert (file, lines[int(line) - 1].strip()[: len(code)]) == (__file__, code)
