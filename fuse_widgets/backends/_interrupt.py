@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import ctypes
 import signal
 import threading
 from collections.abc import Callable
 from typing import Any
+
+from ..engine._interrupt import raise_in
 
 __all__ = ["CtrlC", "InlineGuard"]
 
@@ -36,7 +37,7 @@ class InlineGuard:
     def leave(self) -> None:
         """Take back an interrupt that has not arrived."""
         with self._lock:
-            _raise_in(self._thread, None)
+            raise_in(self._thread, None)
 
     def interrupt(self) -> bool:
         """Raise KeyboardInterrupt in the node that runs inline in another thread, if one does.
@@ -54,7 +55,7 @@ class InlineGuard:
                 self.felt.clear()
                 threading.Thread(target=self._signal, daemon=True).start()
                 return False
-            _raise_in(self._thread, KeyboardInterrupt)
+            raise_in(self._thread, KeyboardInterrupt)
             return True
 
     def _signal(self) -> None:
@@ -66,13 +67,6 @@ class InlineGuard:
                 signal.pthread_kill(self._thread, signal.SIGINT)
             if self.felt.wait(0.1):
                 return
-
-
-def _raise_in(thread: int, error: type[BaseException] | None) -> None:
-    """Raise `error` in a thread at its next bytecode; None takes back what has not been raised yet."""
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(
-        ctypes.c_ulong(thread), None if error is None else ctypes.py_object(error)
-    )
 
 
 class CtrlC:

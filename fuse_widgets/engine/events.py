@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -92,6 +93,17 @@ class EventLog(Sequence[RunEvent]):
         columns = [flat[column::_WIDTH] for column in range(_WIDTH)]
         columns[-1] = [{"seconds": d} if d.__class__ is float else d for d in columns[-1]]
         return list(map(_make, zip(range(start, stop), *columns, repeat(self.run), strict=False)))
+
+    def of(self, node: str, start: int = 0) -> list[RunEvent]:
+        """The events of one node, from sequence number `start` on; quick, since only names are looked at."""
+        names = self._flat[start * _WIDTH + 1 :: _WIDTH]
+        found: list[RunEvent] = []
+        place = -1
+        with contextlib.suppress(ValueError):
+            while True:
+                place = names.index(node, place + 1)
+                found.append(self[start + place])
+        return found
 
     def __repr__(self) -> str:
         return f"<log of run {self.run}: {len(self):,} events>"

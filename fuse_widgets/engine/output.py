@@ -63,6 +63,18 @@ class Tail:
         with self._lock:
             return "".join(self._parts)[-self.limit :]
 
+    def end(self, count: int) -> tuple[str, int]:
+        """The last `count` characters, or what of them is kept, and how many were written in all."""
+        with self._lock:
+            parts: list[str] = []
+            missing = min(count, self.limit)
+            for part in reversed(self._parts):
+                if missing <= 0:
+                    break
+                parts.append(part[-missing:])
+                missing -= len(part)
+            return "".join(reversed(parts)), self.written
+
     def __repr__(self) -> str:
         return f"<Tail of {self.written:,} characters, {len(self.displays)} displays>"
 

@@ -280,3 +280,13 @@ def test_a_workflow_remembers_its_newest_runs_only() -> None:
     for _ in range(15):
         wf.run()
     assert [run.number for run in wf.runs] == list(range(6, 16))
+
+
+def test_the_events_of_one_node_are_found_in_the_log() -> None:
+    log = EventLog(3)
+    for node in ("a", "b", None, "a", "b", "a"):
+        log.add((1.0, node, NodeState.RUNNING, 1, None, 0.5))
+    assert [event.seq for event in log.of("a")] == [0, 3, 5]
+    assert [event.seq for event in log.of("b", 2)] == [4]
+    assert log.of("c") == []
+    assert log.of("a")[1] == log[3]
