@@ -9,11 +9,44 @@ import unicodedata
 
 from .layout import text_width
 
-__all__ = ["duration", "escaped", "one_line", "shorten"]
+__all__ = ["BLOCK", "bounded", "duration", "escaped", "one_line", "plain", "shorten"]
 
 # what XML 1.0 does not allow, halves of surrogate pairs among it
 _ILLEGAL = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _JOINER = "\u200d"
+#: Longest text that travels to the browser, in bytes of UTF-8.
+BLOCK = 65_536
+_TERMINAL = re.compile(r"\x1b(?:\][^\x07\x1b]*(?:\x07|\x1b\\)|\[[0-?]*[ -/]*[@-~]|[@-Z\\-_])")
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def plain(text: str, limit: int = BLOCK, *, end: bool = False) -> str:
+    """Text of several lines as it may travel and be shown.
+
+    Without terminal codes, control characters and lone surrogates; what a carriage return has overwritten is gone.
+
+    Args:
+        text: Any text.
+        limit: Bytes of UTF-8 that are kept.
+        end: Keep the end, not the beginning.
+    """
+    if len(text) > 4 * limit:  # codes and the like go; no need to look at more
+        text = text[-4 * limit :] if end else text[: 4 * limit]
+    text = _TERMINAL.sub("", text).replace("\r\n", "\n")
+    if "\r" in text:
+        text = "\n".join([line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n")])
+    return bounded(_CONTROL.sub("", text), limit, end=end)
+
+
+def bounded(text: str, limit: int = BLOCK, *, end: bool = False) -> str:
+    """Valid Unicode of at most `limit` bytes, with an ellipsis where something is missing."""
+    data = text.encode("utf-8", "replace")
+    if len(data) <= limit:
+        return data.decode()
+    room = limit - 3
+    return (
+        f"…{data[-room:].decode('utf-8', 'ignore')}" if end else f"{data[:room].decode('utf-8', 'ignore')}…"
+    )
 
 
 def escaped(text: str) -> str:
@@ -22,9 +55,10 @@ def escaped(text: str) -> str:
 
 
 def one_line(text: str, limit: int = 240) -> str:
-    """One line without control and format characters, at most `limit` characters (the middle goes)."""
+    """One line without terminal codes, control and format characters, at most `limit` characters (the middle goes)."""
     if len(text) > 4 * limit:
         text = f"{text[: 2 * limit]}…{text[-2 * limit :]}"
+    text = _TERMINAL.sub("", text)
     unsafe = ("Cc", "Cf", "Cs", "Zl", "Zp")
     line = "".join([" " if c != _JOINER and unicodedata.category(c) in unsafe else c for c in text])
     line = re.sub(" {2,}", " ", line).strip()

@@ -6,6 +6,8 @@ together, at most 30 times a second; what a person asked for does not wait where
 
 from __future__ import annotations
 
+import heapq
+import itertools
 import logging
 import threading
 import time
@@ -30,23 +32,33 @@ class Flushable(Protocol):
 class Bridge:
     """Runs posted actions, in order, on one daemon thread, and flushes the widgets they concern.
 
-    State: `_posted` is appended to by any thread, popped by the bridge; `_thread` changes under `_wake`.
+    State: `_posted` is appended to by any thread, popped by the bridge; the rest changes under `_wake`.
     """
 
     def __init__(self) -> None:
         self._posted: deque[tuple[weakref.ref[Flushable], Callable[[], object]]] = deque()
         self._wake = threading.Condition()
         self._thread: threading.Thread | None = None
-        self._turn = 0
+        self._due: list[tuple[float, int, weakref.ref[Flushable]]] = []
+        self._numbers = itertools.count()
 
     def post(self, widget: Flushable, action: Callable[[], object]) -> None:
         """Let the bridge thread call `action`, then `widget.flush()`."""
         self._posted.append((weakref.ref(widget), action))
         with self._wake:
-            if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._serve, name="fuse bridge", daemon=True)
-                self._thread.start()
-            self._wake.notify_all()
+            self._start()
+
+    def flush_in(self, widget: Flushable, seconds: float) -> None:
+        """Let the bridge thread call `widget.flush()` in so many seconds, whatever is posted meanwhile."""
+        with self._wake:
+            heapq.heappush(self._due, (time.monotonic() + seconds, next(self._numbers), weakref.ref(widget)))
+            self._start()
+
+    def _start(self) -> None:
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(target=self._serve, name="fuse bridge", daemon=True)
+            self._thread.start()
+        self._wake.notify_all()
 
     @property
     def is_current(self) -> bool:
@@ -63,10 +75,8 @@ class Bridge:
 
     def _serve(self) -> None:
         while True:
-            with self._wake:
-                self._wake.wait_for(lambda: self._posted)
+            touched = self._wait()
             begin = time.monotonic()
-            touched: dict[int, Flushable] = {}
             for _ in range(len(self._posted)):
                 ref, action = self._posted.popleft()
                 widget = ref()
@@ -81,6 +91,18 @@ class Bridge:
             pause = 1 / FLUSHES_PER_SECOND - (time.monotonic() - begin)
             if pause > 0:
                 time.sleep(pause)
+
+    def _wait(self) -> dict[int, Flushable]:
+        """Wait until there is something to do; the widgets that are to be flushed because their time has come."""
+        touched: dict[int, Flushable] = {}
+        with self._wake:
+            while not self._posted and not (self._due and self._due[0][0] <= time.monotonic()):
+                self._wake.wait(max(0.0, self._due[0][0] - time.monotonic()) if self._due else None)
+            while self._due and self._due[0][0] <= time.monotonic():
+                widget = heapq.heappop(self._due)[2]()
+                if widget is not None:
+                    touched[id(widget)] = widget
+        return touched
 
     @staticmethod
     def _do(action: Callable[[], object]) -> object:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from fuse_widgets import DAGWidget, LocalWorkflow, RunEvent, workflow
+from fuse_widgets import DAGWidget, LocalWorkflow, NodeExecutionError, RunEvent, workflow
 from fuse_widgets.engine.states import NodeState
 from fuse_widgets.view.graph import Graph
 from fuse_widgets.view.state import StatusColumns
+from fuse_widgets.widget.bridge import bridge
 from fuse_widgets.widget.commands import COMMANDS
 
 TYPES = (Path(__file__).parents[2] / "js" / "src" / "core" / "types.ts").read_text()
@@ -114,6 +116,44 @@ def test_matches_have_the_fields_and_column_types_that_the_browser_reads() -> No
     wire = widget.get_state("_matches")["_matches"]
     assert set(wire) == set(interface("MatchesHead")) | set(interface("MatchesColumns"))
     assert np.frombuffer(wire["index"], DTYPES[interface("MatchesColumns")["index"]]).tolist() == [0]
+    widget.close()
+
+
+def test_details_printed_text_and_previews_have_the_fields_that_the_browser_reads() -> None:
+    @workflow
+    def fail(a: object, *rest: object) -> None:
+        print("so far")
+        raise ValueError("no luck")
+
+    @workflow
+    def good() -> int:
+        return 1
+
+    bad = fail(good().set_name("good"), 2).set_name("bad")
+    bad.backend_info["retries"] = 1
+    widget = DAGWidget(LocalWorkflow(bad))
+    with pytest.raises(NodeExecutionError):
+        widget.workflow.run()
+    widget.selected = ["bad"]
+    assert bridge.wait_idle()
+    details, printed = widget._details, widget._printed
+    assert set(details) == set(interface("Details"))
+    assert set(details["settings"]) == set(interface("Settings"))
+    node = details["node"]
+    assert set(node) == set(interface("NodeDetails"))
+    assert [set(argument) for argument in node["arguments"]] == [set(interface("Argument"))] * 2
+    assert [set(attempt) for attempt in node["attempts"]] == [set(interface("Attempt"))] * 2
+    assert set(node["failure"]) == set(interface("Failure"))
+    assert [set(frame) for frame in node["failure"]["frames"]] == [set(interface("Frame"))]
+    assert set(printed) == set(interface("Printed"))
+    widget.selected = ["good"]
+    assert bridge.wait_idle()
+    assert set(widget._details["node"]["result"]) == set(interface("ResultFacts"))
+    preview = widget.inspection.preview({"node": 0, "version": 1}).result(10)
+    assert set(preview) == set(interface("Preview"))
+    assert preview["kind"] in re.findall(r'"(\w+)"', interface("Preview")["kind"])
+    for told in (details, printed, preview, widget._details):
+        json.dumps(told, allow_nan=False)
     widget.close()
 
 
