@@ -13,6 +13,8 @@ export class FakeInspection {
   /** Nodes as their details shall be. */
   made = new Map<number, Partial<NodeDetails>>();
   countsFrom = "";
+  /** Whether details of a new selection are still on their way. */
+  late = false;
   #before: Info[][] = [];
   #after: Info[][] = [];
 
@@ -22,7 +24,7 @@ export class FakeInspection {
   ) {
     this.infos = specs.map(() => ({}));
     model.traits._schema = this.schema;
-    model.on("change:selected", () => this.tell());
+    model.on("change:selected", () => this.late || this.tell());
     this.#edits(null);
   }
 

@@ -30,6 +30,8 @@ const NO_JSON = "a value in it is no JSON and cannot be sent back; set it in Pyt
 export class Editor {
   /** What is wrong with the last undo or redo, "" where nothing is. */
   problem = "";
+  /** What the last edit, undo or redo did, in the kernel's words. */
+  note = "";
   /** The one of undo and redo that waits for its answer. */
   busy: "undo" | "redo" | "" = "";
   #groups = new Map<string, Group>();
@@ -102,7 +104,8 @@ export class Editor {
     this.changed();
     try {
       const answer = await this.session.edit(which);
-      if (!answer.ok) this.problem = said(answer);
+      if (answer.ok) this.note = answer.text;
+      else this.problem = said(answer);
     } catch (error) {
       this.problem = words(error);
     }
@@ -137,7 +140,8 @@ export class Editor {
     try {
       const was = (name: string): Shown => (settings ? shownFor(settings, name) : draft.was);
       const answer = await this.session.edit("edit", this.#message(group.names, done.change, was));
-      if (!answer.ok) error = said(answer, path);
+      if (answer.ok) [this.note, this.problem] = [answer.text, ""];
+      else error = said(answer, path);
     } catch (failed) {
       error = words(failed);
     }

@@ -23,7 +23,7 @@ export function Doing({ given }: { given: Given }) {
       </Button>
     );
   };
-  const next = edits?.undo ? `Last: ${oneLine(edits.undo, 200)}` : "";
+  const last = oneLine(editor.note || (edits?.undo ?? ""), 300);
   return (
     <div class="fuse-doing">
       <AsCode given={given} />
@@ -32,9 +32,9 @@ export function Doing({ given }: { given: Given }) {
         {step("redo", "Redo", "Ctrl+Shift+Z")}
         <CopyAsCode given={given} />
       </div>
-      {next && (
-        <div class="fuse-quiet fuse-doing-last" title={next}>
-          {next}
+      {last && (
+        <div class="fuse-quiet fuse-doing-last" title={last} role="status">
+          {last}
         </div>
       )}
       {edits?.counts_from && <div class="fuse-counts-from">{someLines(edits.counts_from)}</div>}
@@ -75,7 +75,8 @@ function CopyAsCode({ given }: { given: Given }) {
 
 /** The edits as Python; while it is shown it follows them. */
 function AsCode({ given }: { given: Given }) {
-  const { session } = given;
+  const { session, signals } = given;
+  void signals.topics.edits.value;
   const { code } = remembered(session);
   const edits = session.edits;
   const about = edits ? `${edits.undo}\n${edits.redo}\n${edits.answer?.id ?? ""}` : "";

@@ -10,6 +10,7 @@ const TICK = 200;
 
 export function NodeHeader({ given, node }: { given: Given; node: number }) {
   const { store } = given.session;
+  void given.signals.run.value;
   const { run } = store;
   const code = run.state[node];
   useTicking(code === State.running && store.live);

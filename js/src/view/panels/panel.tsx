@@ -5,7 +5,10 @@ import { element } from "../dom";
 import type { GraphView } from "../graph";
 import type { Signals } from "./signals";
 
-/** What every panel is given. */
+/**
+ * What every panel is given. A component that reads signals or has state of its own is drawn again only where these or
+ * its props have changed: it has to read a signal for all that it takes from the session.
+ */
 export interface Given {
   session: Session;
   signals: Signals;

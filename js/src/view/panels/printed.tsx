@@ -10,7 +10,7 @@ const NEAR = 24;
 
 export function Printed({ given, node }: { given: Given; node: number }) {
   const { session, signals } = given;
-  void signals.topics.printed.value;
+  void [signals.topics.printed.value, signals.run.value];
   const { printed, store } = session;
   const ours = printed?.index === node && printed.version === store.graph?.version ? printed : null;
   const text = ours ? printable(ours.text) : "";

@@ -39,7 +39,6 @@ export function Splitter() {
     from.current = null;
   };
   return (
-    // biome-ignore lint/a11y/useSemanticElements: an hr cannot be moved
     <div
       ref={node}
       class="fuse-splitter"
