@@ -13,6 +13,9 @@ import type {
   Reply,
 } from "./types";
 
+/** Of the graph area, pixels. */
+export const HEIGHT = { least: 80, most: 2000, usual: 480 };
+
 export type Topic =
   | "selected"
   | "direction"

@@ -3,7 +3,13 @@ import { isLost, whyLost } from "../core/kernel";
 import { isActive } from "../core/reducer";
 import type { Search } from "../core/search";
 import { same } from "../core/selection";
-import type { Kernel, Message, Session as SharedSession, Topic } from "../core/session";
+import {
+  HEIGHT,
+  type Kernel,
+  type Message,
+  type Session as SharedSession,
+  type Topic,
+} from "../core/session";
 import { Store } from "../core/store";
 import type {
   CommandName,
@@ -31,7 +37,6 @@ const KEPT: Message = { kind: "waiting", text: "kept: will be done when the kern
 /** Milliseconds after which the person is told that the kernel has not answered, and where it is known to be busy. */
 const [SLOW, SLOW_BUSY] = [2000, 1000];
 const WHOLE: Part[] = ["toolbar", "outline", "graph", "inspector", "timeline", "footer"];
-export const HEIGHT = { least: 80, most: 2000, usual: 480 };
 
 export class Session implements SharedSession {
   readonly store: Store;

@@ -2,7 +2,7 @@
 import { oneLine } from "../core/format";
 import { kernelText, whyLost } from "../core/kernel";
 import { firstFailed } from "../core/progress";
-import type { Session } from "../core/session";
+import { HEIGHT, type Session } from "../core/session";
 import { State } from "../core/types";
 import { element, setData, setText } from "./dom";
 
@@ -30,6 +30,8 @@ export class Footer {
       tabindex: "0",
       "aria-orientation": "horizontal",
       "aria-label": "height of the graph",
+      "aria-valuemin": String(HEIGHT.least),
+      "aria-valuemax": String(HEIGHT.most),
       title: "Drag to change the height",
       "data-fuse-role": "resize",
     });
@@ -47,6 +49,7 @@ export class Footer {
   }
 
   update(): void {
+    setData(this.handle, { "aria-valuenow": this.session.height });
     const { text, kind, node } = this.#say();
     this.#goes = node;
     setText(this.#line, text);

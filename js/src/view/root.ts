@@ -175,6 +175,7 @@ export function mount(session: Session, el: HTMLElement, signal: AbortSignal): H
     } else if (topic === "height") {
       if (graph) graph.stage.style.height = `${session.height}px`;
       folds();
+      footer?.update();
     } else if (topic === "message" || topic === "fault" || topic === "kernel") {
       if (topic === "fault") graph?.setGraph();
       toolbar?.update();

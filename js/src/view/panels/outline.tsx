@@ -103,7 +103,7 @@ function Filters({ list }: { list: List }) {
         {matched && (
           <Chip
             name="chip-matches"
-            title="only what the search matches"
+            title="only matches of the search"
             pressed={list.onlyMatches.value}
             act={() => {
               list.onlyMatches.value = !list.onlyMatches.value;
@@ -132,7 +132,7 @@ function Chip({ name, title, pressed, act, children }: ChipGiven) {
       type="button"
       class="fuse-chip"
       title={title}
-      aria-label={title}
+      aria-label={name === "chip-matches" ? undefined : title}
       aria-pressed={pressed}
       data-fuse-role={name}
       onClick={act}
