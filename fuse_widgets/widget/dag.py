@@ -68,7 +68,8 @@ class DAGWidget(anywidget.AnyWidget):
         workflow: Any backend.
         direction: `"LR"` (left to right) or `"TB"` (top to bottom).
         height: Pixels of the graph area; by default as high as the graph needs, within bounds.
-        collapsed: The groups to draw as one box each, `[]` for none; by default none.
+        collapsed: The groups to draw as one box each, `[]` for none; by default the big functions of a graph
+            of more than 300 nodes.
 
     Attributes:
         states: The state of every node by name; an immutable mapping, replaced as the run goes on.
@@ -126,7 +127,7 @@ class DAGWidget(anywidget.AnyWidget):
             )
         self.workflow = workflow
         whole = Graph.of(workflow, direction)
-        groups = _groups(() if collapsed is None else collapsed)
+        groups = _groups(whole.big_groups() if collapsed is None else collapsed)
         self.graph = whole.collapse(groups)
         status = StatusColumns(self.graph.names)
         status.version = 1

@@ -167,6 +167,78 @@ export function graph(
   };
 }
 
+/**
+ * A graph with some functions as one box each, wherever that makes no cycle; `label` is the name of the function.
+ * Each function with several nodes is a group.
+ */
+export function grouped(
+  specs: Spec[],
+  collapsed: string[],
+  options: { direction?: Direction; version?: number } = {},
+): WireGraph {
+  const flat = graph(specs, options);
+  const n = specs.length;
+  const sized = flat.functions.map((fn) => ({
+    id: `function:${fn}`,
+    label: fn,
+    count: specs.filter((s) => s.fn === fn).length,
+  }));
+  const groups = sized.filter(({ count }) => count > 1).sort((a, b) => b.count - a.count);
+  const boxes = groups.filter(({ id }) => collapsed.includes(id));
+  if (!boxes.length) return { ...flat, groups };
+  const box = specs.map((s, i) => {
+    const k = boxes.findIndex(({ label }) => label === s.fn);
+    return k < 0 ? i : n + k;
+  });
+  const drawn = [...new Set(box)].sort((a, b) => a - b);
+  // The boxes laid out as nodes are, in an order with parents first.
+  const parents = drawn.map((k) => {
+    const inside = specs.flatMap((s, i) => (box[i] === k ? (s.parents ?? []) : []));
+    return [...new Set(inside.map((p) => box[p]))].filter((p) => p !== k);
+  });
+  const order: number[] = [];
+  while (order.length < drawn.length) {
+    const at = drawn.findIndex(
+      (k, place) => !order.includes(k) && parents[place].every((p) => order.includes(p)),
+    );
+    if (at < 0) throw new Error("these boxes make a cycle");
+    order.push(drawn[at]);
+  }
+  const list = order.map((k): Spec => {
+    const own = parents[drawn.indexOf(k)].map((p) => order.indexOf(p));
+    return k < n
+      ? { ...specs[k], parents: own }
+      : { name: `${boxes[k - n].label} 99 of 99`, fn: "", parents: own };
+  });
+  const laid = graph(list, options);
+  const spread = (wire: unknown, rest: number): DataView => {
+    const view = wire as DataView;
+    const values = new Float32Array(n + boxes.length).fill(rest);
+    for (const [place, k] of order.entries()) values[k] = view.getFloat32(4 * place, true);
+    return bytes(values, 1);
+  };
+  const pairs = (wire: unknown): DataView => {
+    const view = wire as DataView;
+    const count = view.byteLength / 4;
+    return bytes(Uint32Array.from({ length: count }, (_, e) => order[view.getUint32(4 * e, true)]));
+  };
+  return {
+    ...laid,
+    names: flat.names,
+    functions: flat.functions,
+    function: flat.function,
+    kind: flat.kind,
+    groups,
+    boxes: boxes.map((b) => ({ group: groups.indexOf(b), label: b.label, count: b.count })),
+    box: bytes(Uint32Array.from(box)),
+    links: flat.edges,
+    edges: pairs(laid.edges),
+    x: spread(laid.x, Number.NaN),
+    y: spread(laid.y, Number.NaN),
+    w: spread(laid.w, 96),
+  };
+}
+
 export function status(
   n: number,
   given: Partial<WireStatus> & { codes?: number[] } = {},

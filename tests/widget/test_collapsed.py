@@ -76,6 +76,18 @@ def test_what_is_no_list_of_groups_is_refused(value: object) -> None:
         DAGWidget(widget.workflow, collapsed="function:load")
 
 
+def test_a_large_graph_starts_with_its_big_functions_collapsed() -> None:
+    top = load(0)
+    for i in range(320):
+        add(top).set_name(f"sum {i}")
+    wf = LocalWorkflow(top)
+    widget = DAGWidget(wf)
+    assert widget.collapsed == ["function:add"]
+    assert boxes(widget) == [("add", 320)]
+    assert len(widget.states) == 321
+    assert boxes(DAGWidget(wf, collapsed=[])) == []
+
+
 def test_what_stays_keeps_its_order_where_a_node_is_added() -> None:
     top = load(0).set_name("top")
     middle = [add(top).set_name(f"middle {i}") for i in range(6)]

@@ -13,11 +13,12 @@ export class Grid {
   readonly #seen: Uint32Array;
   #round = 0;
 
-  /** @param boxes flat left, top, right, bottom. @param cell the side of a cell, enlarged where there would be too many. */
+  /** @param boxes flat left, top, right, bottom; NaN for one that is nowhere. @param cell the side of a cell, enlarged where there would be too many. */
   constructor(boxes: Float32Array, cell: number) {
     const n = boxes.length / 4;
     let [left, top, right, bottom] = [0, 0, 1, 1];
     for (let i = 0; i < n; i++) {
+      if (Number.isNaN(boxes[4 * i])) continue;
       left = Math.min(left, boxes[4 * i]);
       top = Math.min(top, boxes[4 * i + 1]);
       right = Math.max(right, boxes[4 * i + 2]);
@@ -34,6 +35,7 @@ export class Grid {
     const fill = new Uint32Array(this.#columns * this.#rows + 1);
     const each = (visit: (cell: number, i: number) => void): void => {
       for (let i = 0; i < n; i++) {
+        if (Number.isNaN(boxes[4 * i])) continue;
         const [c0, r0, c1, r1] = this.#span(
           boxes[4 * i],
           boxes[4 * i + 1],

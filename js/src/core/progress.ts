@@ -71,8 +71,8 @@ export function graphLabel(graph: Graph, run: Run): string {
   );
   const title = graph.title ? `Workflow ${oneLine(graph.title, 80)}` : "Workflow";
   const n = graph.names.length;
-  const m = graph.edges.length / 2;
-  return `${title}: ${n} ${n === 1 ? "node" : "nodes"}, ${m} ${m === 1 ? "edge" : "edges"}; ${counts.join(", ")}`;
+  const m = (graph.links.length || graph.edges.length) / 2;
+  return `${title}: ${n} ${n === 1 ? "node" : "nodes"}, ${m} ${m === 1 ? "edge" : "edges"}; ${counts.join(", ")}${boxesText(graph)}`;
 }
 
 /** For a screen reader: node `i` in one sentence, "split, done, 1.0 s, 2 inputs, 3 outputs". */
@@ -89,6 +89,12 @@ export function nodeSentence(graph: Graph, run: Run, i: number, kernelNow: numbe
   return parts.filter((part) => part).join(", ");
 }
 
+function boxesText({ boxes }: Graph): string {
+  if (!boxes.length) return "";
+  const inside = boxes.reduce((sum, { count }) => sum + count, 0);
+  return `; ${inside} of the nodes in ${boxes.length} ${boxes.length === 1 ? "box" : "boxes"}`;
+}
+
 /** What is known of the first node that failed by itself, -1 where none did. */
 export function firstFailed(run: Run): number {
   if (!run.counts[State.failed]) return -1;
@@ -98,6 +104,15 @@ export function firstFailed(run: Run): number {
 export interface Fact {
   label: string;
   text: string;
+}
+
+/** The essentials of a box: how many nodes it stands for, and how far they are. */
+export function boxFacts(counts: Uint32Array): Fact[] {
+  const nodes = counts.reduce((sum, count) => sum + count, 0);
+  const found = STATES.flatMap((name, code) =>
+    counts[code] ? [{ label: name, text: String(counts[code]) }] : [],
+  );
+  return [{ label: "nodes", text: String(nodes) }, ...found];
 }
 
 /** The essentials of node `i`, for the hover card. All of it is text, none of it markup. */

@@ -1,5 +1,6 @@
 // Where there is room for a name outside its box. In graph units, found once per graph.
 import type { Grid } from "./grid";
+import { drawnCount } from "./groups";
 import type { Graph } from "./types";
 import type { Rect } from "./viewport";
 
@@ -20,7 +21,7 @@ const FAR = { LR: 1600, TB: 240 };
 const [LEFT, RIGHT] = [480, 2400];
 
 export function roomOf(graph: Graph, nodes: Grid): Room {
-  const n = graph.names.length;
+  const n = drawnCount(graph);
   const room: Room = {
     length: new Float32Array(n).fill(Infinity),
     gap: new Float32Array(n).fill(-graph.h),
@@ -35,15 +36,18 @@ export function roomOf(graph: Graph, nodes: Grid): Room {
     top: y[i] - h / 2,
     bottom: y[i] + h / 2,
   });
+  // Nodes in a box are nowhere: NaN, which is sorted to the end.
   const starts = down ? null : Float32Array.from(x, (at, i) => at - w[i] / 2).sort();
+  const last = starts ? firstAbove(starts, Infinity) : 0;
   for (let i = 0; i < n; i++) {
+    if (Number.isNaN(x[i])) continue;
     const own = box(i);
     const zone = { ...own };
     if (starts) {
       const next = firstAbove(starts, own.right);
-      if (next < n) room.length[i] = starts[next] - own.left;
+      if (next < last) room.length[i] = starts[next] - own.left;
       // A hair less, so that the next layer is not in it.
-      zone.right = next < n ? starts[next] - 0.5 : Infinity;
+      zone.right = next < last ? starts[next] - 0.5 : Infinity;
     } else if (alone({ ...own, left: own.left - CLOSE, right: own.right + CLOSE }, i)) {
       const row = { ...own, left: own.left - LEFT, right: own.right + RIGHT };
       for (const j of nodes.within(row)) {
@@ -64,12 +68,12 @@ export function roomOf(graph: Graph, nodes: Grid): Room {
   return room;
 }
 
-/** Place of the first value above `limit` in a sorted list. */
+/** Place of the first value above `limit` in a sorted list; NaN is above all. */
 function firstAbove(sorted: Float32Array, limit: number): number {
   let [low, high] = [0, sorted.length];
   while (low < high) {
     const middle = (low + high) >> 1;
-    if (sorted[middle] > limit) high = middle;
+    if (!(sorted[middle] <= limit)) high = middle;
     else low = middle + 1;
   }
   return low;

@@ -1,5 +1,5 @@
 // A dot at the corner of each node whose settings were changed in the widget.
-import { drawnHeight, type Look } from "./paint";
+import { drawnHeight, type Look } from "./look";
 
 const SIZE = 4;
 /** Pixels on the screen that it has at least. */

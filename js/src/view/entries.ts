@@ -1,4 +1,6 @@
 // What the menu of the selection offers. Each maker gives the entries of one section; add yours to MAKERS.
+import { oneLine } from "../core/format";
+import { bigGroups, boxedGroups, groupsOf } from "../core/groups";
 import { linksOf } from "../core/links";
 import { added, inverted } from "../core/selection";
 import type { Session } from "../core/session";
@@ -110,7 +112,36 @@ function sight({ view, selected }: Scope): Entry[] {
   ];
 }
 
-export const MAKERS: Maker[] = [family, path, sets, sight];
+/** Most groups that are offered for one selection. */
+const OFFERED = 4;
+
+function folds({ session, graph, selected }: Scope): Entry[] {
+  const { collapsed } = session;
+  const known = new Set(graph.groups.map(({ id }) => id));
+  const entry = (role: string, label: string, groups: string[], count?: number): Entry => ({
+    role,
+    label,
+    ...(count !== undefined && { count }),
+    disabled: groups.length === collapsed.length && groups.every((id) => collapsed.includes(id)),
+    act: () => session.collapse(groups),
+  });
+  const mine = boxedGroups(graph, selected);
+  const open = groupsOf(graph, selected).filter(({ id }) => !collapsed.includes(id));
+  const less = (gone: string[]): string[] => collapsed.filter((id) => !gone.includes(id));
+  const big = bigGroups(graph);
+  return [
+    ...open
+      .slice(0, OFFERED)
+      .map(({ id, label, count }) =>
+        entry("collapse", `Collapse ${oneLine(label, 40)}`, [...collapsed, id], count),
+      ),
+    entry("expand", "Expand", less(mine)),
+    ...(big.length ? [entry("collapse-big", "Collapse the big groups", big)] : []),
+    entry("expand-all", "Expand all", less([...known])),
+  ];
+}
+
+export const MAKERS: Maker[] = [family, path, sets, folds, sight];
 
 /** The entries by section, without empty sections. */
 export function sections(scope: Scope, makers: readonly Maker[] = MAKERS): Entry[][] {

@@ -1,4 +1,5 @@
 // Pointer and wheel on the graph.
+import { groupOfBox } from "../core/groups";
 import { added, clicked, namesOf } from "../core/selection";
 import { type Rect, toGraph } from "../core/viewport";
 import { element } from "./dom";
@@ -32,7 +33,7 @@ interface Press {
 
 /**
  * Drag moves, a click selects, Ctrl, Cmd or Shift with a click adds or removes, Shift with a drag adds what a rectangle
- * touches. A double-click centres a node, or shows the whole graph. The wheel zooms once the graph has the focus (after a
+ * touches. A double-click centres a node, expands a box of several, or shows the whole graph. The wheel zooms once the graph has the focus (after a
  * click into it) or with Ctrl or Cmd; without, the page scrolls and a hint says how.
  */
 export function gestures(graph: GraphView, said: Said, signal: AbortSignal): void {
@@ -129,7 +130,9 @@ export function gestures(graph: GraphView, said: Said, signal: AbortSignal): voi
     const near = Math.hypot(event.clientX - last.x, event.clientY - last.y) < 2 * SLOP;
     if (!add && near && event.timeStamp - last.time < DOUBLE) {
       // The first click may have moved what lay under the pointer.
-      if (last.node >= 0) graph.show(last.node);
+      const group = graph.scene && groupOfBox(graph.scene.graph, last.node);
+      if (group) session.collapse(session.collapsed.filter((id) => id !== group));
+      else if (last.node >= 0) graph.show(last.node);
       else graph.fit();
       last = { ...last, time: -Infinity };
       return;

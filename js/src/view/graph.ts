@@ -1,16 +1,21 @@
 // The graph area of one view: canvases, viewport, painting when something changed.
 import { areaAround, areaOf, touches } from "../core/area";
+import { isBox, paintedCount } from "../core/groups";
+import { kept, placeOf } from "../core/kept";
 import { graphLabel } from "../core/progress";
 import { isActive } from "../core/reducer";
 import { namesOf } from "../core/selection";
 import type { Session } from "../core/session";
 import { State } from "../core/types";
 import * as port from "../core/viewport";
+import { drawnAs } from "../core/walk";
 import { element, setData, type Timers } from "./dom";
 import { Frames, Paint } from "./frames";
 import { paintLabels } from "./labels";
 import { paintLive } from "./live";
-import { type Look, paintEdges, paintNodes } from "./paint";
+import type { Look } from "./look";
+import { Marks } from "./marks";
+import { paintEdges, paintNodes } from "./paint";
 import { measurer, Scene } from "./scene";
 import { readTheme, type Themes, watchTheme } from "./theme";
 import { watchElement } from "./watch";
@@ -30,8 +35,7 @@ export class GraphView {
   /** Called after each paint with what was painted, for what shows the same in another way. */
   painted: (due: number) => void = () => {};
   theme: Themes | null = null;
-  /** 1 for a node that a search matches; null where nothing is dimmed. */
-  matched: Uint8Array | null = null;
+  readonly marks = new Marks();
   #fitted = true;
   #canvases: HTMLCanvasElement[];
   #contexts: CanvasRenderingContext2D[];
@@ -41,12 +45,9 @@ export class GraphView {
   #ratio = 1;
   #paints = 0;
   #visible = 0;
+  #boxes = 0;
   #edgesAt: port.Viewport = this.at;
   #edgesTook = 0;
-  #selected = new Set<number>();
-  #matches: Uint32Array | null = null;
-  #current = -1;
-  #changed: Uint8Array | null = null;
   #near: number[] = [];
   #nearKey = "";
   #still: MediaQueryList;
@@ -85,8 +86,10 @@ export class GraphView {
   /** Takes the graph of the store; keeps the place where it can. */
   setGraph(): void {
     const graph = this.session.store.graph;
-    const turned = this.scene?.graph.direction !== graph?.direction;
+    const before = this.scene?.graph;
+    const turned = before?.direction !== graph?.direction;
     this.scene = graph ? new Scene(graph) : null;
+    this.#boxes = graph ? paintedCount(graph) : 0;
     this.hovered = -1;
     this.#nearKey = "";
     const none = !graph || graph.names.length === 0;
@@ -97,46 +100,43 @@ export class GraphView {
         ? `This graph could not be read: ${this.session.fault}. The text form is print(workflow).`
         : "Waiting for the graph\u2026";
     this.setSelected();
-    this.#matches = null;
-    this.matched = null;
+    this.marks.forget();
     this.setSearch();
     this.setEdits();
     if (turned || this.#fitted) this.fit();
+    else if (before && graph) {
+      this.move(kept(this.at, this.view, before, graph, this.session.selected));
+    }
     this.frames.ask(Paint.all);
   }
 
   setSelected(): void {
-    this.#selected = new Set();
-    for (const name of this.session.selected) {
-      const i = this.session.store.indexOf(name);
-      if (i !== undefined) this.#selected.add(i);
-    }
+    this.marks.setSelected(this.session);
     this.frames.ask(Paint.nodes | Paint.live);
+  }
+
+  /** 1 for what a search matches; null where nothing is dimmed. */
+  get matched(): Uint8Array | null {
+    return this.marks.matched;
   }
 
   /** Takes the matches of the session; what is typed meanwhile paints nothing. */
   setSearch(): void {
-    const { index } = this.session.search;
-    if (index === this.#matches || !this.scene) return;
-    this.#matches = index;
-    this.matched = index?.length ? new Uint8Array(this.scene.graph.names.length) : null;
-    for (const i of index ?? []) if (this.matched) this.matched[i] = 1;
-    this.frames.ask(Paint.all);
+    if (this.scene && this.marks.setSearch(this.session, this.scene.graph)) {
+      this.frames.ask(Paint.all);
+    }
   }
 
   /** Takes the nodes whose settings were changed. */
   setEdits(): void {
-    const { edits, store } = this.session;
-    const fresh = edits?.changed.length && edits.version === store.graph?.version;
-    if (!fresh && !this.#changed) return;
-    this.#changed = fresh ? new Uint8Array(store.graph?.names.length ?? 0) : null;
-    if (fresh && this.#changed) for (const i of edits.changed) this.#changed[i] = 1;
-    this.frames.ask(Paint.nodes);
+    if (this.scene && this.marks.setEdits(this.session, this.scene.graph)) {
+      this.frames.ask(Paint.nodes);
+    }
   }
 
   /** Goes to a match, which then stands out among the others. */
   showMatch(i: number): void {
-    this.#current = i;
+    this.marks.current = i;
     this.show(i);
   }
 
@@ -171,7 +171,7 @@ export class GraphView {
 
   /** Shows all selected nodes as large as they can be, the whole graph where none is selected. */
   fitSelection(): void {
-    const area = this.scene && areaAround(this.scene.graph, this.#selected);
+    const area = this.scene && areaAround(this.scene.graph, this.marks.selected);
     if (!area) this.fit();
     else this.move(port.fitRect(area, this.view, this.at.stretch));
   }
@@ -179,9 +179,10 @@ export class GraphView {
   /** Brings node `i` to the middle, large enough to be read. */
   show(i: number): void {
     if (!this.scene) return;
-    const { x, y } = this.scene.graph;
+    const { graph } = this.scene;
+    const k = isBox(graph, i) ? i : drawnAs(graph, i);
     const zoom = Math.max(this.at.zoom, port.NATURAL);
-    this.move(port.centred({ x: x[i], y: y[i] }, zoom, this.view, this.at.stretch));
+    this.move(port.centred({ x: graph.x[k], y: graph.y[k] }, zoom, this.view, this.at.stretch));
   }
 
   /** The node under a point of the stage, -1 where there is none. */
@@ -208,7 +209,7 @@ export class GraphView {
     const i = this.session.store.indexOf(name);
     if (i === undefined || !this.scene) return null;
     const box = this.stage.getBoundingClientRect();
-    const at = port.toView(this.at, this.scene.graph.x[i], this.scene.graph.y[i]);
+    const at = placeOf(this.scene.graph, this.at, i);
     return { x: box.left + this.stage.clientLeft + at.x, y: box.top + this.stage.clientTop + at.y };
   }
 
@@ -259,7 +260,7 @@ export class GraphView {
 
   /** After a new size: what is drawn stays where it is, and the selected node in sight. */
   #hold(before: port.Size): void {
-    const last = [...this.#selected].at(-1);
+    const last = [...this.marks.selected].at(-1);
     const area = last === undefined || !this.scene ? null : areaOf(this.scene.graph, last);
     const inSight = area !== null && touches(port.shown(this.at, before), area);
     this.move(area && inSight ? port.revealed(this.at, area, this.view) : this.at);
@@ -275,7 +276,7 @@ export class GraphView {
       measure: this.#measure,
       theme,
       dim: theme.dim,
-      matched: this.matched,
+      matched: this.marks.matched,
       at: this.at,
       view: this.view,
       ratio: this.#ratio,
@@ -292,9 +293,10 @@ export class GraphView {
       this.#visible = paintNodes({
         ...this.#look(1),
         run,
-        selected: this.#selected,
-        current: this.#current,
-        changed: this.#changed,
+        selected: this.marks.chosen,
+        found: this.marks.found,
+        current: this.marks.currentIn(this.scene.graph),
+        changed: this.marks.changed,
       });
       this.#tell();
     }
@@ -341,7 +343,8 @@ export class GraphView {
 
   /** Edges of the hovered and of few selected nodes, found again only where these have changed. */
   #edgesNear(): number[] {
-    const some = this.#selected.size <= 20 ? [...this.#selected] : [];
+    const { whole, partly } = this.marks.chosen;
+    const some = whole.size + partly.size <= 20 ? [...whole, ...partly] : [];
     const nodes = this.hovered >= 0 ? [...some, this.hovered] : some;
     const key = nodes.join();
     if (key !== this.#nearKey) {
@@ -359,11 +362,12 @@ export class GraphView {
     this.#paints++;
     setData(this.root, {
       "data-fuse-nodes": graph.names.length,
+      "data-fuse-boxes": this.#boxes,
       "data-fuse-done": counts[State.done] + counts[State.cached],
       "data-fuse-failed": counts[State.failed],
       "data-fuse-running": counts[State.running],
-      "data-fuse-matches": this.#matches?.length ?? 0,
-      "data-fuse-selected": this.#selected.size,
+      "data-fuse-matches": this.marks.matches?.length ?? 0,
+      "data-fuse-selected": this.marks.selected.size,
       "data-fuse-run-state": run.runState,
       "data-fuse-painted": this.#paints,
     });

@@ -1,5 +1,6 @@
 // The card beside the node under the pointer. Everything in it is text.
-import { facts } from "../core/progress";
+import { drawnCount, isBox } from "../core/groups";
+import { boxFacts, facts } from "../core/progress";
 import { STATES } from "../core/types";
 import { scale, toView } from "../core/viewport";
 import { element, setText, type Timers } from "./dom";
@@ -64,14 +65,16 @@ export class HoverCard {
 
   #fill(i: number): void {
     const { scene, session } = this.graph;
-    if (!scene || i >= scene.graph.names.length) {
+    if (!scene || i >= drawnCount(scene.graph)) {
       this.#hide();
       return;
     }
     const { store } = session;
-    this.node.setAttribute("data-fuse-state", STATES[store.run.state[i]] ?? "");
+    this.node.setAttribute("data-fuse-state", STATES[scene.code(store.run, i)] ?? "");
     setText(this.#name, scene.name(i));
-    const rows = facts(scene.graph, store.run, i, store.kernelNow());
+    const rows = isBox(scene.graph, i)
+      ? boxFacts(scene.inside(store.run, i))
+      : facts(scene.graph, store.run, i, store.kernelNow());
     while (this.#facts.children.length > 2 * rows.length) this.#facts.lastChild?.remove();
     while (this.#facts.children.length < 2 * rows.length) {
       this.#facts.append(element("dt"), element("dd"));

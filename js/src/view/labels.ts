@@ -1,7 +1,7 @@
 // Names outside the boxes, where these are too small to hold them. They say nothing of states, so they stand on the
 // canvas of the edges, which a change of states does not repaint.
 import { PADDING, scale, shown } from "../core/viewport";
-import { drawnHeight, type Look, namesInside, place, smallSize } from "./paint";
+import { drawnHeight, type Look, namesInside, place, smallSize } from "./look";
 
 /** Pixels: height of a line, distance from the box, from what comes after it, and the least that is of use. */
 const LINE = 13;

@@ -4,21 +4,20 @@ import { duration } from "../core/format";
 import type { Run } from "../core/reducer";
 import { State } from "../core/types";
 import { shown } from "../core/viewport";
+import { boxesAmong, paintPulses } from "./boxes";
 import {
   AT,
   clear,
   DETAIL,
   drawnHeight,
-  heads,
   type Look,
   namesInside,
-  parted,
   place,
   RADIUS,
   rings,
   smallSize,
-  trace,
-} from "./paint";
+} from "./look";
+import { heads, parted, trace } from "./paint";
 
 export interface LiveLook extends Look {
   run: Run;
@@ -44,13 +43,16 @@ export function paintLive(look: LiveLook): boolean {
   }
   if (hovered >= 0) rings(look, [hovered], theme.quiet, 1.25, 1.25);
   if (!run.counts[State.running]) return false;
-  const moving = scene.nodes.within(shown(at, view)).filter((i) => run.state[i] === State.running);
+  const inSight = scene.nodes.within(shown(at, view));
+  const moving = inSight.filter((i) => run.state[i] === State.running);
+  const busy = boxesAmong(look, inSight).filter((k) => scene.inside(run, k)[State.running] > 0);
   if (at.zoom >= DETAIL.marks || namesInside(look)) {
     const [matches, others] = parted(look, moving);
     bars({ ...look, theme: look.dim }, others);
     bars(look, matches);
+    paintPulses(look, busy);
   }
-  return moving.length > 0;
+  return moving.length + busy.length > 0;
 }
 
 const PERIOD = 2400;

@@ -1,7 +1,6 @@
 // The small map in a corner of the stage, while a part of the graph lies outside of it.
 import { isNeeded, lookingAt, type MiniMap, mapOf, middleOf, windowOf } from "../core/minimap";
 import { STATES, State } from "../core/types";
-import { drawnAs } from "../core/walk";
 import { element, type Timers } from "./dom";
 import { Paint } from "./frames";
 import type { GraphView } from "./graph";
@@ -94,7 +93,7 @@ export class Minimap {
       [style.width, style.height] = [`${map.width}px`, `${map.height}px`];
     }
     const { x, y, w, h } = scene.graph;
-    const [states, some] = this.#states(scene, matched);
+    const states = this.#states(scene);
     // Thousands of small rectangles are written faster than they are drawn.
     const pixels = new Uint32Array(wide * tall);
     const high = Math.max(MARK, Math.round(h * map.down * ratio));
@@ -103,7 +102,7 @@ export class Minimap {
       for (const code of ORDER) {
         const colour = packed(code === State.pending ? border[code] : strong[code]);
         for (const i of states[code]) {
-          if (matched && some[i] !== bright) continue;
+          if (matched && matched[i] !== bright) continue;
           const long = Math.max(MARK, Math.round(w[i] * map.across * ratio));
           const left = Math.round((x[i] * map.across + map.left) * ratio - long / 2);
           const top = Math.round((y[i] * map.down + map.top) * ratio - high / 2);
@@ -116,19 +115,12 @@ export class Minimap {
     context.putImageData(new ImageData(new Uint8ClampedArray(pixels.buffer), wide, tall), 0, 0);
   }
 
-  /** What is drawn, by state (a box has the weightiest of its nodes), and 1 for what holds a match. */
-  #states({ graph }: Scene, matched: Uint8Array | null): [number[][], Uint8Array] {
-    const { state } = this.graph.session.store.run;
-    const weight = new Int8Array(graph.x.length).fill(-1);
-    const some = new Uint8Array(graph.x.length);
-    for (let i = 0; i < state.length; i++) {
-      const k = drawnAs(graph, i);
-      weight[k] = Math.max(weight[k], ORDER.indexOf(state[i] as (typeof ORDER)[number]));
-      if (matched?.[i]) some[k] = 1;
-    }
+  /** What is drawn, by state. */
+  #states(scene: Scene): number[][] {
+    const { run } = this.graph.session.store;
     const states: number[][] = STATES.map(() => []);
-    for (let k = 0; k < weight.length; k++) if (weight[k] >= 0) states[ORDER[weight[k]]].push(k);
-    return [states, some];
+    for (const k of scene.drawn) states[scene.code(run, k)]?.push(k);
+    return states;
   }
 
   /** A press centres the view there; a drag moves it along. The wheel goes on to the graph. */

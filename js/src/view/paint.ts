@@ -1,36 +1,37 @@
 // Painting edges and boxes. They and what moves (live.ts) have a canvas each, so that a change of states does not
 // repaint the edges, and what moves repaints nothing else.
 import { duration } from "../core/format";
+import { type Chosen, isBox } from "../core/groups";
 import type { Run } from "../core/reducer";
 import { STATES, State } from "../core/types";
-import { type Size, shown, stretched, type Viewport } from "../core/viewport";
+import { shown, stretched } from "../core/viewport";
 import { paintBadges } from "./badges";
+import {
+  AROUND,
+  type BoxLook,
+  boxesAmong,
+  countText,
+  paintBars,
+  paintCounts,
+  paintSheets,
+} from "./boxes";
 import { DISC, kindIcon, stateIcon } from "./icons";
-import type { Boxes, Scene } from "./scene";
-import type { Theme } from "./theme";
+import {
+  AT,
+  clear,
+  DETAIL,
+  drawnHeight,
+  FONT,
+  LETTERS,
+  type Look,
+  namesInside,
+  outline,
+  place,
+  RADIUS,
+  rings,
+  smallSize,
+} from "./look";
 
-/**
- * Below these zooms: times only where the name leaves room; no times; no marks of kinds; names inside only where
- * boxes are stretched enough for them; no arrow heads; no marks of states but plain blocks of colour; no edges.
- */
-export const DETAIL = {
-  shared: 0.8,
-  sides: 0.68,
-  kinds: 0.66,
-  names: 0.3,
-  heads: 0.24,
-  marks: 0.2,
-  edges: 0.03,
-};
-/** Sizes in a font as wide as Helvetica; `theme.scale` makes wider fonts smaller. */
-const FONT = 13;
-const SMALL = 11;
-export const RADIUS = 7;
-/** How much room between boxes may be filled where they would else be too small to see. */
-const GAPS = 10;
-/** Pixels that the box of a name has to be high, and those of the name itself. */
-const LINE = 10;
-const LETTERS = 9;
 /** What matters more is painted later. */
 export const ORDER = [
   State.pending,
@@ -43,36 +44,6 @@ export const ORDER = [
   State.running,
   State.failed,
 ];
-/** From the left edge of a box: middle of the state's disc, middle of the kind's mark, start of the name. */
-export const AT = { disc: 15, kind: 31, name: 39, end: 9 };
-
-export interface Look {
-  context: CanvasRenderingContext2D;
-  scene: Scene;
-  /** The boxes of the scene as `at` stretches them: what is painted stands on these, not on the graph's. */
-  boxes: Boxes;
-  theme: Theme;
-  /** The theme for what does not match. */
-  dim: Theme;
-  /** 1 for a node that a search matches; null where nothing is to be dimmed. */
-  matched: Uint8Array | null;
-  at: Viewport;
-  view: Size;
-  ratio: number;
-  /** Width of a text in the font of names. */
-  measure: (text: string) => number;
-}
-
-export function clear({ context }: Look): void {
-  context.setTransform(1, 0, 0, 1, 0, 0);
-  context.clearRect(0, 0, context.canvas.width, context.canvas.height);
-}
-
-/** From here on a unit is `zoom` pixels long. */
-export function place({ context, at, ratio }: Look, zoom = at.zoom): void {
-  const [tx, ty] = [Math.round(at.tx * ratio), Math.round(at.ty * ratio)];
-  context.setTransform(zoom * ratio, 0, 0, zoom * ratio, tx, ty);
-}
 
 export function trace(look: Look, edges: Iterable<number>): void {
   const { context, scene } = look;
@@ -132,37 +103,8 @@ export function paintEdges(look: Look): number {
   return edges.length;
 }
 
-/** Whether names stand inside the boxes: these are high enough, and the usual box holds half its name. */
-export function namesInside({ scene, boxes, at }: Look): boolean {
-  if (at.zoom >= DETAIL.names) return true;
-  if ((boxes.h + GAPS) * at.zoom < LINE) return false;
-  const usual = scene.usualWidth;
-  const room = usual * stretched(at).across - AT.disc - DISC * 1.35 - 10;
-  return room * at.zoom >= ((usual - 56) / 2) * (LETTERS / FONT);
-}
-
-/** From far away boxes are a little higher than life, to be seen and to hold names; never into the neighbours. */
-export function drawnHeight(look: Look): number {
-  const { boxes, at } = look;
-  const least = namesInside(look) ? LINE : 2;
-  return Math.min(boxes.h + GAPS, Math.max(boxes.h, least / at.zoom));
-}
-
-function outline(look: Look, nodes: readonly number[], radius: number): void {
-  const { context, at } = look;
-  const { x, y, w } = look.boxes;
-  const tall = drawnHeight(look);
-  context.beginPath();
-  for (const i of nodes) {
-    const wide = Math.min(w[i] + GAPS, Math.max(w[i], 3 / at.zoom));
-    if (radius > 0) context.roundRect(x[i] - wide / 2, y[i] - tall / 2, wide, tall, radius);
-    else context.rect(x[i] - wide / 2, y[i] - tall / 2, wide, tall);
-  }
-}
-
-export interface NodeLook extends Look {
-  run: Run;
-  selected: ReadonlySet<number>;
+export interface NodeLook extends BoxLook {
+  selected: Chosen;
   /** The match that was gone to, -1 for none. */
   current: number;
   /** 1 for a node whose settings were changed in the widget; null for none. */
@@ -176,7 +118,7 @@ export function paintNodes(look: NodeLook): number {
   place(look);
   const visible = scene.nodes.within(shown(at, view, 8));
   const [matches, others] = parted(look, visible);
-  const chosen = (nodes: number[]): number[] => nodes.filter((i) => selected.has(i));
+  const chosen = (nodes: number[]): number[] => nodes.filter((i) => selected.whole.has(i));
   boxes({ ...look, theme: look.dim }, others);
   if (look.matched) {
     // Behind the boxes, so that from afar the colour of a state stays in its ring; around that of a selected one.
@@ -186,6 +128,10 @@ export function paintNodes(look: NodeLook): number {
   }
   boxes(look, matches);
   rings(look, chosen(visible), theme.accent, 2.5);
+  if (selected.partly.size) {
+    const partly = visible.filter((k) => selected.partly.has(k));
+    rings(look, partly, theme.accent, 1, 1);
+  }
   paintBadges(look, visible, look.changed);
   return visible.length;
 }
@@ -197,11 +143,11 @@ export function parted({ matched }: Look, nodes: number[]): [number[], number[]]
 }
 
 function boxes(look: NodeLook, visible: readonly number[]): void {
-  const { context, theme, at, run } = look;
+  const { context, scene, theme, at, run } = look;
   if (!visible.length) return;
   const named = namesInside(look);
   const groups: number[][] = STATES.map(() => []);
-  for (const i of visible) groups[run.state[i]]?.push(i);
+  for (const i of visible) groups[scene.code(run, i)]?.push(i);
   const plain = at.zoom < DETAIL.marks && !named;
   for (const code of ORDER) {
     const nodes = groups[code];
@@ -212,16 +158,18 @@ function boxes(look: NodeLook, visible: readonly number[]): void {
       context.fill();
       continue;
     }
-    outline(look, nodes, RADIUS);
     context.fillStyle = theme.fill[code];
-    context.fill();
     context.strokeStyle = theme.border[code];
     context.lineWidth = Math.max(1, 0.7 / at.zoom);
+    paintSheets(look, boxesAmong(look, nodes));
+    outline(look, nodes, RADIUS);
+    context.fill();
     if (code === State.skipped) context.setLineDash([4, 3]);
     context.stroke();
     context.setLineDash([]);
     marks(look, nodes, code);
   }
+  if (!plain) paintBars(look, boxesAmong(look, visible));
   if (named) names(look, visible);
 }
 
@@ -261,6 +209,7 @@ function marks(look: NodeLook, nodes: readonly number[], code: number): void {
   context.strokeStyle = theme.quiet;
   context.lineWidth = 1.1;
   for (const i of nodes) {
+    if (i >= kind.length) continue;
     context.translate(x[i] - w[i] / 2 + AT.kind, y[i]);
     context.stroke(kindIcon(kind[i]));
     context.setTransform(before);
@@ -284,16 +233,21 @@ function names(look: NodeLook, nodes: readonly number[]): void {
   const letters = (LETTERS * theme.scale) / at.zoom;
   const size = Math.max(font, Math.min(letters, drawnHeight(look) * 0.84));
   const marked = at.zoom >= DETAIL.kinds;
-  const start = marked ? AT.name : AT.disc + DISC * 1.35 + Math.max(4, 2 / at.zoom);
+  const far = AT.disc + DISC * 1.35 + Math.max(4, 2 / at.zoom);
   const end = marked ? AT.end : 6;
   const squeeze = size > font ? 1.12 : 1.06;
   context.textBaseline = "middle";
   const texts: [string, number, number, number][] = [];
   const sides: [string, number, number][] = [];
+  const badges: number[][] = [];
   for (const i of nodes) {
     const left = x[i] - w[i] / 2;
-    const side = at.zoom >= DETAIL.sides ? sideText(run, i) : "";
-    const taken = side ? measure(side) * (small / FONT) + 6 : 0;
+    const box = isBox(scene.graph, i);
+    const start = marked ? (box ? AT.label : AT.name) : far;
+    const shown = at.zoom >= DETAIL.sides;
+    const side = shown ? (box ? countText(look, i) : sideText(run, i)) : "";
+    const wider = box ? 2 * AROUND + 2 : 6;
+    const taken = side ? measure(side) * (small / FONT) + wider : 0;
     let room = w[i] - start - end;
     // Seen from near, time and name share the box; from further away the name comes first.
     const wide = (measure(scene.name(i)) * size) / FONT;
@@ -302,10 +256,15 @@ function names(look: NodeLook, nodes: readonly number[]): void {
     if (both) room -= taken;
     const label = scene.label(i, (room * FONT * squeeze) / size, measure);
     texts.push([label, left + start, y[i] + 0.5, room]);
-    if (both && run.state[i] !== State.running) {
+    if (both && box) {
+      const right = x[i] + w[i] / 2 - end + 2;
+      badges.push([right, y[i], taken - 2]);
+      sides.push([side, right - AROUND, y[i] + 0.5]);
+    } else if (both && run.state[i] !== State.running) {
       sides.push([side, x[i] + w[i] / 2 - end, y[i] + 0.5]);
     }
   }
+  paintCounts(look, badges);
   context.font = `${size}px ${family}`;
   context.textAlign = "left";
   context.fillStyle = theme.text;
@@ -314,32 +273,4 @@ function names(look: NodeLook, nodes: readonly number[]): void {
   context.textAlign = "right";
   context.fillStyle = theme.quiet;
   for (const [text, tx, ty] of sides) context.fillText(text, tx, ty);
-}
-
-export function smallSize(theme: Theme): number {
-  return Math.max(10, SMALL * theme.scale);
-}
-
-export function rings(
-  look: Look,
-  nodes: readonly number[],
-  colour: string,
-  width: number,
-  least = 2,
-  gap = 0,
-): void {
-  if (!nodes.length) return;
-  const { context, at } = look;
-  const { x, y, w } = look.boxes;
-  const h = drawnHeight(look);
-  const line = Math.max(width, least / at.zoom);
-  const out = 1.5 + line / 2 + (gap && Math.max(gap, 2 / at.zoom));
-  context.beginPath();
-  for (const i of nodes) {
-    const [wide, tall] = [w[i] + 2 * out, h + 2 * out];
-    context.roundRect(x[i] - wide / 2, y[i] - tall / 2, wide, tall, RADIUS + out);
-  }
-  context.strokeStyle = colour;
-  context.lineWidth = line;
-  context.stroke();
 }

@@ -2,8 +2,10 @@
 import { type Curves, curves } from "../core/curves";
 import { oneLine, shorten } from "../core/format";
 import { Grid } from "../core/grid";
+import { boxCounts, drawnCount, isBox, overall } from "../core/groups";
+import type { Run } from "../core/reducer";
 import { type Room, roomOf } from "../core/room";
-import type { Graph } from "../core/types";
+import { type Graph, STATES } from "../core/types";
 import { stretched, type Viewport } from "../core/viewport";
 
 /** Middles and sizes of the boxes, as stretched. Everything else about them has the same scale in both directions. */
@@ -13,7 +15,7 @@ export class Scene {
   readonly curves: Curves;
   readonly nodes: Grid;
   readonly edges: Grid;
-  /** 1 for a node that an edge leads to: one arrow head serves all edges that end there. */
+  /** 1 for what an edge leads to: one arrow head serves all edges that end there. */
   readonly targets: Uint8Array;
   /** 1 for a node whose box shows its time, as last painted. */
   readonly sides: Uint8Array;
@@ -23,11 +25,13 @@ export class Scene {
   #room: Room | null = null;
   #asked = false;
   #usual = 0;
+  #counts: Uint32Array = new Uint32Array();
+  #counted: { run: Run; seq: number } | null = null;
   #boxes: Boxes;
   #stretch = "1,1";
 
   constructor(readonly graph: Graph) {
-    const n = graph.names.length;
+    const n = drawnCount(graph);
     const boxes = new Float32Array(4 * n);
     for (let i = 0; i < n; i++) {
       const half = graph.w[i] / 2;
@@ -77,12 +81,36 @@ export class Scene {
 
   /** The median width of the boxes, as laid out. */
   get usualWidth(): number {
-    this.#usual ||= this.graph.w.slice().sort()[this.graph.w.length >> 1] ?? 1;
+    if (!this.#usual) {
+      const widths = this.graph.w.filter((_, i) => !Number.isNaN(this.graph.x[i])).sort();
+      this.#usual = widths[widths.length >> 1] ?? 1;
+    }
     return this.#usual;
   }
 
+  /** All that is drawn: nodes in no box, and boxes. */
+  get drawn(): number[] {
+    return [...this.graph.x.keys()].filter((k) => !Number.isNaN(this.graph.x[k]));
+  }
+
+  /** How many nodes of a box are in each state; counted once for each state of the run. */
+  inside(run: Run, box: number): Uint32Array {
+    if (this.#counted?.run !== run || this.#counted.seq !== run.seq) {
+      this.#counted = { run, seq: run.seq };
+      this.#counts = boxCounts(this.graph, run);
+    }
+    const k = box - this.graph.names.length;
+    return this.#counts.subarray(STATES.length * k, STATES.length * (k + 1));
+  }
+
+  /** The state of what is drawn as `i`: of a box the one that matters most. */
+  code(run: Run, i: number): number {
+    return isBox(this.graph, i) ? overall(this.inside(run, i)) : run.state[i];
+  }
+
   name(i: number): string {
-    this.#names[i] ??= oneLine(this.graph.names[i], 240) || "(no name)";
+    const { names, boxes } = this.graph;
+    this.#names[i] ??= oneLine(names[i] ?? boxes[i - names.length].label, 240) || "(no name)";
     return this.#names[i];
   }
 
@@ -101,7 +129,7 @@ export class Scene {
     this.#widths.fill(-1);
   }
 
-  /** Edges that touch one of the nodes. */
+  /** Edges that touch one of what is drawn. */
   edgesOf(nodes: ReadonlySet<number>): number[] {
     const found: number[] = [];
     const { edges } = this.graph;

@@ -65,8 +65,11 @@ export class Toolbar {
     this.#toggles = PANELS.filter(({ panel }) => session.parts.includes(panel)).map(
       ({ panel, title, picture }) => [panel, small(panel, title, picture, toggle(panel))],
     );
-    const more = small("selection", "Select relatives, paths, matches \u2026", BUTTONS.more, () =>
-      acts.menu?.(more),
+    const more = small(
+      "selection",
+      "Select relatives, paths, matches; collapse and expand groups",
+      BUTTONS.more,
+      () => acts.menu?.(more),
     );
     setData(more, { "aria-haspopup": "menu" });
     const help = small("help", "Keys and mouse (?)", BUTTONS.help, acts.help);

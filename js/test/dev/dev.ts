@@ -1,5 +1,6 @@
 // The page for looking: ?graph=17|80|1000|5000|empty|one|hostile & state=mixed|running|idle|done & theme=light|dark
 // & direction=LR|TB & height=480 & width=1100 & play=1 & query=.*SVM.* & mute=1 (no answers)
+// & collapsed=function:load,function:split
 // & panels=outline,inspector & parts=outline,progress & selected=scores & matching=.*SVM.* & preview=text|html|svg. Without Jupyter.
 import {
   type Panel,
@@ -15,7 +16,7 @@ import {
   delta,
   evaluated,
   FakeModel,
-  graph,
+  grouped,
   layered,
   type Spec,
   status,
@@ -55,7 +56,10 @@ function specs(): Spec[] {
 const real = (window as unknown as { REAL_GRAPH?: WireGraph }).REAL_GRAPH;
 const list: Spec[] = real ? real.names.map((name) => ({ name, fn: "f" })) : specs();
 const n = list.length;
-const wire = graph(list, { direction: query.get("direction") === "TB" ? "TB" : "LR" });
+const collapsed = query.get("collapsed")?.split(",") ?? [];
+const wire = grouped(list, collapsed, {
+  direction: query.get("direction") === "TB" ? "TB" : "LR",
+});
 
 function mixed(): WireStatus {
   const now = Date.now() / 1000;
@@ -115,6 +119,15 @@ const model = new FakeModel({
   panels: (query.get("panels")?.split(",") ?? []) as Panel[],
   selected: query.getAll("selected"),
   ...(query.has("parts") && { _parts: query.get("parts")?.split(",") as Part[] }),
+  collapsed,
+});
+model.on("change:collapsed", () => {
+  const version = (model.traits._graph?.version ?? 0) + 1;
+  setTimeout(() => {
+    const { direction = "LR", collapsed = [] } = model.traits;
+    model.traits._status = { ...(model.traits._status as WireStatus), version };
+    model.set("_graph", grouped(list, collapsed, { direction, version }));
+  }, 30);
 });
 const inspection = new FakeInspection(model, list);
 const preview = query.get("preview");

@@ -3,7 +3,7 @@ import type { Direction } from "../../src/core/types";
 import { fit, PADDING, type Rect, scale } from "../../src/core/viewport";
 import { decodeGraph } from "../../src/sync/decode";
 import { type Label, labels } from "../../src/view/labels";
-import { drawnHeight, type Look, namesInside } from "../../src/view/paint";
+import { drawnHeight, type Look, namesInside } from "../../src/view/look";
 import { Scene } from "../../src/view/scene";
 import { classifiers, graph, layered, type Spec } from "../fake";
 
