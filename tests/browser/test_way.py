@@ -96,7 +96,8 @@ def test_the_menu_selects_descendants_and_the_path_between_two_nodes(notebook: O
     menu = dag.root.get_by_role("menu")
     menu.wait_for()
     inside, root = menu.bounding_box(), dag.root.bounding_box()
-    assert inside and root
+    assert inside
+    assert root
     assert inside["y"] >= root["y"]
     assert inside["y"] + inside["height"] <= root["y"] + root["height"]
     dag.button("menu-descendants").click()
@@ -127,7 +128,8 @@ def test_the_small_map_moves_the_view_and_is_there_only_where_it_is_needed(noteb
     small.wait_for()
     before = dag.centre("12-20")
     window, box = small.locator(".fuse-window").bounding_box(), small.bounding_box()
-    assert window and box
+    assert window
+    assert box
     start = {"x": window["x"] + window["width"] / 2, "y": window["y"] + window["height"] / 2}
     dag.page.mouse.move(start["x"], start["y"])
     dag.page.mouse.down()

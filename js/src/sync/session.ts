@@ -1,5 +1,5 @@
 // One model in the browser: its store, its commands and the traits that go both ways. Views share it.
-import { isLost, whyLost } from "../core/kernel";
+import { isLost } from "../core/kernel";
 import { isActive } from "../core/reducer";
 import type { Search } from "../core/search";
 import { same } from "../core/selection";
@@ -25,17 +25,12 @@ import type {
   WireEdits,
 } from "../core/types";
 import { CatchUp } from "./catchup";
+import { Commands, SLOW } from "./commands";
 import { decodeDelta, decodeEdits, decodeGraph, decodeStatus } from "./decode";
 import { KernelWatch } from "./kernel";
 import type { Listener, Model } from "./model";
-import { Requests } from "./requests";
 import { Searcher } from "./search";
 
-const NOTHING: Message = { kind: "none", text: "" };
-const WAITING: Message = { kind: "waiting", text: "waiting for the kernel\u2026" };
-const KEPT: Message = { kind: "waiting", text: "kept: will be done when the kernel is free" };
-/** Milliseconds after which the person is told that the kernel has not answered, and where it is known to be busy. */
-const [SLOW, SLOW_BUSY] = [2000, 1000];
 const WHOLE: Part[] = ["toolbar", "outline", "graph", "inspector", "timeline", "footer"];
 
 export class Session implements SharedSession {
@@ -43,7 +38,6 @@ export class Session implements SharedSession {
   selected: string[] = [];
   direction: Direction = "LR";
   height = HEIGHT.usual;
-  message: Message = NOTHING;
   panels: Panel[] = [];
   collapsed: string[] = [];
   schema: Record<string, unknown> = {};
@@ -51,12 +45,10 @@ export class Session implements SharedSession {
   printed: Printed | null = null;
   edits: Edits | null = null;
   readonly parts: readonly Part[];
-  /** The commands that wait for a reply. */
-  readonly waiting = new Map<CommandName, number>();
   #faults = new Map<string, string>();
   #listeners = new Set<(topic: Topic) => void>();
   #heard: [string, Listener][] = [];
-  #requests: Requests;
+  #commands: Commands;
   #searcher: Searcher;
   #kernel: KernelWatch;
   #wasLost = false;
@@ -71,15 +63,20 @@ export class Session implements SharedSession {
   ) {
     this.store = new Store(() => this.#catchUp.afterGap());
     this.#catchUp = new CatchUp(this.store, () => void this.command("resync"));
-    this.#requests = new Requests((command) => model.send(command, undefined, []));
+    this.#commands = new Commands(
+      model,
+      signal,
+      () => this.kernel,
+      () => this.#tell("message"),
+    );
     this.#searcher = new Searcher({
       model,
       graph: () => this.store.graph,
       changed: () => this.#tell("search"),
       save: () => this.#write(),
       late: (yes) => {
-        if (yes) this.#wait();
-        else this.#answered();
+        if (yes) this.#commands.wait();
+        else this.#commands.answered();
       },
     });
     this.#on("change:_graph", () => this.#readGraph());
@@ -145,54 +142,24 @@ export class Session implements SharedSession {
     return this.#listeners.size + this.store.listeners;
   }
 
-  /** Sends a command; what comes of it is in `message`. Never throws. */
-  async command(name: CommandName, args: Record<string, unknown> = {}): Promise<void> {
-    this.waiting.set(name, (this.waiting.get(name) ?? 0) + 1);
-    this.#say(NOTHING);
-    let said = NOTHING;
-    try {
-      await this.ask(name, args);
-    } catch (error) {
-      if (this.signal.aborted) return;
-      said = { kind: "error", text: error instanceof Error ? error.message : String(error) };
-    }
-    const left = (this.waiting.get(name) ?? 1) - 1;
-    if (left > 0) this.waiting.set(name, left);
-    else this.waiting.delete(name);
-    this.#say(said);
+  get message(): Message {
+    return this.#commands.message;
   }
 
-  async ask(
-    name: CommandName,
-    args: Record<string, unknown> = {},
-    signal: AbortSignal = this.signal,
-  ): Promise<Reply> {
-    let reply: Reply;
-    if (isLost(this.kernel)) throw new Error(whyLost(this.kernel));
-    try {
-      reply = await this.#requests.request(name, args, {
-        signal,
-        slowAfter: this.kernel === "busy" ? SLOW_BUSY : SLOW,
-        onSlow: () => this.#wait(),
-      });
-    } catch (error) {
-      if (isLost(this.kernel)) throw new Error(whyLost(this.kernel));
-      const why = error instanceof Error ? error.message : String(error);
-      throw new Error(
-        `${why}: the kernel may be busy, gone or restarted; run the cell again to go on`,
-      );
-    }
-    this.#answered();
-    if (!reply.ok) throw new Error(reply.text || `the kernel refused \u201c${name}\u201d`);
-    return reply;
+  get waiting(): ReadonlyMap<CommandName, number> {
+    return this.#commands.waiting;
   }
 
-  async edit(
-    name: "edit" | "undo" | "redo",
-    args: Record<string, unknown> = {},
-  ): Promise<EditAnswer> {
-    const reply = await this.ask(name, args);
-    return (reply.data as EditAnswer | undefined) ?? { ...reply, errors: {} };
+  command(name: CommandName, args: Record<string, unknown> = {}): Promise<void> {
+    return this.#commands.command(name, args);
+  }
+
+  ask(name: CommandName, args: Record<string, unknown> = {}, signal?: AbortSignal): Promise<Reply> {
+    return this.#commands.ask(name, args, signal);
+  }
+
+  edit(name: "edit" | "undo" | "redo", args: Record<string, unknown> = {}): Promise<EditAnswer> {
+    return this.#commands.edit(name, args);
   }
 
   select(names: string[]): void {
@@ -236,7 +203,7 @@ export class Session implements SharedSession {
     // The kernel lays the graph out anew; the graph is the answer.
     clearTimeout(this.#turning);
     this.#turning = setTimeout(() => {
-      if (this.store.graph?.direction !== this.direction) this.#wait();
+      if (this.store.graph?.direction !== this.direction) this.#commands.wait();
     }, SLOW);
   }
 
@@ -262,16 +229,14 @@ export class Session implements SharedSession {
 
   #readKernel(): void {
     const lost = isLost(this.kernel);
-    if (lost) {
-      this.store.setLive(false);
-      this.#requests.failAll(new Error(whyLost(this.kernel)));
-      if (this.message.kind === "waiting") this.#say(NOTHING);
-    } else if (this.#wasLost) {
+    if (lost) this.store.setLive(false);
+    this.#commands.kernelChanged();
+    if (this.#wasLost && !lost) {
       // The connection is there again, and something may have been missed.
       this.model.save_changes();
-      this.#say(NOTHING);
+      this.#commands.forget();
       this.#catchUp.now();
-    } else if (this.message.kind === "waiting") this.#wait();
+    }
     this.#wasLost = lost;
     this.#tell("kernel");
   }
@@ -296,21 +261,12 @@ export class Session implements SharedSession {
   #readGraph(): void {
     const wire = this.model.get("_graph");
     if (!wire?.names || this.store.graph?.version === wire.version) return;
-    this.#answered();
+    this.#commands.answered();
     this.#guarded("graph", () => this.store.setGraph(decodeGraph(wire)));
     this.#searcher.forget();
     this.#readMatches();
     // Both may have come in one message, and the status that belongs to this graph was read before it.
     this.#readStatus();
-  }
-
-  /** What was waited for has come; commands say so themselves. */
-  #answered(): void {
-    if (this.message.kind === "waiting" && this.waiting.size === 0) this.#say(NOTHING);
-  }
-
-  #wait(): void {
-    if (!isLost(this.kernel)) this.#say(this.kernel === "busy" ? KEPT : WAITING);
   }
 
   #readMatches(): void {
@@ -328,13 +284,13 @@ export class Session implements SharedSession {
     const before = this.store.run.run;
     this.#guarded("delta", () => this.store.receive(decodeDelta(head, bytes)));
     // What was refused before this run began is of no interest any more.
-    if (this.store.run.run !== before && this.message.kind === "error") this.#say(NOTHING);
+    if (this.store.run.run !== before) this.#commands.forget("error");
   }
 
   #readReply(reply: Reply): void {
-    if (this.#requests.receive(reply)) this.store.setLive(true);
+    if (this.#commands.receive(reply)) this.store.setLive(true);
     // An answer to nobody's command: a change of a trait that the kernel refused.
-    else if (Number(reply.id) === 0 && !reply.ok) this.#say({ kind: "error", text: reply.text });
+    else if (Number(reply.id) === 0 && !reply.ok) this.#commands.refuse(reply.text);
   }
 
   #readList(name: "panels" | "collapsed"): void {
@@ -372,7 +328,7 @@ export class Session implements SharedSession {
     if (answer) {
       const { id, text } = answer;
       // `ok` here is of the request; whether the edit was taken stands in the answer itself.
-      this.#requests.receive({ kind: "reply", id, ok: true, text, data: answer });
+      this.#commands.receive({ kind: "reply", id, ok: true, text, data: answer });
     }
   }
 
@@ -395,11 +351,6 @@ export class Session implements SharedSession {
     if (!(height > 0) || height === this.height) return;
     this.height = Math.min(HEIGHT.most, Math.max(HEIGHT.least, height));
     this.#tell("height");
-  }
-
-  #say(message: Message): void {
-    this.message = message;
-    this.#tell("message");
   }
 
   #tell(topic: Topic): void {

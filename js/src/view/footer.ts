@@ -7,7 +7,7 @@ import { State } from "../core/types";
 import { element, setData, setText } from "./dom";
 
 export const HINT =
-  "Drag to move \u00b7 click, then wheel to zoom \u00b7 Ctrl+click to select more";
+  "Drag to move \u00b7 click, then wheel to zoom \u00b7 Shift+drag to select \u00b7 ? for more";
 
 export class Footer {
   readonly node: HTMLElement;
