@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import contextvars
 import heapq
+import itertools
 import pickle
 import threading
 import time
@@ -21,6 +22,7 @@ from typing import Any
 
 from ..engine import output
 from ..engine.errors import FuseError, NodeTimeoutError, WorkerCrashedError, message_of, shorten
+from ._prints import Pipe, connect
 from ._worker import Job, Outcome, perform, perform_pickled, start
 
 __all__ = ["ProcessWorkers", "ThreadWorkers"]
@@ -28,6 +30,8 @@ __all__ = ["ProcessWorkers", "ThreadWorkers"]
 #: Gets the worker's name, and when it began.
 Began = Callable[[str, float], None]
 Done = Callable[[Outcome], None]
+#: Gets what a job prints in another process: how much it has printed in all, and the end of that.
+Printed = Callable[[int, str], object]
 #: Seconds that an idle worker process stays.
 IDLE = 300
 
@@ -104,6 +108,7 @@ class _Process:
         self.number = number
         self.name = f"process {number}"
         self.pool: Any = None
+        self.prints: Pipe | None = None
         self.used = 0.0
 
 
@@ -115,7 +120,7 @@ class ProcessWorkers:
         self._processes: dict[int, _Process] = {}
 
     def submit(
-        self, job: Job, printer: output.Printer, began: Began, done: Done, timeout: float | None = None
+        self, job: Job, printed: Printed, began: Began, done: Done, timeout: float | None = None
     ) -> int:
         """Run a job in a free process; `began` gets the worker's name when the process is up and takes it.
 
@@ -127,7 +132,8 @@ class ProcessWorkers:
         payload = _pickled(job)
         number, new = self._slots.take()
         process = self._processes[number] = _Process(number) if new else self._processes[number]
-        task = _Task(process, payload, began, partial(self._done, self._slots, process, done), timeout)
+        ended = partial(self._done, self._slots, process, done)
+        task = _Task(process, payload, printed, began, ended, timeout)
         if process.pool is not None and time.monotonic() - process.used < IDLE / 2:
             task.give()
         else:
@@ -151,12 +157,16 @@ class ProcessWorkers:
         from loky import ProcessPoolExecutor
 
         _kill(process)
-        process.pool = ProcessPoolExecutor(max_workers=1, timeout=IDLE)
+        process.prints = Pipe(process.name)
+        process.pool = ProcessPoolExecutor(
+            max_workers=1, timeout=IDLE, initializer=connect, initargs=(process.prints.writer,)
+        )
 
     @staticmethod
     def _done(slots: _Slots, process: _Process, done: Done, outcome: Outcome) -> None:
         if isinstance(outcome.error, WorkerCrashedError):
             process.pool = None
+            _deafen(process)
         process.used = time.monotonic()
         slots.give_back(process.number)
         done(outcome)
@@ -169,9 +179,16 @@ class _Task:
     """
 
     def __init__(
-        self, process: _Process, payload: bytes, began: Began, done: Done, timeout: float | None
+        self,
+        process: _Process,
+        payload: bytes,
+        printed: Printed,
+        began: Began,
+        done: Done,
+        timeout: float | None,
     ) -> None:
-        self.process, self.payload, self.began, self._done = process, payload, began, done
+        self.process, self.payload, self.printed = process, payload, printed
+        self.began, self._done = began, done
         self.timeout = timeout
         self._timer: threading.Timer | None = None
         self._lock = threading.Lock()
@@ -215,8 +232,10 @@ class _Task:
             self._timer = threading.Timer(self.timeout, self.expire)
             self._timer.daemon = True
             self._timer.start()
+        number = next(_numbers)
         try:
-            future = self.process.pool.submit(perform_pickled, self.payload)
+            self.process.prints.expect(number, self.printed)  # type: ignore[union-attr]
+            future = self.process.pool.submit(perform_pickled, self.payload, number)
         except Exception as error:  # killed meanwhile
             self.done(Outcome(error=self._crash(error)))
         else:
@@ -248,6 +267,8 @@ class _Task:
         return crash
 
 
+#: Numbers of jobs, by which prints are told apart.
+_numbers = itertools.count(1)
 _processes: weakref.WeakSet[_Process] = weakref.WeakSet()
 _registered: list[object] = []
 #: Pools on their way out: what they hold is put away by their own threads or, where the program ends first, at
@@ -277,6 +298,14 @@ def _kill(process: _Process) -> None:
     if pool is not None:
         _killed.append(pool)
         pool.shutdown(wait=False, kill_workers=True)
+    _deafen(process)
+
+
+def _deafen(process: _Process) -> None:
+    """Stop listening to what the process prints, once it is gone."""
+    prints, process.prints = process.prints, None
+    if prints is not None:
+        prints.close()
 
 
 def _error_of(future: Any) -> BaseException | None:

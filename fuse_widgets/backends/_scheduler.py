@@ -18,6 +18,7 @@ from ..engine.run import Run, describe_error
 from ..engine.states import NodeState
 from ..plugins import prepare
 from ._interrupt import CtrlC, InlineGuard
+from ._prints import Incoming
 from ._worker import Job, Outcome, own_traceback
 from .info import DEFAULTS, LocalInfo
 
@@ -34,6 +35,7 @@ class _Running(NamedTuple):
     slot: int
     attempt: int
     job: Job
+    printed: Incoming
 
 
 class Scheduler:
@@ -176,7 +178,7 @@ class Scheduler:
     ) -> None:
         if executor == "process" and isinstance(node, MethodNode):
             job = job._replace(changes_object=True)
-        printer = output.Printer(self.run.outputs, node._name)
+        printer, incoming = output.Printer(self.run.outputs, node._name), Incoming()
 
         def began(worker: str, when: float) -> None:
             self.inbox.put((self._began, place, attempt, worker, when))
@@ -184,11 +186,15 @@ class Scheduler:
         def ended(outcome: Outcome) -> None:
             self.inbox.put((self._ended, place, outcome))
 
+        def printed(written: int, text: str) -> None:
+            if incoming.add(written, text):
+                self.inbox.put((self._show, printer, incoming))
+
         if executor == "thread":
             slot = self.workflow.threads.submit(job, printer, began, ended)
         else:
-            slot = self.workflow.processes.submit(job, printer, began, ended, timeout)
-        self.running[place] = _Running(executor, slot, attempt, job)
+            slot = self.workflow.processes.submit(job, printed, began, ended, timeout)
+        self.running[place] = _Running(executor, slot, attempt, job, incoming)
         if self.run.states[node._name] is not QUEUED:  # as it is for another attempt, and after a pause
             self.emit(node, QUEUED, attempt=attempt)
 
@@ -234,8 +240,8 @@ class Scheduler:
     def _ended(self, place: int, outcome: Outcome) -> None:
         running, node = self.running.pop(place), self.nodes[place]
         inputs = (running.job.args, running.job.kwargs)
-        if outcome.printed:
-            output.show(output.Printer(self.run.outputs, node._name), outcome.printed)
+        running.printed.add(outcome.written, outcome.printed)
+        self._show(output.Printer(self.run.outputs, node._name), running.printed)
         if outcome.error is None:
             if running.job.changes_object:
                 assert isinstance(node, MethodNode)
@@ -243,6 +249,10 @@ class Scheduler:
             self._succeeded(place, node, running.attempt, outcome.value, outcome.seconds, inputs)
             return
         self._missed(place, node, running.attempt, outcome, inputs, place in self.killed)
+
+    def _show(self, printer: output.Printer, printed: Incoming) -> None:
+        if text := printed.take():
+            output.show(printer, text)
 
     def _succeeded(
         self, place: int, node: Node, attempt: int, value: Any, seconds: float, inputs: Inputs

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import pickle
 import signal
@@ -13,7 +12,7 @@ import traceback
 from typing import Any, NamedTuple
 
 from ..engine.errors import message_of
-from ..engine.output import Tail
+from ._prints import Outgoing
 
 
 class Job(NamedTuple):
@@ -33,12 +32,13 @@ class Job(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What came of a job: a value or an error, seconds, and for a process the printed text."""
+    """What came of a job: a value or an error, seconds, and for a process the end of what it printed, and how much."""
 
     value: Any = None
     error: BaseException | None = None
     seconds: float = 0.0
     printed: str = ""
+    written: int = 0
     object: Any = None
 
 
@@ -67,13 +67,13 @@ def start() -> int:
     return os.getpid()
 
 
-def perform_pickled(payload: bytes) -> bytes:
-    """Do a pickled job and return its pickled outcome, with the last of what it printed."""
+def perform_pickled(payload: bytes, number: int) -> bytes:
+    """Do a pickled job, the `number`th, and return its pickled outcome, with the last of what it printed."""
     import cloudpickle
 
-    tail = Tail()
+    printed = Outgoing(number)
     stdout, stderr = sys.stdout, sys.stderr
-    sys.stdout = sys.stderr = _Printed(tail)
+    sys.stdout = sys.stderr = printed
     try:
         job: Job = pickle.loads(payload)
         outcome = perform(job)
@@ -81,11 +81,13 @@ def perform_pickled(payload: bytes) -> bytes:
         job, outcome = None, Outcome(error=error)  # type: ignore[assignment]
     finally:
         sys.stdout, sys.stderr = stdout, stderr
+        printed.end()
     if outcome.error is not None:
         outcome = outcome._replace(error=_portable(outcome.error))
     elif job is not None and job.changes_object:
         outcome = outcome._replace(object=job.args[0])
-    outcome = outcome._replace(printed=_printed(tail))
+    text, written = printed.tail.since(0)
+    outcome = outcome._replace(printed=text, written=written)
     try:
         return bytes(cloudpickle.dumps(outcome, protocol=5))
     except Exception as error:
@@ -96,27 +98,7 @@ def perform_pickled(payload: bytes) -> bytes:
             f"the result, a {what} cannot be pickled to leave its worker process ({type(error).__name__}: "
             f"{message_of(error)}); run this node with executor 'thread' or 'inline'"
         )
-        return bytes(
-            cloudpickle.dumps(Outcome(error=failure, seconds=outcome.seconds, printed=outcome.printed))
-        )
-
-
-class _Printed(io.TextIOBase):
-    def __init__(self, tail: Any) -> None:
-        self._tail = tail
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, text: str) -> int:
-        self._tail.write(text)
-        return len(text)
-
-
-def _printed(tail: Any) -> str:
-    text = tail.text
-    before = tail.written - len(text)
-    return f"… {before:,} characters that were printed before this were not kept\n{text}" if before else text
+        return bytes(cloudpickle.dumps(outcome._replace(value=None, object=None, error=failure)))
 
 
 class _RemoteTraceback(Exception):

@@ -66,14 +66,22 @@ class Tail:
     def end(self, count: int) -> tuple[str, int]:
         """The last `count` characters, or what of them is kept, and how many were written in all."""
         with self._lock:
-            parts: list[str] = []
-            missing = min(count, self.limit)
-            for part in reversed(self._parts):
-                if missing <= 0:
-                    break
-                parts.append(part[-missing:])
-                missing -= len(part)
-            return "".join(reversed(parts)), self.written
+            return self._last(count), self.written
+
+    def since(self, position: int) -> tuple[str, int]:
+        """What was written after the first `position` characters, as far as it is kept, and how many there are in all."""
+        with self._lock:
+            return self._last(self.written - position), self.written
+
+    def _last(self, count: int) -> str:
+        parts: list[str] = []
+        missing = min(count, self.limit)
+        for part in reversed(self._parts):
+            if missing <= 0:
+                break
+            parts.append(part[-missing:])
+            missing -= len(part)
+        return "".join(reversed(parts))
 
     def __repr__(self) -> str:
         return f"<Tail of {self.written:,} characters, {len(self.displays)} displays>"
