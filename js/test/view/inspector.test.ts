@@ -194,7 +194,7 @@ describe("several nodes, and none", () => {
   it("without a selection there are a hint and the facts of the graph", async () => {
     const { root, one, model } = await open([]);
     expect(root.textContent).toContain("Nothing is selected");
-    expect(one(".fuse-section h4").textContent).toBe("15 nodes, 23 edges, 6 functions");
+    expect(one(".fuse-topic h4").textContent).toBe("15 nodes, 23 edges, 6 functions");
     one('[data-fuse-role="function"]').click();
     expect(model.traits.selected?.length).toBe(10);
   });

@@ -118,7 +118,7 @@ export function Section({
   children: ComponentChildren;
 }) {
   return (
-    <section class="fuse-section">
+    <section class="fuse-topic">
       <h4>{title}</h4>
       {children}
     </section>

@@ -153,7 +153,7 @@ function Line(control: Control) {
   return (
     <input
       {...common}
-      class={`fuse-input ${number ? "fuse-mono" : ""}`}
+      class={`fuse-control ${number ? "fuse-mono" : ""}`}
       type="text"
       inputMode={!number ? "text" : field.integer ? "numeric" : "decimal"}
       autocomplete="off"
@@ -173,7 +173,7 @@ function Json(control: Control) {
   return (
     <textarea
       {...common}
-      class="fuse-input fuse-mono"
+      class="fuse-control fuse-mono"
       rows={Math.min(8, text.split("\n").length)}
       spellcheck={false}
       placeholder={hint}
@@ -200,7 +200,7 @@ function Choice(control: Control) {
   return (
     <select
       {...common}
-      class="fuse-input"
+      class="fuse-control"
       disabled={!current}
       value={mixed ? "mixed" : text}
       onChange={(event) => {

@@ -67,7 +67,7 @@ export function Settings({ given, headed }: { given: Given; headed: boolean }) {
           <About given={given} headed={headed} />
           <Button
             does="raw-json"
-            class="fuse-chip fuse-chip-button"
+            class="fuse-tag fuse-tag-button"
             pressed={raw.value}
             title={raw.value ? "Show the form" : "Show and edit the settings as JSON"}
             act={() => (raw.value = !raw.value)}
@@ -118,7 +118,7 @@ function About({ given, headed }: { given: Given; headed: boolean }) {
       {same && (
         <>
           {nodes.length === 1 ? " that matches " : " that match "}
-          <code class="fuse-chip">{oneLine(search.query, 80)}</code>
+          <code class="fuse-tag">{oneLine(search.query, 80)}</code>
         </>
       )}
     </div>

@@ -95,7 +95,7 @@ function Facts({ given, node, details }: Props) {
         {alike > 1 && (
           <Button
             does="same-function"
-            class="fuse-chip fuse-chip-button"
+            class="fuse-tag fuse-tag-button"
             title="Select all nodes of this function"
             act={() => selectFunction(given, f)}
           >

@@ -23,7 +23,7 @@ export function RawJson({ place }: { given: Given; place: Place }) {
       class={`fuse-raw ${wrong ? "fuse-refused" : ""} ${draft?.state === "pending" ? "fuse-pending" : ""}`}
     >
       <textarea
-        class="fuse-input fuse-mono"
+        class="fuse-control fuse-mono"
         aria-label="backend_info as JSON"
         aria-invalid={wrong}
         aria-describedby={wrong ? id : undefined}

@@ -82,9 +82,11 @@ function Shown({ given, node, details }: Props) {
 function Facts({ facts }: { facts: ResultFacts | null }) {
   return (
     <dl class="fuse-kv">
-      <Row label="type">{facts && <span class="fuse-mono">{oneLine(facts.type, 160)}</span>}</Row>
+      {facts?.type !== "" && (
+        <Row label="type">{facts && <span class="fuse-mono">{oneLine(facts.type, 160)}</span>}</Row>
+      )}
       {facts?.shape && <Row label="shape">{oneLine(facts.shape, 160)}</Row>}
-      {facts?.detail && <Row label="of">{oneLine(facts.detail, 160)}</Row>}
+      {facts?.detail && <Row label={facts.type ? "of" : "where"}>{oneLine(facts.detail, 160)}</Row>}
       {facts && facts.bytes !== null && <Row label="size">{size(facts.bytes)}</Row>}
     </dl>
   );
@@ -103,10 +105,12 @@ function PreviewOf({ given, preview }: { given: Given; preview: Preview }) {
   const { kind, content, note } = preview;
   return (
     <div class="fuse-preview fuse-fill" data-fuse-preview={kind}>
-      <div class="fuse-code-bar">
-        <span class="fuse-quiet">{someLines(note)}</span>
-        {kind === "text" && <CopyButton given={given} text={() => content} what="text" />}
-      </div>
+      {(note || kind === "text") && (
+        <div class="fuse-code-bar">
+          <span class="fuse-quiet">{someLines(note)}</span>
+          {kind === "text" && <CopyButton given={given} text={() => content} what="text" />}
+        </div>
+      )}
       {kind === "text" && (
         <Scrolling class="fuse-code fuse-fill">
           <pre>{printable(content)}</pre>
