@@ -217,6 +217,19 @@ describe("the selection in the outline", () => {
     expect(model.traits.selected).toEqual(["node 401"]);
   });
 
+  it("stays where it is scrolled to when it gets the focus: a click may be under way", async () => {
+    const many = Array.from({ length: 500 }, (_, i) => ({ name: `node ${i}`, fn: "f" }));
+    const { model, part, key } = await open(many);
+    const grid = part("grid");
+    grid.scrollTop = 100 * 28;
+    grid.dispatchEvent(new Event("scroll"));
+    grid.focus();
+    await drawn();
+    expect(grid.scrollTop).toBe(100 * 28);
+    await key(grid, "ArrowDown");
+    expect(model.traits.selected).toEqual(["node 101"]);
+  });
+
   it("leads from the first row to the heads and back, and from the filter to the rows", async () => {
     const { part, key } = await open();
     const grid = part("grid");

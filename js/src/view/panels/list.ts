@@ -203,10 +203,11 @@ export class List {
     return rows.length === 0 || rows[0] === this.active.peek();
   }
 
-  /** The list has got the focus: keys need a row to start from. */
+  /** The list has got the focus: keys start from a row in sight. Nothing moves: a click may be under way. */
   focused(): void {
     const rows = this.rows.peek();
-    if (!rows.includes(this.active.peek())) this.#go(rows.length ? rows[0] : -1);
+    if (rows.includes(this.active.peek())) return;
+    this.active.value = rows[Math.ceil(this.top.peek() / ROW)] ?? -1;
   }
 
   /** Shows a node in the graph and in the inspector. */
