@@ -145,10 +145,7 @@ def test_the_keyboard_leads_from_the_search_to_a_node_to_the_inspector_to_an_edi
     reach("[data-fuse-field=retries]")
     page.keyboard.type("3")
     press("Enter")
-    page.wait_for_function(
-        "root => root.querySelector('[data-fuse-field=retries]')?.value === '3'",
-        arg=dag.root.element_handle(),
-    )
+    dag.root.locator("[data-fuse-role=undo]:enabled").wait_for()
     book.run(1)
     assert book.output(1) == "['SVM 1.0', 'SVM 2.0']"
 
