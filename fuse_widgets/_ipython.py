@@ -3,6 +3,7 @@
 - A workflow at the end of a cell shows itself as a `DAGWidget`.
 - Running a cell again replaces the nodes that it made before.
 - What a node displays is kept with the node.
+- At the end of each cell the widgets that are open show what the cell may have changed.
 """
 
 from __future__ import annotations
@@ -56,6 +57,9 @@ def _end_cell(result: Any) -> None:
     code = getattr(getattr(result, "info", None), "raw_cell", None)
     if code is None or code.strip():  # IPython reports the end of empty cells, and not their beginning
         cells.end()
+    live = sys.modules.get("fuse_widgets.widget.live")  # there is a widget only where this was imported
+    if live is not None:
+        live.cell_ended()
 
 
 def _begin_current_cell(shell: Any) -> None:

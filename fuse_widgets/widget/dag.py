@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 from collections.abc import Iterable
@@ -13,6 +14,7 @@ import numpy as np
 import traitlets
 from ipywidgets.widgets.widget import JUPYTER_WIDGETS_ECHO
 
+from ..engine import _node
 from ..engine.errors import shorten
 from ..engine.events import RunEvent
 from ..engine.workflow import BaseWorkflow
@@ -20,6 +22,7 @@ from ..view.graph import Direction, Graph
 from ..view.groups import MOST_GROUPS
 from ..view.snapshot import render_fragment, render_html, render_svg
 from ..view.state import NodeStates, StatusColumns, clip
+from . import live
 from .bridge import bridge
 from .commands import CommandError, execute
 from .display import show
@@ -149,6 +152,8 @@ class DAGWidget(anywidget.AnyWidget):
         self._search = Search(workflow, lambda found: bridge.post(self, lambda: self._show_matches(found)))
         self._unsubscribe = workflow.subscribe(self._on_events)
         self._following = True
+        self._edition = _node.edition
+        live.add(self)
         if workflow.last_run is not None and workflow.active_run is None:
             self._on_events(list(workflow.last_run.events))
 
@@ -186,6 +191,7 @@ class DAGWidget(anywidget.AnyWidget):
     def close(self) -> None:
         """End the connection to the browser and to the workflow."""
         if self._following:
+            live.discard(self)
             self._unsubscribe()
             self._search.close()
         super().close()
@@ -286,11 +292,7 @@ class DAGWidget(anywidget.AnyWidget):
         self._status.apply(events)
         self.inspection.events(events)
         if begins:
-            try:
-                self._refresh()
-            except Exception as error:  # such as two nodes of one name; the run itself goes on
-                log.exception("the graph of %r cannot be drawn anew", self.workflow.workflow_name)
-                self._status.warn(f"the graph shown is not the present one: {error}")
+            self._refresh_or_warn()
 
     def _command(self, content: Any) -> None:
         execute(self, content, self._reply)
@@ -301,8 +303,28 @@ class DAGWidget(anywidget.AnyWidget):
         else:
             bridge.post(self, lambda: self.send(reply))
 
-    def show_everywhere(self) -> None:
-        """Search in every other widget of the same workflow for what is searched for here, and select it there."""
+    def look_again(self) -> None:
+        """Show what may have been changed in Python; on the bridge thread."""
+        if self._edition is not _node.edition:
+            self._refresh_or_warn()
+        else:
+            self.editing.look_again()
+            self.inspection.selected()
+
+    def show_everywhere(self) -> dict[str, int]:
+        """Search in every other widget of the same workflow for what is searched for here, and select it there.
+
+        Returns:
+            `shown`: how many widgets there are.
+        """
+        others = [other for other in live.widgets(self.workflow) if other is not self]
+        for other in others:
+            bridge.post(other, functools.partial(other._take_over, self.query, list(self.selected)))
+        return {"shown": len(others)}
+
+    def _take_over(self, query: str, selected: list[str]) -> None:
+        self.query = query
+        self.selected = [name for name in selected if name in self.graph.index]
 
     def _take_from_browser(self, sync_data: Any) -> None:
         """What ipywidgets' own `set_state` does, without holding back notifications of every thread meanwhile."""
@@ -334,7 +356,23 @@ class DAGWidget(anywidget.AnyWidget):
             "index": np.array(places, "<u4").tobytes(),
         }
 
+    def _refresh_or_warn(self) -> None:
+        self._edition = _node.edition  # also where it fails: it would fail again until the graph is changed
+        try:
+            self._refresh()
+        except Exception as error:  # such as two nodes of one name; the run itself goes on
+            log.exception("the graph of %r cannot be drawn anew", self.workflow.workflow_name)
+            self._status.warn(f"the graph shown is not the present one: {error}")
+        else:
+            if self._status.warning:
+                self._status.warn("")
+
     def _refresh(self) -> None:
+        self._redraw()
+        self.editing.look_again()
+        self.inspection.selected()
+
+    def _redraw(self) -> None:
         graph = Graph.of(self.workflow, cast(Direction, self.direction), self.collapsed)
         if graph.same_as(self.graph):
             return
@@ -357,8 +395,6 @@ class DAGWidget(anywidget.AnyWidget):
                 self._status = status
         if not changed:
             self.send_status()
-        self.editing.look_again()
-        self.inspection.selected()
         if self.query:
             self._search.ask(self.query)
 

@@ -3,9 +3,25 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+import threading
+from collections import deque
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
+from ..engine import _node
+from ..engine.errors import BackendInfoError, FuseError, shorten
+from ..engine.nodes import Node
+from ..engine.run import Run
 from ..engine.workflow import BaseWorkflow
+from . import live
+from .as_code import code_of, name_in_notebook
+from .bridge import bridge
+from .changes import UNSET, Change, Ledger, Step, put, same, take, value_of
+from .commands import ANSWERED, CommandError
+from .edit_words import agree, as_json, clear, clear_code, counts_from, in_words, label, shown, unfit, where
 
 if TYPE_CHECKING:
     from .dag import DAGWidget
@@ -13,6 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["Editing", "schema_of"]
 
 log = logging.getLogger("fuse_widgets")
+#: How many steps can be taken back, and of how many graphs the names are kept.
+STEPS, GRAPHS = 200, 8
 
 
 def schema_of(workflow: BaseWorkflow) -> dict[str, Any]:
@@ -27,6 +45,28 @@ def schema_of(workflow: BaseWorkflow) -> dict[str, Any]:
         return {}
 
 
+class EditError(CommandError):
+    """An edit that was refused.
+
+    Args:
+        text: For the person.
+        errors: What is wrong, by field; "" for the whole.
+    """
+
+    def __init__(self, text: str, errors: Mapping[str, str] | None = None) -> None:
+        super().__init__(text)
+        self.errors = dict(errors or {"": text})
+
+
+class _Request(NamedTuple):
+    """What an `edit` asks for."""
+
+    nodes: list[Node]
+    #: By key; `UNSET` takes it away.
+    values: dict[str, Any]
+    was: dict[str, Any]
+
+
 class Editing:
     """Changes `backend_info` as a person asks for it, and remembers what it was.
 
@@ -36,25 +76,243 @@ class Editing:
 
     def __init__(self, widget: DAGWidget) -> None:
         self._widget = widget
+        self._undo: deque[Step] = deque(maxlen=STEPS)
+        self._redo: list[Step] = []
+        self._ledger = Ledger()
+        self._answer: dict[str, Any] | None = None
+        self._counts_from = ""
+        self._run: Run | None = None  # under way when the newest edit was made
+        self._names: dict[int, Sequence[str]] = {}  # by version of the graph
+        self._edition: object = None
+        self._published = self._stale = False
+        self.look_again()
 
     def look_again(self) -> None:
-        """`backend_info` may have been changed in Python."""
+        """The graph may be another, or `backend_info` may have been changed in Python."""
+        version = self._widget._graph["version"]
+        if version not in self._names:
+            self._names[version] = self._widget.graph.names
+            for old in list(self._names)[:-GRAPHS]:
+                del self._names[old]
+            self._stale = self._published
+        if not self._published:
+            return
+        members = set(self._widget.workflow.find_nodes())
+        if self._edition is not _node.edition:
+            self._edition = _node.edition
+            self._undo = deque(_within(self._undo, members), STEPS)
+            self._redo = _within(self._redo, members)
+            self._stale = True
+        if self._ledger.look_again(members):
+            self._stale = True
 
     def publish(self) -> None:
         """Set `_edits` where it has changed; called at most 30 times a second."""
+        if self._run is not None and self._run.state.finished:
+            self._run, self._counts_from, self._stale = None, "", True
+        if not self._stale:
+            return
+        self._published, self._stale = True, False
+        index = self._widget.graph.index
+        changed = sorted(index[node.name] for node in self._ledger.nodes if node.name in index)
+        self._widget._edits = {
+            "version": self._widget._graph["version"],
+            "undo": label(self._undo[-1]) if self._undo else "",
+            "redo": label(self._redo[-1]) if self._redo else "",
+            "counts_from": self._counts_from,
+            "answer": self._answer,
+            "changed": np.array(changed, "<u4").tobytes(),
+        }
 
-    def edit(self, args: dict[str, Any]) -> Any:
+    # --- commands ------------------------------------------------------------------------------------------
+
+    def edit(self, args: dict[str, Any]) -> object:
         """Set and unset keys of some nodes, all or none; the answer goes out with `_edits`."""
-        raise NotImplementedError
+        return self._answering(args, lambda: self._edit(self._request(args)))
 
-    def undo(self, args: dict[str, Any]) -> Any:
-        """Take the newest edit back."""
-        raise NotImplementedError
+    def undo(self, args: dict[str, Any]) -> object:
+        """Take the newest edit back, on the nodes that are still as it left them."""
+        return self._answering(args, lambda: self._take(back=True))
 
-    def redo(self, args: dict[str, Any]) -> Any:
+    def redo(self, args: dict[str, Any]) -> object:
         """Do again what was undone last."""
-        raise NotImplementedError
+        return self._answering(args, lambda: self._take(back=False))
 
-    def code(self, args: dict[str, Any]) -> Any:
-        """All edits that hold, as Python code: `{"code": text}`."""
-        raise NotImplementedError
+    def code(self, _args: dict[str, Any]) -> Future[dict[str, Any]]:
+        """All edits that hold, as Python code: `{"code": text}`; worked out on a thread of its own."""
+        self.look_again()
+        edits = [(node.name, key, value) for node, key, value in self._ledger]
+        if not edits:
+            raise CommandError(
+                "there is nothing to copy: backend_info is as it was before it was edited here"
+            )
+        names = [node.name for node in self._widget.workflow.find_nodes()]
+        variable = name_in_notebook(self._widget.workflow)
+        answer: Future[dict[str, Any]] = Future()
+
+        def work() -> None:
+            try:
+                answer.set_result({"code": clear_code(code_of(edits, names, variable))})
+            except BaseException as error:
+                answer.set_exception(error)
+
+        threading.Thread(target=work, name="fuse code", daemon=True).start()
+        return answer
+
+    def _answering(self, args: dict[str, Any], do: Callable[[], str]) -> object:
+        errors: dict[str, str] = {}
+        try:
+            text = do()
+        except BackendInfoError as error:
+            text, errors = str(error), error.reasons
+        except EditError as error:
+            text, errors = str(error), error.errors
+        except FuseError as error:
+            text = str(error)
+            errors = {"": text}
+        except Exception as error:
+            log.exception("an edit could not be made")
+            text = f"{type(error).__name__}: {error}"
+            errors = {"": text}
+        self._answer = {
+            "id": str(args.get("id", "")),
+            "ok": not errors,
+            "text": clear(text),
+            "errors": {clear(name): clear(reason) for name, reason in errors.items()},
+        }
+        self._stale = True
+        self._widget.inspection.selected()
+        return ANSWERED
+
+    # --- reading a message ---------------------------------------------------------------------------------
+
+    def _request(self, args: dict[str, Any]) -> _Request:
+        to_set, unset, was = args.get("set") or {}, args.get("unset") or [], args.get("was") or {}
+        if not isinstance(to_set, dict):
+            raise EditError(f'backend_info is an object such as {{"retries": 2}}, not {as_json(to_set)}')
+        if not isinstance(unset, list) or not all(isinstance(key, str) for key in unset):
+            raise EditError(f"what to unset is a list of keys, not {as_json(unset)}")
+        if not isinstance(was, dict):
+            raise EditError(f"what the form showed is an object, not {as_json(was)}")
+        both = [key for key in unset if key in to_set]
+        if both:
+            raise EditError(
+                f"{both[0]!r} cannot be set and unset at once", {both[0]: "set and unset at once"}
+            )
+        wrong = {key: reason for key, value in to_set.items() if (reason := unfit(value))}
+        if wrong:
+            key, reason = next(iter(wrong.items()))
+            raise EditError(f"{shorten(key)}: {reason}", wrong)
+        values = {**to_set, **dict.fromkeys(unset, UNSET)}
+        if not values:
+            raise EditError("there is nothing to set or unset")
+        return _Request(self._nodes(args), values, was)
+
+    def _nodes(self, args: dict[str, Any]) -> list[Node]:
+        version, places = args.get("version"), args.get("nodes")
+        names = self._names.get(version) if isinstance(version, int) else None
+        if names is None:
+            raise EditError("the graph has changed since: select the nodes again")
+        if not isinstance(places, list) or not places:
+            raise EditError("no node is selected")
+        for place in places:
+            if isinstance(place, bool) or not isinstance(place, int) or not 0 <= place < len(names):
+                raise EditError(f"there is no node {as_json(place)} in this graph of {len(names)} nodes")
+        found = {node.name: node for node in self._widget.workflow.find_nodes()}
+        wanted = dict.fromkeys(names[place] for place in places)
+        gone = [name for name in wanted if name not in found]
+        if gone:
+            raise EditError(
+                f"node {shorten(gone[0])!r} is no longer part of the workflow: select the nodes again"
+            )
+        return [found[name] for name in wanted]
+
+    # --- doing it ------------------------------------------------------------------------------------------
+
+    def _edit(self, request: _Request) -> str:
+        nodes, values = request.nodes, request.values
+        self._check_meanwhile(request)
+        for node in nodes:
+            self._check(node, values)
+        changes = [
+            Change(node, key, before, value)
+            for node in nodes
+            for key, value in values.items()
+            if not same(before := value_of(node, key), value)
+        ]
+        if not changes:
+            return "nothing has changed: it was like this already"
+        for change in changes:
+            put(change.node, change.key, change.after)
+        self._undo.append(changes)
+        self._redo.clear()
+        self._done(changes)
+        return f"{label(changes)}{self._not_understood(values)}"
+
+    def _take(self, *, back: bool) -> str:
+        self.look_again()
+        steps = self._undo if back else self._redo
+        if not steps:
+            raise EditError(f"there is nothing to {'undo' if back else 'redo'}")
+        step = steps.pop()
+        done, left = take(step, back=back)
+        since = (
+            "was changed since and is left as it is"
+            if len(left) == 1
+            else "were changed since and are left as they are"
+        )
+        since = f"{where(left)} {since}" if left else ""
+        if not done:
+            raise EditError(f"{label(step)}: nothing to {'undo' if back else 'redo'}, {since}")
+        (self._redo if back else self._undo).append(done)
+        self._done([change.reversed() for change in done] if back else done)
+        return f"{'undone' if back else 'done again'}: {label(done)}{f'; {since}' if left else ''}"
+
+    def _done(self, changes: Step) -> None:
+        self._ledger.note(changes)
+        self._run = self._widget.workflow.active_run
+        nodes = list(dict.fromkeys(change.node for change in changes))
+        self._counts_from = "" if self._run is None else counts_from(self._run, nodes)
+        for other in live.widgets(self._widget.workflow):
+            if other is not self._widget:
+                bridge.post(other, other.look_again)
+
+    def _check(self, node: Node, values: Mapping[str, Any]) -> None:
+        if not isinstance(node.backend_info, dict):
+            raise EditError(
+                f"node {shorten(node.name)!r}: backend_info is a {type(node.backend_info).__name__}, no dict"
+            )
+        info = {key: value for key, value in {**node.backend_info, **values}.items() if value is not UNSET}
+        self._widget.workflow.check_backend_info(node.name, info)
+
+    def _check_meanwhile(self, request: _Request) -> None:
+        """Refuse where the form showed something else than there is: another person, or Python, was quicker."""
+        errors = {}
+        for key in request.values:
+            if key not in request.was:
+                continue
+            form = request.was[key]
+            present = {shown(value_of(node, key)): value_of(node, key) for node in request.nodes}
+            if not agree(form, present):
+                now = "several values" if len(present) > 1 else in_words(next(iter(present.values())))
+                errors[key] = f"changed meanwhile from {in_words(form)} to {now}; enter it again to overwrite"
+        if errors:
+            key, reason = next(iter(errors.items()))
+            raise EditError(f"{shorten(key)} was {reason}", errors)
+
+    def _not_understood(self, values: Mapping[str, Any]) -> str:
+        fields = self._widget._schema.get("properties")
+        unknown = [
+            key for key, value in values.items() if fields and key not in fields and value is not UNSET
+        ]
+        if not unknown:
+            return ""
+        backend = type(self._widget.workflow).__name__
+        which = ", ".join(shorten(repr(key), 40) for key in unknown[:3]) + (", …" if len(unknown) > 3 else "")
+        return f"; {which} is kept, and changes nothing: {backend} does not understand it"
+
+
+def _within(steps: Iterable[Step], members: Container[Node]) -> list[Step]:
+    """Steps without the nodes that are gone."""
+    parts = ([change for change in step if change.node in members] for step in steps)
+    return [part for part in parts if part]
