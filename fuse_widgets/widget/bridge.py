@@ -13,7 +13,7 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Protocol
 
 __all__ = ["FLUSHES_PER_SECOND", "Bridge", "bridge"]
@@ -66,12 +66,18 @@ class Bridge:
         return threading.current_thread() is self._thread
 
     def wait_idle(self, timeout: float = 5.0) -> bool:
-        """Wait until everything posted so far was done; for tests and for saving a snapshot."""
+        """Wait until everything posted so far was done, and what that posted in turn; for tests and snapshots."""
         if self.is_current:
             return True
-        anchor = _Anchor()
-        self.post(anchor, anchor.touch)
-        return anchor.flushed.wait(timeout)
+        end = time.monotonic() + timeout
+        for _ in range(2):
+            anchor = _Anchor(self._posted)
+            self.post(anchor, anchor.touch)
+            if not anchor.flushed.wait(end - time.monotonic()):
+                return False
+            if anchor.last:
+                break
+        return True
 
     def _serve(self) -> None:
         while True:
@@ -116,13 +122,16 @@ class Bridge:
 class _Anchor:
     """Something to wait for: it is flushed after all that was posted before it."""
 
-    def __init__(self) -> None:
+    def __init__(self, posted: Collection[object]) -> None:
         self.flushed = threading.Event()
+        self.last = False
+        self._posted = posted
 
     def touch(self) -> None:
         pass
 
     def flush(self) -> bool:
+        self.last = not self._posted
         self.flushed.set()
         return False
 

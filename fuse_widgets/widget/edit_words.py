@@ -72,8 +72,8 @@ def agree(form: Any, present: Mapping[str, Any]) -> bool:
     """Whether a form that shows this shows what there is."""
     if _NO_JSON in present or (isinstance(form, dict) and _NO_JSON in form):
         return True  # what is no JSON is shown as a text, which cannot be compared
-    if len(present) == 1:
-        return shown(form) in present
+    if len(present) == 1 and shown(form) in present:
+        return True
     mixed = form.get("mixed") if isinstance(form, dict) else None
     if not isinstance(mixed, list):
         return False

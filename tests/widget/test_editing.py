@@ -334,6 +334,7 @@ def test_an_edit_may_be_about_the_graph_as_it_was_drawn_before() -> None:
         ((1, 2), {"mixed": [2, 1]}),
         ((1, None), {"mixed": [None, 1]}),
         (({"mixed": [1]},) * 2, {"mixed": [1]}),
+        ((2, 2.0), {"mixed": [2, 2]}),
         ((1, 2, 3, 4, 5, 6), {"mixed": [1, 2, 3, 4, 5]}),
         ((object(), 1), {"mixed": [{"$repr": "<object>"}, 1]}),
     ],
