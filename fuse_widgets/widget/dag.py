@@ -374,6 +374,8 @@ class DAGWidget(anywidget.AnyWidget):
 
     def _redraw(self) -> None:
         graph = Graph.of(self.workflow, cast(Direction, self.direction), self.collapsed)
+        self.editing.look_again()
+        self.inspection.selected()  # nodes may be new ones of the same names
         if graph.same_as(self.graph):
             return
         graph = graph.after(self.graph)

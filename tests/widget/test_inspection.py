@@ -89,6 +89,17 @@ def test_details_of_the_browser_s_name_for_a_node_are_about_that_node() -> None:
     assert widget._details["key"] == f"{__import__('zlib').crc32(shown.encode()):08x}"
 
 
+def test_a_node_that_takes_the_place_of_another_is_told_when_the_graph_is_shown_again() -> None:
+    node = add(1).set_name("n")
+    wf = LocalWorkflow(node)
+    widget = DAGWidget(wf)
+    assert select(widget, "n")["node"]["arguments"][0]["text"] == "1"
+    wf.outputs = (add(2).set_name("n"),)
+    node.set_name("before")
+    widget.refresh()
+    assert widget._details["node"]["arguments"][0]["text"] == "2"
+
+
 def test_details_follow_a_run() -> None:
     widget = DAGWidget(LocalWorkflow(add(1).set_name("n")))
     assert select(widget, "n")["node"]["why_no_result"] == "It has not run yet."
@@ -207,9 +218,9 @@ def test_selecting_in_a_large_graph_with_a_long_log_takes_little_time() -> None:
         for _ in range(7):
             widget._details = {}
             gc.disable()
-            began = time.perf_counter()
+            began = time.thread_time()  # other tests may be keeping the cores busy
             widget.inspection._set_details()
-            times.append(time.perf_counter() - began)
+            times.append(time.thread_time() - began)
             gc.enable()
         return min(times)
 
