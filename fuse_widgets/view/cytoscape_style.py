@@ -11,7 +11,7 @@ from urllib.parse import quote
 from . import _look
 from ._look import HOLLOW, MARKS, STATES, THEMES, mix
 from ._text import escaped, one_line, shorten
-from .graph import BOX_HEIGHT, Graph, displayable
+from .graph import BOX_HEIGHT, Direction, Graph, displayable
 from .layout import box_widths
 
 __all__ = ["DIMMED", "MATCH", "node_data", "style_sheet"]
@@ -32,8 +32,13 @@ _KINDS = ("function", "constructor", "method")
 Rule = dict[str, Any]
 
 
-def style_sheet() -> list[Rule]:
-    """The style of a workflow's graph, for a white background, which ipycytoscape has in every theme."""
+def style_sheet(direction: Direction | None) -> list[Rule]:
+    """The style of a workflow's graph, for a white background, which ipycytoscape has in every theme.
+
+    Args:
+        direction: How the graph is laid out, so that edges leave and enter boxes on the right sides; None where it has no
+            direction.
+    """
     colours = THEMES["light"]
     back = colours["back"]
     edge = mix(colours["edge"], back, 0.52)
@@ -72,6 +77,9 @@ def style_sheet() -> list[Rule]:
             },
         ),
     ]
+    if direction is not None:
+        out, into = ("90deg", "270deg") if direction == "LR" else ("180deg", "0deg")
+        rules.append(_rule("edge.directed", {"source-endpoint": out, "target-endpoint": into}))
     for state in STATES:
         rules.append(_rule(f"node[state = '{state}']", _box(state, 1.0)))
         rules.append(_rule(f"node.{DIMMED}[state = '{state}']", _box(state, _FAINT)))

@@ -133,6 +133,8 @@ class CytoscapeGraph(ipycytoscape.CytoscapeWidget):  # type: ignore[misc]
         if layout is not None and not isinstance(layout, Mapping):
             raise TypeError(f"layout: {shorten(repr(layout))} is no dict such as {{'name': 'cola'}}")
         compile_pattern(query)
+        placing = dict(layout) if layout is not None else _dagre(direction)
+        own_style = self._own_style = _rules(style or ())
         self.workflow = workflow
         self.shown = _graph_of(workflow, direction)
         self._status = StatusColumns(self.shown.names)
@@ -140,8 +142,8 @@ class CytoscapeGraph(ipycytoscape.CytoscapeWidget):  # type: ignore[misc]
         self._flushed = 0.0
         self._behind = False
         super().__init__(
-            cytoscape_layout=dict(layout) if layout is not None else _dagre(direction),
-            cytoscape_style=_with_own_style(style or ()),
+            cytoscape_layout=placing,
+            cytoscape_style=_styled(_turned(placing), own_style),
             auto_unselectify=False,
             box_selection_enabled=True,
             max_zoom=2.0,
@@ -178,7 +180,8 @@ class CytoscapeGraph(ipycytoscape.CytoscapeWidget):  # type: ignore[misc]
         Raises:
             TypeError: It is no list of rules.
         """
-        self.cytoscape_style = _with_own_style(style)
+        self._own_style = _rules(style)
+        self.cytoscape_style = _styled(self._laid_out, self._own_style)
 
     def refresh(self) -> None:
         """Show the graph as it is now: nodes that were added or are gone; the rest stays."""
@@ -242,6 +245,16 @@ class CytoscapeGraph(ipycytoscape.CytoscapeWidget):  # type: ignore[misc]
     def _on_direction(self, change: Any) -> None:
         if self._following and self.cytoscape_layout.get("name") == "dagre":
             self.set_layout(rankDir=change["new"])
+
+    @traitlets.observe("cytoscape_layout")
+    def _on_layout(self, change: Any) -> None:
+        ours = self._following and self.cytoscape_style == _styled(_turned(change["old"]), self._own_style)
+        if ours and self._laid_out != _turned(change["old"]):
+            self.cytoscape_style = _styled(self._laid_out, self._own_style)
+
+    @property
+    def _laid_out(self) -> Direction | None:
+        return _turned(self.cytoscape_layout)
 
     @traitlets.validate("selected")
     def _check_selected(self, proposal: Any) -> list[str]:
@@ -351,13 +364,23 @@ def _dagre(direction: str) -> dict[str, Any]:
     }
 
 
-def _with_own_style(style: Any) -> list[dict[str, Any]]:
+def _turned(layout: Mapping[str, Any]) -> Direction | None:
+    """In which of the two directions a layout draws, if in one of them."""
+    turned = layout.get("rankDir", "TB") if layout.get("name") == "dagre" else None
+    return cast(Direction, turned) if turned in ("LR", "TB") else None
+
+
+def _styled(direction: Direction | None, own: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Our rules and the user's after them."""
+    return [*style_sheet(direction), *own]
+
+
+def _rules(style: Any) -> list[dict[str, Any]]:
     if isinstance(style, str | Mapping) or not all(isinstance(rule, Mapping) for rule in style):
         raise TypeError(
             f"style: {shorten(repr(style))} is no list of rules such as {{'selector': 'node', 'style': {{...}}}}"
         )
-    return [*style_sheet(), *map(dict, style)]
+    return list(map(dict, style))
 
 
 def _nothing() -> None: ...

@@ -292,11 +292,29 @@ def test_a_wrong_option_is_refused_in_words(options: Any, error: type[Exception]
         LocalWorkflow(diamond()[-1]).cytoscape(**options)
 
 
+def endpoints(graph: CytoscapeGraph) -> tuple[str, str] | None:
+    """On which sides edges leave and enter boxes."""
+    for rule in graph.cytoscape_style:
+        if "source-endpoint" in rule["style"]:
+            return rule["style"]["source-endpoint"], rule["style"]["target-endpoint"]
+    return None
+
+
 def test_direction_turns_the_layout() -> None:
     graph = LocalWorkflow(diamond()[-1]).cytoscape(direction="TB")
     assert graph.cytoscape_layout["rankDir"] == "TB"
+    mine = [{"selector": "node", "style": {"shape": "ellipse"}}]
+    graph.set_style(mine)
+    assert endpoints(graph) == ("180deg", "0deg")
     graph.direction = "LR"
     assert graph.cytoscape_layout["rankDir"] == "LR"
+    assert endpoints(graph) == ("90deg", "270deg")
+    assert graph.cytoscape_style[-1:] == mine
+    graph.set_layout(name="cola")
+    assert endpoints(graph) is None
+    graph.cytoscape_style = mine  # without any of ours
+    graph.set_layout(name="dagre")
+    assert graph.cytoscape_style == mine
 
 
 def wide(count: int) -> LocalWorkflow:
