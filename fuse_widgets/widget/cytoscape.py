@@ -28,8 +28,8 @@ from .search import Found, Search
 
 __all__ = ["MOST_EDGES", "MOST_NODES", "CytoscapeGraph", "TooManyNodesError"]
 
-#: ipycytoscape makes one model, with a message of its own, of each node and edge. 300 nodes take some 6 s to appear; of
-#: 1,000 now and then some are never drawn, since so many messages at once do not all arrive.
+#: ipycytoscape makes one model, with a message of its own, of each node and edge. So many take 9 s to appear; a few times as
+#: many at once do not all reach the page (docs/architecture.md has figures).
 MOST_NODES, MOST_EDGES = 300, 1200
 #: Seconds between two updates of nodes, since each changed node is one message.
 PAUSE = 0.1

@@ -50,7 +50,7 @@ widget.set_style([{"selector": "node", "style": {"label": "data(label)", "shape"
 widget
 """
 #: Resolves in the page, with the time, in the first frame in which a condition holds; gives up after 90 s, since a large
-#: graph in ipycytoscape now and then is never drawn whole. A time at that limit is a lower bound.
+#: graph in ipycytoscape now and then is never drawn whole (some of its models are lost on the way, see docs/architecture.md). A time at that limit is a lower bound.
 WHEN = """
 (condition) => new Promise((resolve) => {
   const begin = performance.now();

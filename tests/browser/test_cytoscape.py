@@ -144,6 +144,18 @@ def test_selection_goes_both_ways_and_to_a_linked_widget(notebook: Open) -> None
     assert book.output(6).count("step") == 49
 
 
+def test_a_click_reaches_python_while_a_cell_blocks(notebook: Open) -> None:
+    wait = "import time\nwhile not cy.selected:\n    time.sleep(0.02)\nprint(cy.selected)"
+    book = notebook([FIFTY, wait], height=1400)
+    book.run(0)
+    graph = Graph(book, 50)
+    book.start(1)
+    book.page.locator(".jp-Notebook-ExecutionIndicator[data-status='busy']").wait_for()
+    graph.click("step 3")
+    book.finished(1)
+    assert book.output(1) == "['step 3']"
+
+
 def test_nodes_that_go_and_come_leave_the_rest_whole(notebook: Open) -> None:
     change = "wf.find_nodes('step 20')[0].set_name('renamed'); step(data).set_name('new'); cy.refresh()"
     back = "cy.selected = ['renamed']; wf.run(); cy"
