@@ -19,7 +19,7 @@ from ..view._text import bounded, one_line, plain
 __all__ = ["LIMIT", "form_of"]
 
 #: Bytes of a form beyond which the next one is taken; of text the beginning is shown.
-LIMIT = 65_536
+LIMIT = 64_000
 #: Rows and columns of a frame that are shown.
 ROWS, COLUMNS = 20, 30
 _RICH = {"image/png": ("png", "PNG"), "image/svg+xml": ("svg", "SVG"), "text/html": ("html", "HTML")}
@@ -190,7 +190,7 @@ def _error(error: Exception) -> str:
 
 def _size(count: int) -> str:
     """`12 kB`, `3.4 MB`."""
-    for unit, size in (("GB", 1 << 30), ("MB", 1 << 20), ("kB", 1 << 10)):
+    for unit, size in (("GB", 10**9), ("MB", 10**6), ("kB", 1000)):
         if count >= size:
             return f"{count / size:.3g} {unit}"
     return f"{count} bytes"

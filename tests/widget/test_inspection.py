@@ -365,7 +365,7 @@ def boom() -> Any:
             {"html": lambda: "x" * 100_000_000},
             "text",
             "<rich>",
-            "Its HTML form of 95.4 MB is too large and is not shown.",
+            "Its HTML form of 100 MB is too large and is not shown.",
         ),
         ({"text": "a\x1b[31mb\x00"}, "text", "ab", ""),
     ],
@@ -403,12 +403,12 @@ def test_text_is_laid_out_as_jupyter_does() -> None:
 
 def test_arrays_and_frames_are_shown_by_a_head() -> None:
     told = show(np.zeros((100_000, 30)))
-    assert (told["kind"], told["note"]) == ("text", "ndarray, 100000 x 30, float64, 22.9 MB.")
+    assert (told["kind"], told["note"]) == ("text", "ndarray, 100000 x 30, float64, 24 MB.")
     assert len(told["content"]) < 1000
     pd = pytest.importorskip("pandas")
     told = show(pd.DataFrame(np.arange(4_000_000).reshape(100_000, 40)))
     assert told["kind"] == "html"
-    assert told["note"] == "DataFrame, 100000 x 40, 40 columns, 30.5 MB. The first 20 rows and 30 columns."
+    assert told["note"] == "DataFrame, 100000 x 40, 40 columns, 32 MB. The first 20 rows and 30 columns."
     assert "<td>0</td>" in told["content"]
     assert "800" not in told["content"]
     told = show(pd.Series(range(100_000), name="s"))
