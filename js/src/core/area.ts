@@ -1,10 +1,11 @@
 // Rectangles of the graph: of a node, of several, whether two of them meet. Pure.
 import type { Graph } from "./types";
-import type { Rect } from "./viewport";
+import { type Rect, revealed, type Size, shown, type Viewport } from "./viewport";
 import { drawnAs } from "./walk";
 
-/** The box of a node, or that in which it is drawn; null where it is nowhere. */
+/** The box of a node, or that in which it is drawn; null where it is nowhere (-1). */
 export function areaOf(graph: Graph, i: number): Rect | null {
+  if (i < 0) return null;
   const k = i < graph.names.length ? drawnAs(graph, i) : i;
   const [x, y, wide, tall] = [graph.x[k], graph.y[k], graph.w[k] / 2, graph.h / 2];
   if (Number.isNaN(x)) return null;
@@ -27,4 +28,9 @@ export function areaAround(graph: Graph, nodes: Iterable<number>): Rect | null {
 
 export function touches(a: Rect, b: Rect): boolean {
   return a.left <= b.right && b.left <= a.right && a.top <= b.bottom && b.top <= a.bottom;
+}
+
+/** The viewport after a new size: the same, moved just enough for an area that was in sight to be so still. */
+export function keptInSight(at: Viewport, before: Size, view: Size, area: Rect | null): Viewport {
+  return area && touches(shown(at, before), area) ? revealed(at, area, view) : at;
 }

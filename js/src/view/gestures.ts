@@ -33,8 +33,8 @@ interface Press {
 
 /**
  * Drag moves, a click selects, Ctrl, Cmd or Shift with a click adds or removes, Shift with a drag adds what a rectangle
- * touches. A double-click centres a node, expands a box of several, or shows the whole graph. The wheel zooms once the graph has the focus (after a
- * click into it) or with Ctrl or Cmd; without, the page scrolls and a hint says how.
+ * touches. A double-click centres a node, expands a box of several, or shows the whole graph. The wheel zooms once the
+ * graph has the focus (after a click into it) or with Ctrl or Cmd; without, the page scrolls and a hint says how.
  */
 export function gestures(graph: GraphView, said: Said, signal: AbortSignal): void {
   const { stage, session } = graph;
@@ -119,7 +119,11 @@ export function gestures(graph: GraphView, said: Said, signal: AbortSignal): voi
     hover(-1);
     const { x, y } = place(event);
     const node = graph.nodeAt(x, y);
-    if (node >= 0 && !graph.isSelected(node)) select([node], false);
+    if (node >= 0 && graph.scene) {
+      const selected = new Set(session.selected);
+      const names = namesOf(graph.scene.graph, [node]);
+      if (!names.every((name) => selected.has(name))) session.select(names);
+    }
     said.menu({ x: event.clientX, y: event.clientY });
   });
 

@@ -1,15 +1,12 @@
 // The graph area of one view: canvases, viewport, painting when something changed.
-import { areaAround, areaOf, touches } from "../core/area";
+import { areaAround, areaOf, keptInSight } from "../core/area";
 import { isBox, paintedCount } from "../core/groups";
 import { kept, placeOf } from "../core/kept";
-import { graphLabel } from "../core/progress";
 import { isActive } from "../core/reducer";
-import { namesOf } from "../core/selection";
 import type { Session } from "../core/session";
-import { State } from "../core/types";
 import * as port from "../core/viewport";
 import { drawnAs } from "../core/walk";
-import { element, setData, type Timers } from "./dom";
+import { element, type Timers } from "./dom";
 import { Frames, Paint } from "./frames";
 import { paintLabels } from "./labels";
 import { paintLive } from "./live";
@@ -18,6 +15,7 @@ import { Marks } from "./marks";
 import { paintEdges, paintNodes } from "./paint";
 import { measurer, Scene } from "./scene";
 import { readTheme, type Themes, watchTheme } from "./theme";
+import { tell } from "./told";
 import { watchElement } from "./watch";
 
 /** Edges are stretched, not painted, while a gesture goes on and painting them takes longer than this (ms). */
@@ -197,13 +195,6 @@ export class GraphView {
     return this.scene?.nodes.within(area) ?? [];
   }
 
-  /** Whether what is drawn is selected, all of it. */
-  isSelected(drawn: number): boolean {
-    if (!this.scene) return false;
-    const selected = new Set(this.session.selected);
-    return namesOf(this.scene.graph, [drawn]).every((name) => selected.has(name));
-  }
-
   /** The middle of a node on the page, null for an unknown name. */
   nodeCentre(name: string): { x: number; y: number } | null {
     const i = this.session.store.indexOf(name);
@@ -254,16 +245,12 @@ export class GraphView {
     }
     if (!this.theme) this.#readTheme();
     if (this.#fitted) this.fit();
-    else if (before.width) this.#hold(before);
+    // What is drawn stays where it is, and the node that was selected last in sight.
+    else if (before.width && this.scene) {
+      const last = [...this.marks.selected].at(-1) ?? -1;
+      this.move(keptInSight(this.at, before, this.view, areaOf(this.scene.graph, last)));
+    }
     this.frames.now(Paint.all);
-  }
-
-  /** After a new size: what is drawn stays where it is, and the selected node in sight. */
-  #hold(before: port.Size): void {
-    const last = [...this.marks.selected].at(-1);
-    const area = last === undefined || !this.scene ? null : areaOf(this.scene.graph, last);
-    const inSight = area !== null && touches(port.shown(this.at, before), area);
-    this.move(area && inSight ? port.revealed(this.at, area, this.view) : this.at);
   }
 
   #look(layer: number): Look {
@@ -298,7 +285,10 @@ export class GraphView {
         current: this.marks.currentIn(this.scene.graph),
         changed: this.marks.changed,
       });
-      this.#tell();
+      const { graph } = this.scene;
+      this.#paints++;
+      const told = { graph, run, marks: this.marks, boxes: this.#boxes, painted: this.#paints };
+      tell(this.root, this.stage, told);
     }
     this.painted(due);
     const moving = !this.#still.matches && store.live;
@@ -352,25 +342,5 @@ export class GraphView {
       this.#near = nodes.length ? (this.scene as Scene).edgesOf(new Set(nodes)) : [];
     }
     return this.#near;
-  }
-
-  /** What tests and screen readers may rely on, as painted. */
-  #tell(): void {
-    const { graph } = this.scene as Scene;
-    const { run } = this.session.store;
-    const counts = run.counts;
-    this.#paints++;
-    setData(this.root, {
-      "data-fuse-nodes": graph.names.length,
-      "data-fuse-boxes": this.#boxes,
-      "data-fuse-done": counts[State.done] + counts[State.cached],
-      "data-fuse-failed": counts[State.failed],
-      "data-fuse-running": counts[State.running],
-      "data-fuse-matches": this.marks.matches?.length ?? 0,
-      "data-fuse-selected": this.marks.selected.size,
-      "data-fuse-run-state": run.runState,
-      "data-fuse-painted": this.#paints,
-    });
-    setData(this.stage, { "aria-label": graphLabel(graph, run) });
   }
 }
