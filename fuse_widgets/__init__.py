@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     )
     from .storage.file import FileStorage
     from .widget.dag import DAGWidget
+    from .widget.parts import BackendInfoForm, GraphView, Inspector, NodeTable, ProgressBar
 
 __version__ = "0.1.0"
 
@@ -59,6 +60,11 @@ _HOMES = {
     "FileStorage": "storage.file",
     "storage_factory": "storage.base",
     "DAGWidget": "widget.dag",
+    "GraphView": "widget.parts",
+    "NodeTable": "widget.parts",
+    "Inspector": "widget.parts",
+    "BackendInfoForm": "widget.parts",
+    "ProgressBar": "widget.parts",
     "FuseError": "engine.errors",
     "BackendInfoError": "engine.errors",
     "DuplicateNodeNameError": "engine.errors",

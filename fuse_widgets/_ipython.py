@@ -1,6 +1,6 @@
 """What the package tells IPython, so that neither the engine nor the backends need to know it.
 
-- A workflow at the end of a cell shows itself as a `DAGWidget`.
+- A workflow at the end of a cell shows itself as a `DAGWidget`, a query its nodes.
 - Running a cell again replaces the nodes that it made before.
 - What a node displays is kept with the node.
 - At the end of each cell the widgets that are open show what the cell may have changed.
@@ -23,6 +23,9 @@ def register() -> None:
     shell.display_formatter.ipython_display_formatter.for_type_by_name(
         "fuse_widgets.engine.workflow", "BaseWorkflow", _show_workflow
     )
+    shell.display_formatter.ipython_display_formatter.for_type_by_name(
+        "fuse_widgets.engine.query", "Query", _show_query
+    )
     cells.set_label(_cell_label)
     shell.events.register("pre_run_cell", _begin_cell)
     shell.events.register("post_run_cell", _end_cell)
@@ -40,6 +43,12 @@ def _show_workflow(workflow: Any) -> None:
     from .widget.display import show_workflow
 
     show_workflow(workflow)
+
+
+def _show_query(query: Any) -> None:
+    from .widget.parts import show_query
+
+    show_query(query)
 
 
 def _cell_label(file: str) -> str | None:

@@ -21,9 +21,9 @@ from ..view.graph import Direction, Graph
 from ..view.snapshot import render_fragment
 from ..view.state import STATES, NodeStates, StatusColumns
 from .bridge import bridge
-from .dag import _asset
 from .display import show
 from .elements import Elements
+from .front_end import asset
 from .search import Found, Search
 
 __all__ = ["MOST_EDGES", "MOST_NODES", "CytoscapeGraph", "TooManyNodesError"]
@@ -48,7 +48,7 @@ class Selection(anywidget.AnyWidget):
         chosen_there: Called with the ids that a person has selected, on any thread.
     """
 
-    _esm = _asset("cytoscape.js", "export default {};")
+    _esm = asset("cytoscape.js", "export default {};")
     target = traitlets.Unicode().tag(sync=True)
     chosen = traitlets.List(traitlets.Unicode()).tag(sync=True, echo_update=False)
 

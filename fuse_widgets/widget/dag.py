@@ -27,24 +27,19 @@ from .bridge import bridge
 from .commands import CommandError, execute
 from .display import show
 from .editing import Editing, schema_of
+from .front_end import NOT_BUILT, asset
 from .inspection import Inspection
 from .search import Found, Search
 
 __all__ = ["DAGWidget"]
 
 log = logging.getLogger("fuse_widgets")
-_STATIC = Path(__file__).parent.parent / "static"
 #: Least and largest height that a widget chooses for itself, and what it adds to the graph, in pixels.
 _HEIGHTS, _MARGIN = (160, 560), 48
 #: The traits that a browser may set.
 _FROM_BROWSER = frozenset({"selected", "direction", "height", "query", "panels", "collapsed"})
 #: What a view may be made of, see `PARTS` in types.ts.
 _WHOLE = ["toolbar", "outline", "graph", "inspector", "timeline", "footer"]
-_NOT_BUILT = """
-export default { render({ el }) {
-  el.textContent = "fuse_widgets: the front end is not built. Run `make setup`, or install the package with pip.";
-} };
-"""
 
 
 def _groups(ids: Iterable[str]) -> list[str]:
@@ -59,11 +54,6 @@ def _groups(ids: Iterable[str]) -> list[str]:
     return kept
 
 
-def _asset(name: str, otherwise: str) -> str:
-    path = _STATIC / name
-    return path.read_text(encoding="utf-8") if path.exists() else otherwise
-
-
 class DAGWidget(anywidget.AnyWidget):
     """Shows the graph of a workflow, runs it, and follows every run, wherever it was started.
 
@@ -73,6 +63,7 @@ class DAGWidget(anywidget.AnyWidget):
         height: Pixels of the graph area; by default as high as the graph needs, within bounds.
         collapsed: The groups to draw as one box each, `[]` for none; by default the big functions of a graph
             of more than 300 nodes.
+        selected: Names of the nodes to select.
 
     Attributes:
         states: The state of every node by name; an immutable mapping, replaced as the run goes on.
@@ -89,8 +80,8 @@ class DAGWidget(anywidget.AnyWidget):
         TypeError: `workflow` is not a workflow.
     """
 
-    _esm = _asset("widget.js", _NOT_BUILT)
-    _css = _asset("widget.css", "")
+    _esm = asset("widget.js", NOT_BUILT)
+    _css = asset("widget.css", "")
 
     selected = traitlets.List(traitlets.Unicode()).tag(sync=True)
     direction = traitlets.Enum(("LR", "TB"), default_value="LR").tag(sync=True)
@@ -112,6 +103,8 @@ class DAGWidget(anywidget.AnyWidget):
         sync=True, echo_update=False, to_json=lambda columns, widget: columns.to_wire()
     )
 
+    #: Whether it shows what another widget asks all to show.
+    takes_over = True
     _following = False
     inspection: Inspection
     editing: Editing
@@ -123,10 +116,11 @@ class DAGWidget(anywidget.AnyWidget):
         direction: Direction = "LR",
         height: int | None = None,
         collapsed: Iterable[str] | None = None,
+        selected: Iterable[str] = (),
     ) -> None:
         if not isinstance(workflow, BaseWorkflow):
             raise TypeError(
-                f"DAGWidget shows a workflow such as LocalWorkflow(...), not {shorten(repr(workflow))}"
+                f"{type(self).__name__} shows a workflow such as LocalWorkflow(...), not {shorten(repr(workflow))}"
             )
         self.workflow = workflow
         whole = Graph.of(workflow, direction)
@@ -134,11 +128,9 @@ class DAGWidget(anywidget.AnyWidget):
         self.graph = whole.collapse(groups)
         status = StatusColumns(self.graph.names)
         status.version = 1
-        if height is None:
-            height = int(min(max(self.graph.layout.height + _MARGIN, _HEIGHTS[0]), _HEIGHTS[1]))
         super().__init__(
             direction=direction,
-            height=height,
+            height=self._natural_height() if height is None else height,
             collapsed=groups,
             _graph=self.graph.to_wire(1),
             _status=status,
@@ -154,8 +146,14 @@ class DAGWidget(anywidget.AnyWidget):
         self._following = True
         self._edition = _node.edition
         live.add(self)
+        if selected:
+            self.selected = list(selected)
         if workflow.last_run is not None and workflow.active_run is None:
             self._on_events(list(workflow.last_run.events))
+
+    def _natural_height(self) -> int:
+        """How high the graph area is where nobody says it."""
+        return int(min(max(self.graph.layout.height + _MARGIN, _HEIGHTS[0]), _HEIGHTS[1]))
 
     @classmethod
     def of(cls, workflow: BaseWorkflow) -> DAGWidget:
@@ -226,7 +224,7 @@ class DAGWidget(anywidget.AnyWidget):
         bridge.post(self, lambda: self._apply(events))
 
     def _on_message(self, _widget: Any, content: Any, _buffers: Any) -> None:
-        bridge.post(self, lambda: self._command(content))
+        bridge.post(self, lambda: execute(self, content, self._reply))
 
     def set_state(self, sync_data: Any) -> None:
         """A change from the browser; applied on the bridge thread, so that traits have one writer."""
@@ -294,9 +292,6 @@ class DAGWidget(anywidget.AnyWidget):
         if begins:
             self._refresh_or_warn()
 
-    def _command(self, content: Any) -> None:
-        execute(self, content, self._reply)
-
     def _reply(self, reply: dict[str, Any]) -> None:
         if bridge.is_current:
             self.send(reply)
@@ -315,9 +310,9 @@ class DAGWidget(anywidget.AnyWidget):
         """Search in every other widget of the same workflow for what is searched for here, and select it there.
 
         Returns:
-            `shown`: how many widgets there are.
+            `shown`: how many widgets there are; what shows a query keeps its own.
         """
-        others = [other for other in live.widgets(self.workflow) if other is not self]
+        others = [other for other in live.widgets(self.workflow) if other is not self and other.takes_over]
         for other in others:
             bridge.post(other, functools.partial(other._take_over, self.query, list(self.selected)))
         return {"shown": len(others)}
@@ -360,12 +355,11 @@ class DAGWidget(anywidget.AnyWidget):
         self._edition = _node.edition  # also where it fails: it would fail again until the graph is changed
         try:
             self._refresh()
+            if self._status.warning:
+                self._status.warn("")
         except Exception as error:  # such as two nodes of one name; the run itself goes on
             log.exception("the graph of %r cannot be drawn anew", self.workflow.workflow_name)
             self._status.warn(f"the graph shown is not the present one: {error}")
-        else:
-            if self._status.warning:
-                self._status.warn("")
 
     def _refresh(self) -> None:
         self._redraw()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .cytoscape import CytoscapeGraph
     from .dag import DAGWidget
 
-__all__ = ["show", "show_workflow", "somebody_watches"]
+__all__ = ["VIEW", "close_earlier", "show", "show_workflow", "somebody_watches"]
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 
@@ -40,24 +40,30 @@ _shown: dict[str, tuple[int, list[DAGWidget]]] = {}
 
 
 def show_workflow(workflow: BaseWorkflow) -> None:
-    """Publish a workflow as its widget; the one that an earlier execution of the same cell showed is closed.
-
-    Otherwise every execution of a cell would leave a widget behind that keeps its workflow and all results.
-    """
+    """Publish a workflow as its widget."""
     from .dag import DAGWidget
 
     widget = DAGWidget.of(workflow)
-    cell, execution = _cell()
-    if cell is not None:
-        before, widgets = _shown.get(cell, (execution, []))
-        if before != execution:
-            _shown[cell] = (execution, [widget])
-            for old in widgets:
-                if not any(old is one for _, shown in _shown.values() for one in shown):
-                    old.close()
-        else:
-            _shown[cell] = (execution, [*widgets, widget])
+    close_earlier(widget)
     show(widget)
+
+
+def close_earlier(widget: DAGWidget) -> None:
+    """Close what an earlier execution of the cell that is running showed in place of `widget`.
+
+    Otherwise every execution of a cell would leave a widget behind that keeps its workflow and all results.
+    """
+    cell, execution = _cell()
+    if cell is None:
+        return
+    before, widgets = _shown.get(cell, (execution, []))
+    if before == execution:
+        _shown[cell] = (execution, [*widgets, widget])
+        return
+    _shown[cell] = (execution, [widget])
+    for old in widgets:
+        if not any(old is one for _, shown in _shown.values() for one in shown):
+            old.close()
 
 
 def _cell() -> tuple[str | None, int]:
