@@ -38,14 +38,21 @@ const GRAPH: [string, Line[]][] = [
     ],
   ],
 ];
+const FORM: [string, Line[]] = [
+  "In the form",
+  [
+    [["Enter"], "Set what was typed"],
+    [["Esc"], "Give up what was typed; in the inspector: back to the graph"],
+    [["Ctrl + Z"], "Undo; with Shift: redo"],
+  ],
+];
 const MOUSE: [string, Line[]] = [
   "Mouse",
   [
-    [["Click"], "Select; with Ctrl or Shift: add or remove"],
-    [["Double-click"], "Centre a node; beside the nodes: show the whole graph"],
-    [["Right button"], "Select parents, descendants, paths and more"],
-    [["Drag"], "Move the view"],
-    [["Shift + drag"], "Select what a rectangle touches"],
+    [["Click"], "Select; with Ctrl or Shift: add or take away"],
+    [["Double-click"], "Centre a node, open a group; beside them: show all"],
+    [["Right click"], "What can be done with the selected nodes"],
+    [["Drag"], "Move the view; with Shift: select in a rectangle"],
     [["Wheel"], "Zoom, once the graph was clicked or with Ctrl"],
   ],
 ];
@@ -72,7 +79,7 @@ function Help({ whole, close }: { whole: boolean; close: () => void }) {
         </button>
       </header>
       <div class="fuse-help-body">
-        {(whole ? [...GRAPH, LIST, MOUSE] : [LIST]).map(([title, lines]) => (
+        {(whole ? [...GRAPH, LIST, FORM, MOUSE] : [LIST]).map(([title, lines]) => (
           <section key={title}>
             <h3>{title}</h3>
             <dl>
