@@ -25,18 +25,27 @@ try:
 except Exception as error:
     print(error)
 """
+CHANGED_IN_PYTHON = """
+first.backend_info["retries"] = 3
+late = step(first).set_name("late")
+"""
+LOOK = """
+from fuse_widgets.widget.bridge import bridge
+assert bridge.wait_idle()
+print(w._details["settings"]["values"], list(w.states)[-1])
+"""
 VIEW = "application/vnd.jupyter.widget-view+json"
+
+
+def execute(*cells: str) -> Any:
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code) for code in cells])
+    options = ["--IPKernelApp.log_level=ERROR"]
+    return NotebookClient(notebook, kernel_name="python3", extra_arguments=options).execute()
 
 
 @pytest.fixture(scope="module")
 def executed() -> Any:
-    notebook = nbformat.v4.new_notebook(
-        cells=[nbformat.v4.new_code_cell(code) for code in (BUILD, RUN, "wf")]
-    )
-    client = NotebookClient(
-        notebook, kernel_name="python3", extra_arguments=["--IPKernelApp.log_level=ERROR"]
-    )
-    return client.execute()
+    return execute(BUILD, RUN, "wf")
 
 
 def test_the_picture_shown_before_the_run_has_the_states_after_it(executed: Any) -> None:
@@ -56,3 +65,13 @@ def test_nbconvert_shows_it(executed: Any) -> None:
     assert page.count("<svg") >= 2
     assert "broken" in page
     assert "two <b>is</b>" not in page
+
+
+def test_a_query_is_a_list_and_widgets_see_at_the_end_of_a_cell_what_it_has_changed() -> None:
+    make = "from fuse_widgets import DAGWidget\nw = DAGWidget(wf, selected=['first'])"
+    cells = execute(BUILD, "wf.query('.*r.*')", make, CHANGED_IN_PYTHON, LOOK).cells
+    (query,) = cells[1].outputs
+    assert sorted(query.data) == ["text/html", "text/plain"]
+    assert query.data["text/plain"] == "<Query '.*r.*': 3 nodes: 'first', 'broken', 'after'>"
+    (printed,) = cells[4].outputs
+    assert printed.text == "{'retries': 3} late\n"

@@ -157,6 +157,24 @@ def test_details_printed_text_and_previews_have_the_fields_that_the_browser_read
     widget.close()
 
 
+def test_edits_have_the_fields_and_column_types_that_the_browser_reads() -> None:
+    widget = DAGWidget(LocalWorkflow(workflow(lambda: None)().set_name("one")))
+    asked = {"nodes": [0], "version": 1, "set": {"retries": 2}, "unset": ["cache"], "was": {"retries": None}}
+    for number, name in enumerate(("edit", "undo", "redo")):
+        message = {"kind": "command", "id": str(number), "name": name, "args": asked}
+        widget._handle_custom_msg(message, [])
+        assert bridge.wait_idle()
+        wire = widget.get_state("_edits")["_edits"]
+        assert set(wire) == set(interface("EditsHead")) | set(interface("EditsColumns"))
+        assert set(wire["answer"]) == set(interface("EditAnswer"))
+        assert (wire["answer"]["id"], wire["answer"]["ok"]) == (str(number), True)
+        column = DTYPES[interface("EditsColumns")["changed"]]
+        assert np.frombuffer(wire["changed"], column).tolist() == ([] if name == "undo" else [0])
+        json.dumps({key: value for key, value in wire.items() if key != "changed"}, allow_nan=False)
+    assert list(widget.editing.code({}).result(10)) == ["code"]
+    widget.close()
+
+
 def test_errors_of_nodes_have_the_same_fields(graph: Graph) -> None:
     columns = StatusColumns(graph.names)
     error = {"type": "E", "message": "m", "traceback": "not for the wire"}
