@@ -30,7 +30,8 @@ const ARROWS: Record<string, Arrow> = {
 const PAN = 64;
 const TEXT = "input, textarea, select, [contenteditable]";
 
-export function keys(hands: Hands, signal: AbortSignal): void {
+/** Follows the keys until the signal ends; gives what selects a node as an arrow key does. */
+export function keys(hands: Hands, signal: AbortSignal): (node: number) => void {
   const { root, session, graph, search } = hands;
   const { store } = session;
 
@@ -108,9 +109,13 @@ export function keys(hands: Hands, signal: AbortSignal): void {
   function back(target: Element): boolean {
     const onStage = target === graph?.stage;
     if (onStage || panel("outline")?.contains(target)) {
-      if (session.selected.length) session.select([]);
-      else if (session.search.query) session.find("", true);
-      else if (onStage) graph?.stage.blur();
+      if (session.selected.length) {
+        session.select([]);
+        hands.speak("nothing selected");
+      } else if (session.search.query) {
+        session.find("", true);
+        hands.speak("search cleared");
+      } else if (onStage) graph?.stage.blur();
       else leave();
       return true;
     }
@@ -163,4 +168,5 @@ export function keys(hands: Hands, signal: AbortSignal): void {
     },
     { signal },
   );
+  return go;
 }

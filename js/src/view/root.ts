@@ -23,6 +23,7 @@ import { ProgressBar } from "./progressbar";
 import { SearchBar } from "./searchbar";
 import { markTheme, watchTheme } from "./theme";
 import { Timeline } from "./timeline";
+import { tellAlone } from "./told";
 import { Toolbar } from "./toolbar";
 
 const TICK = 200;
@@ -150,6 +151,7 @@ export function mount(session: Session, el: HTMLElement, signal: AbortSignal): H
     timeline?.update();
     card?.update();
     graph?.frames.ask(Paint.nodes | Paint.live);
+    if (!graph) tellAlone(root, session);
     tick();
   };
   const stopStore = store.subscribe((change) => {
@@ -161,6 +163,7 @@ export function mount(session: Session, el: HTMLElement, signal: AbortSignal): H
     update();
   });
   const stopSession = session.subscribe((topic) => {
+    if (!graph) tellAlone(root, session);
     if (topic === "selected") {
       graph?.setSelected();
       timeline?.update();
@@ -183,7 +186,8 @@ export function mount(session: Session, el: HTMLElement, signal: AbortSignal): H
     }
   });
   root.addEventListener("keydown", (event) => search?.key(event), { signal });
-  keys({ root, session, graph, search, timers, help, speak }, signal);
+  const go = keys({ root, session, graph, search, timers, help, speak }, signal);
+  if (search) search.into = go;
   toolbar?.direction();
   folds();
   update();

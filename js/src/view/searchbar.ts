@@ -13,6 +13,8 @@ export class SearchBar {
   #count = element("span", { class: "fuse-count", role: "status" });
   #problem = element("div", { class: "fuse-problem", role: "status" });
   #buttons: HTMLButtonElement[];
+  /** Selects a node and goes on from there, on the graph. */
+  into: (node: number) => void = () => {};
   /** The match that was last gone to, and the way to go as soon as the matches are there. */
   #at = -1;
   #owed: 1 | -1 | 0 = 0;
@@ -134,9 +136,8 @@ export class SearchBar {
   /** From the field to the match that was last gone to, or to the first. */
   #leave(): void {
     const node = this.#at >= 0 ? this.#at : nextMatch(this.session.search.index, -1, 1);
-    const name = this.session.store.graph?.names[node];
-    if (name !== undefined) this.session.select([name]);
     this.graph.stage.focus();
+    if (node >= 0) this.into(node);
   }
 
   #select(): void {

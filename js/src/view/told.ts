@@ -1,6 +1,7 @@
 // What tests and screen readers may rely on, as painted: attributes of the root and the name of the graph.
 import { graphLabel } from "../core/progress";
 import type { Run } from "../core/reducer";
+import type { Session } from "../core/session";
 import { type Graph, State } from "../core/types";
 import { setData } from "./dom";
 import type { Marks } from "./marks";
@@ -15,17 +16,32 @@ export interface Told {
 
 export function tell(root: HTMLElement, stage: HTMLElement, told: Told): void {
   const { graph, run, marks } = told;
-  const { counts } = run;
   setData(root, {
+    ...ofRun(run),
     "data-fuse-nodes": graph.names.length,
     "data-fuse-boxes": told.boxes,
-    "data-fuse-done": counts[State.done] + counts[State.cached],
-    "data-fuse-failed": counts[State.failed],
-    "data-fuse-running": counts[State.running],
     "data-fuse-matches": marks.matches?.length ?? 0,
     "data-fuse-selected": marks.selected.size,
-    "data-fuse-run-state": run.runState,
     "data-fuse-painted": told.painted,
   });
   setData(stage, { "aria-label": graphLabel(graph, run) });
+}
+
+/** The same for a view without a graph, of what it knows. */
+export function tellAlone(root: HTMLElement, { store, search, selected }: Session): void {
+  setData(root, {
+    ...ofRun(store.run),
+    "data-fuse-nodes": store.graph?.names.length ?? 0,
+    "data-fuse-matches": search.index?.length ?? 0,
+    "data-fuse-selected": selected.length,
+  });
+}
+
+function ofRun({ counts, runState }: Run): Record<string, string | number> {
+  return {
+    "data-fuse-done": counts[State.done] + counts[State.cached],
+    "data-fuse-failed": counts[State.failed],
+    "data-fuse-running": counts[State.running],
+    "data-fuse-run-state": runState,
+  };
 }

@@ -132,6 +132,7 @@ describe("keys on the graph", () => {
     key(field, "ArrowDown");
     expect(document.activeElement).toBe(stage);
     expect(model.traits.selected).toEqual(["moons, Linear SVM-model"]);
+    expect(aloud()).toBe("moons, Linear SVM-model, done, 1 input, 1 output");
   });
 
   it("leave what is typed, keys with Ctrl and keys of menus alone", () => {

@@ -109,6 +109,9 @@ describe("the progress alone", () => {
       "15",
     ]);
     expect(root.querySelector(".fuse-progress")?.textContent).toContain("1 of 15");
+    expect(root.dataset).toMatchObject({ fuseNodes: "15", fuseDone: "1", fuseRunState: "running" });
+    model.set("selected", [NAMES[1]]);
+    expect(root.dataset.fuseSelected).toBe("1");
     expect(root.dataset.fuseTheme).toBeUndefined();
     vi.advanceTimersByTime(0);
     expect(root.dataset.fuseTheme).toBe("light");
