@@ -62,6 +62,12 @@ export class Editor {
     this.changed();
   }
 
+  /** Takes a key away that is not the same in all nodes: nothing can be emptied there. */
+  async unset(field: Field, was: Shown): Promise<void> {
+    this.type(pathOf(field), "", "\0", was);
+    await this.commit(field, true);
+  }
+
   /** What was typed is of no interest any more. */
   drop(path: string): void {
     this.#forget(selectionKey(this.session.selected), path);

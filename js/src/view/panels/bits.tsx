@@ -19,21 +19,34 @@ interface ButtonProps {
   act: (event: MouseEvent) => void;
   children: ComponentChildren;
   title?: string;
+  /** For a screen reader, where there is only a picture. */
+  label?: string;
   off?: boolean;
   class?: string;
   pressed?: boolean;
 }
 
-export function Button({ does, act, children, title, off, class: name, pressed }: ButtonProps) {
+export function Button({
+  does,
+  act,
+  children,
+  title,
+  label,
+  off,
+  class: name,
+  pressed,
+}: ButtonProps) {
   return (
     <button
       type="button"
       class={name ?? "fuse-button fuse-button-low"}
       data-fuse-role={does}
       title={title}
-      disabled={off}
+      aria-label={label}
+      // Not `disabled`: a button that has just been pressed keeps the focus.
+      aria-disabled={off || undefined}
       aria-pressed={pressed}
-      onClick={act}
+      onClick={(event) => off || act(event)}
       {...KEYS}
     >
       {children}

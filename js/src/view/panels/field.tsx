@@ -6,7 +6,8 @@ import { type Draft, type Editor, pathOf, type Standing, standing } from "../../
 import { oneLine, printable } from "../../core/format";
 import { type Field, placeholderOf, textOf, worded } from "../../core/schema";
 import type { Settings, Shown } from "../../core/types";
-import { freshId, KEYS } from "./bits";
+import { BUTTONS } from "../icons";
+import { Button, freshId, KEYS, Picture } from "./bits";
 
 /** Where a field stands. */
 export interface Place {
@@ -69,7 +70,7 @@ export function Setting({ field, place }: Props) {
   };
   return (
     <div
-      class={`fuse-setting ${wrong ? "fuse-refused" : ""} ${draft?.state === "pending" ? "fuse-pending" : ""}`}
+      class={`fuse-setting ${at.how === "mixed" ? "fuse-mixed" : ""} ${wrong ? "fuse-refused" : ""} ${draft?.state === "pending" ? "fuse-pending" : ""}`}
       title={field.description || undefined}
     >
       <label class="fuse-setting-label" for={id}>
@@ -77,7 +78,7 @@ export function Setting({ field, place }: Props) {
       </label>
       <div class="fuse-setting-value">
         {fixed ? (
-          <output id={id} class="fuse-mono fuse-value" data-fuse-field={path}>
+          <output id={id} class="fuse-mono fuse-value" data-fuse-field={path} aria-live="off">
             {current ? fixedText(field, at) : "\u2026"}
           </output>
         ) : field.kind === "choice" ? (
@@ -86,6 +87,17 @@ export function Setting({ field, place }: Props) {
           <Json {...control} />
         ) : (
           <Line {...control} />
+        )}
+        {at.how === "mixed" && !fixed && field.kind !== "choice" && (
+          <Button
+            does="unset"
+            class="fuse-unset"
+            title={`Unset ${oneLine(path, 60)} on all of these nodes`}
+            label={`Unset ${oneLine(path, 60)}`}
+            act={() => void editor.unset(field, shownFor(settings, field.path[0]))}
+          >
+            <Picture path={BUTTONS.close} />
+          </Button>
         )}
         {field.description && (
           <span class="fuse-spoken" id={`${id}-about`}>
