@@ -16,6 +16,8 @@ __all__ = ["continued", "count_crossings", "order_layers"]
 
 #: Layers with more items are ordered by sweeps alone: a sift looks at every pair of items of a layer.
 WIDEST_SIFT = 160
+#: Pairs of items that sifting may look at for one graph, so that a large one is there in about a second.
+MOST_PAIRS = 20_000_000
 
 #: How many of the layers are shaken before each new start, in turn; all of them makes a fresh start.
 SHARES = (0.3, 0.3, 1.0)
@@ -72,6 +74,7 @@ class _Order:
         self.sizes = sizes
         self.gaps = gaps
         self.keep = keep  # for each layer which of its items are to stay in the order of their numbers
+        self.pairs_left = MOST_PAIRS
         self.orders = [np.arange(k) for k in sizes]
         self.places = [np.arange(k) for k in sizes]
 
@@ -134,7 +137,7 @@ class _Order:
     def sift(self, index: int) -> int:
         """Move items of one layer to where they cross least until none moves; return the crossings saved."""
         k = self.sizes[index]
-        if k < 2 or k > WIDEST_SIFT:
+        if k < 2 or k > WIDEST_SIFT or self.pairs_left <= 0:
             return 0
         order = self.orders[index]
         cost = np.zeros((k, k), np.float32)
@@ -158,6 +161,7 @@ class _Order:
         moved = False
         keep = self.keep[index]
         for _ in range(4 * k):
+            self.pairs_left -= k * k
             np.cumsum(gain, axis=1, out=through[:, 1:])
             best = through - through[places, places][:, None]
             kept = keep[order]
@@ -167,7 +171,7 @@ class _Order:
                 best[kept[:, None] & ((passed < 0) | (passed > 1))] = 0
             flat = int(best.argmax())
             item, slot = divmod(flat, k + 1)
-            if best[item, slot] <= 0:
+            if best[item, slot] <= 0 or self.pairs_left <= 0:
                 break
             saved += int(best[item, slot])
             turn = list(range(k))
