@@ -27,8 +27,8 @@ MOST_GROUPS = 500
 LEVELS = 32
 #: The longest id, in characters.
 LONGEST = 2000
-#: Graphs with more nodes start with groups of at least so many nodes collapsed, until no more boxes than so many are left.
-LARGE, BIG, AIM = 300, 10, 100
+#: Graphs with more than so many nodes start with functions of so many nodes as boxes, where at most such a share is left.
+LARGE, BIG, WORTH = 300, 10, 0.8
 #: What may end a prefix; a point inside of a number does not.
 _SEPARATORS = re.compile(r"(?:[\s,/_:;|\\、\uff0c・-]|\.(?!\d))+")
 _ENDS = " \t\n,./_:;|\\、\uff0c・-"
@@ -246,18 +246,13 @@ def _lists(count: int, keys: Ints, values: Ints) -> list[list[int]]:
 
 
 def big_groups(n: int, edges: NDArray[np.uint32], groups: Collection[Group]) -> list[str]:
-    """Return the ids of the groups that a large graph starts with as boxes: its big functions, none for a small graph."""
-    if n <= LARGE:
-        return []
+    """Return the ids of the groups that a large graph starts with as boxes, none where these would hide little.
+
+    They are the functions with `BIG` nodes and more, all of them: some drawn as boxes and some as nodes would look
+    like a difference between them.
+    """
     big = [group for group in groups if group.id.startswith("function:") and len(group.members) >= BIG]
-    left, some = n, []
-    for group in big:
-        if left <= AIM:
-            break
-        some.append(group)
-        left -= len(group.members) - 1
-    for chosen in (some, big):
-        left = n - sum(len(box.members) - 1 for box in contract(n, edges, chosen))
-        if left <= AIM:
-            break
-    return [group.id for group in chosen] if left <= 0.8 * n else []
+    if n <= LARGE or not big:
+        return []
+    left = n - sum(len(box.members) - 1 for box in contract(n, edges, big))
+    return [group.id for group in big] if left <= WORTH * n else []

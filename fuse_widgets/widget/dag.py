@@ -36,6 +36,8 @@ __all__ = ["DAGWidget"]
 log = logging.getLogger("fuse_widgets")
 #: Least and largest height that a widget chooses for itself, and what it adds to the graph, in pixels.
 _HEIGHTS, _MARGIN = (160, 560), 48
+#: Least height where there are boxes to expand.
+_UNFOLDING = 360
 #: The traits that a browser may set.
 _FROM_BROWSER = frozenset({"selected", "direction", "height", "query", "panels", "collapsed"})
 #: What a view may be made of, see `PARTS` in types.ts.
@@ -153,7 +155,8 @@ class DAGWidget(anywidget.AnyWidget):
 
     def _natural_height(self) -> int:
         """How high the graph area is where nobody says it."""
-        return int(min(max(self.graph.layout.height + _MARGIN, _HEIGHTS[0]), _HEIGHTS[1]))
+        least = _UNFOLDING if self.graph.boxes else _HEIGHTS[0]
+        return int(min(max(self.graph.layout.height + _MARGIN, least), _HEIGHTS[1]))
 
     @classmethod
     def of(cls, workflow: BaseWorkflow) -> DAGWidget:
