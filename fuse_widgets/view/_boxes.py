@@ -29,6 +29,16 @@ def overall(counts: Sequence[int]) -> int:
     return next((code for code in _RANK if counts[code]), 0)
 
 
+def _segments(counts: Sequence[int], room: float, least: float = 3.0) -> list[tuple[int, float]]:
+    """States in the bar and their lengths: by their shares, but none too short to be seen."""
+    total = sum(counts)
+    found = [(code, max(least, room * counts[code] / total)) for code in _BAR if counts[code]]
+    rest = total - sum([counts[code] for code, _ in found])
+    whole = sum([length for _, length in found])
+    share = min(1.0, (room - (least if rest else 0)) / whole) if found else 1.0
+    return [(code, length * share) for code, length in found]
+
+
 def box_svg(graph: Graph, i: int, counts: Sequence[int]) -> str:
     """Box `i` of what is drawn, with the numbers of its nodes in each state.
 
@@ -61,9 +71,7 @@ def box_svg(graph: Graph, i: int, counts: Sequence[int]) -> str:
     out.append(f'<text class="side" x="{width - END - AROUND:.1f}" y="2">{badge}</text>')
     start, room = 7.0, width - 14
     out.append(f'<rect class="track" x="{start:g}" y="10" width="{room:g}" height="3"/>')
-    for part in _BAR:
-        if counts[part]:
-            length = room * counts[part] / size
-            out.append(f'<rect class="p{part}" x="{start:.1f}" y="10" width="{length:.1f}" height="3"/>')
-            start += length
+    for part, length in _segments(counts, room):
+        out.append(f'<rect class="p{part}" x="{start:.1f}" y="10" width="{length:.1f}" height="3"/>')
+        start += length
     return "".join(out) + "</g>"

@@ -94,3 +94,27 @@ def test_what_python_collapses_is_drawn_and_an_id_that_means_nothing_is_harmless
     book.run(1)
     dag.wait("+d.fuseNodes === 1000 && +d.fuseBoxes === 995")
     assert dag.centre("set 003, load") == dag.centre("set 003, score")
+
+
+def test_the_view_keeps_its_place_where_a_node_is_added(notebook: Open) -> None:
+    add = "reports.append(report(scores[23]).set_name('one more'))\nwf._dag_widget.refresh()"
+    book = notebook([LARGE.replace("range(166)", "range(40)"), add])
+    book.run(0)
+    dag = book.dag()
+    dag.wait("+d.fuseNodes === 244 && +d.fuseBoxes === 244")
+    dag.click("set 020, score", click_count=2)  # centres it, large enough to be read
+    dag.page.wait_for_function("root => root.fuse.zoom() >= 0.8", arg=dag.root.element_handle())
+
+    def place(name: str) -> dict[str, float]:
+        """Where a node is in the view, however the notebook is scrolled."""
+        centre, root = dag.centre(name), dag.root.bounding_box()
+        assert root is not None
+        return {side: centre[side] - root[side] for side in ("x", "y")}
+
+    names = ("set 020, score", "set 021, score")
+    before = [place(name) for name in names]
+    book.run(1)
+    dag.wait("+d.fuseNodes === 245")
+    after = [place(name) for name in names]
+    assert after[0] == pytest.approx(before[0], abs=1)
+    assert (after[1]["y"] > after[0]["y"]) == (before[1]["y"] > before[0]["y"])

@@ -119,19 +119,22 @@ export function paintNodes(look: NodeLook): number {
   const visible = scene.nodes.within(shown(at, view, 8));
   const [matches, others] = parted(look, visible);
   const chosen = (nodes: number[]): number[] => nodes.filter((i) => selected.whole.has(i));
+  // Rings are behind the boxes, so that from afar the colour of a state stays in its ring.
+  const ring = (nodes: number[]): void => {
+    rings(look, chosen(nodes), theme.accent, 2.5);
+    if (!selected.partly.size) return;
+    const partly = nodes.filter((k) => selected.partly.has(k));
+    rings(look, partly, theme.accent, 1, 1);
+  };
+  ring(others);
   boxes({ ...look, theme: look.dim }, others);
   if (look.matched) {
-    // Behind the boxes, so that from afar the colour of a state stays in its ring; around that of a selected one.
     rings(look, matches, theme.match, 2.5);
     rings(look, chosen(matches), theme.match, 2.5, 2, 3);
     if (look.matched[look.current]) rings(look, [look.current], theme.match, 5, 4);
   }
+  ring(matches);
   boxes(look, matches);
-  rings(look, chosen(visible), theme.accent, 2.5);
-  if (selected.partly.size) {
-    const partly = visible.filter((k) => selected.partly.has(k));
-    rings(look, partly, theme.accent, 1, 1);
-  }
   paintBadges(look, visible, look.changed);
   return visible.length;
 }
