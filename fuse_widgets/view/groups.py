@@ -19,7 +19,9 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Box", "Group", "big_groups", "contract", "find_groups"]
+from ..engine.errors import shorten
+
+__all__ = ["Box", "Group", "big_groups", "checked_ids", "contract", "find_groups"]
 
 #: Most groups that are offered; the smallest are left out.
 MOST_GROUPS = 500
@@ -256,3 +258,20 @@ def big_groups(n: int, edges: NDArray[np.uint32], groups: Collection[Group]) -> 
         return []
     left = n - sum(len(box.members) - 1 for box in contract(n, edges, big))
     return [group.id for group in big] if left <= WORTH * n else []
+
+
+def checked_ids(ids: Iterable[str]) -> list[str]:
+    """Return ids of groups, each once. What they mean is for a graph to say: groups come and go.
+
+    Raises:
+        TypeError: `ids` is a text.
+        ValueError: There are more than a graph can have.
+    """
+    if isinstance(ids, str):
+        raise TypeError(
+            f"collapsed is a list of ids of groups, such as ['function:train'], not {shorten(repr(ids))}"
+        )
+    kept = list(dict.fromkeys(ids))
+    if len(kept) > MOST_GROUPS:
+        raise ValueError(f"collapsed has {len(kept)} groups; a graph has {MOST_GROUPS} at most")
+    return kept

@@ -19,7 +19,7 @@ from ..engine.errors import shorten
 from ..engine.events import RunEvent
 from ..engine.workflow import BaseWorkflow
 from ..view.graph import Direction, Graph
-from ..view.groups import MOST_GROUPS
+from ..view.groups import checked_ids
 from ..view.snapshot import render_fragment, render_html, render_svg
 from ..view.state import NodeStates, StatusColumns, clip
 from . import live
@@ -42,18 +42,6 @@ _UNFOLDING = 360
 _FROM_BROWSER = frozenset({"selected", "direction", "height", "query", "panels", "collapsed"})
 #: What a view may be made of, see `PARTS` in types.ts.
 _WHOLE = ["toolbar", "outline", "graph", "inspector", "timeline", "footer"]
-
-
-def _groups(ids: Iterable[str]) -> list[str]:
-    """Ids of groups, each once. What they mean is for the graph to say: groups come and go."""
-    if isinstance(ids, str):
-        raise TypeError(
-            f"collapsed is a list of ids of groups, such as ['function:train'], not {shorten(repr(ids))}"
-        )
-    kept = list(dict.fromkeys(ids))
-    if len(kept) > MOST_GROUPS:
-        raise traitlets.TraitError(f"collapsed: {len(kept)} groups; a graph has {MOST_GROUPS} at most")
-    return kept
 
 
 class DAGWidget(anywidget.AnyWidget):
@@ -126,7 +114,7 @@ class DAGWidget(anywidget.AnyWidget):
             )
         self.workflow = workflow
         whole = Graph.of(workflow, direction)
-        groups = _groups(whole.big_groups() if collapsed is None else collapsed)
+        groups = checked_ids(whole.big_groups() if collapsed is None else collapsed)
         self.graph = whole.collapse(groups)
         status = StatusColumns(self.graph.names)
         status.version = 1
@@ -253,7 +241,7 @@ class DAGWidget(anywidget.AnyWidget):
 
     @traitlets.validate("collapsed")
     def _check_collapsed(self, proposal: Any) -> list[str]:
-        return _groups(proposal["value"])
+        return checked_ids(proposal["value"])
 
     @traitlets.validate("selected")
     def _check_selected(self, proposal: Any) -> list[str]:

@@ -35,7 +35,7 @@ def build(count):
 nodes = build(NODES)
 print(sum(len(node.parents) for node in nodes))
 """
-OURS = "wf = LocalWorkflow(*nodes)\nwidget = DAGWidget(wf)\nwidget"
+OURS = "wf = LocalWorkflow(*nodes)\nwidget = DAGWidget(wf, collapsed=[])\nwidget"
 THEIRS = """
 import ipycytoscape
 place = {node: str(i) for i, node in enumerate(nodes)}
