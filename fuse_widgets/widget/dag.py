@@ -38,6 +38,8 @@ log = logging.getLogger("fuse_widgets")
 _HEIGHTS, _MARGIN = (160, 560), 48
 #: Least height where there are boxes to expand.
 _UNFOLDING = 360
+#: In a box of other widgets it takes its share of the room; it has no width of its own.
+_LAYOUT = {"width": "100%", "min_width": "0"}
 #: The traits that a browser may set.
 _FROM_BROWSER = frozenset({"selected", "direction", "height", "query", "panels", "collapsed"})
 #: What a view may be made of, see `PARTS` in types.ts.
@@ -119,6 +121,7 @@ class DAGWidget(anywidget.AnyWidget):
         status = StatusColumns(self.graph.names)
         status.version = 1
         super().__init__(
+            layout=_LAYOUT,
             direction=direction,
             height=self._natural_height() if height is None else height,
             collapsed=groups,

@@ -1,0 +1,50 @@
+"""Parts of the widget among other ipywidgets, and a query at the end of a cell, in JupyterLab."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.browser.lab import Notebook
+
+WORKFLOW = """
+from fuse_widgets import *
+import ipywidgets as widgets
+@workflow
+def step(*inputs):
+    return 1
+first = step().set_name("moons-load")
+wf = LocalWorkflow(step(first).set_name("moons-fit"), step(first).set_name("report"))
+"""
+LINKED = """
+graph, table, form = GraphView(wf), NodeTable(wf), BackendInfoForm(wf)
+{link}((graph, "selected"), (table, "selected"))
+{link}((graph, "selected"), (form, "selected"))
+widgets.VBox([widgets.HBox([graph, table]), form, ProgressBar(wf)])
+"""
+
+
+@pytest.mark.parametrize("link", ["widgets.link", "widgets.jslink"])
+def test_parts_in_a_box_share_a_selection(notebook: Callable[..., Notebook], link: str) -> None:
+    book = notebook([WORKFLOW, LINKED.format(link=link), "graph.selected, table.selected, form.selected"])
+    book.run(0, 1)
+    graph, table = book.dag(0), book.dag(1)
+    graph.wait("+d.fuseNodes === 3")
+    graph.click("moons-fit")
+    for nth in (0,):
+        book.dag(nth).wait("d.fuseSelected === '1'")
+    book.run(2)
+    assert book.output(2) == "(['moons-fit'], ['moons-fit'], ['moons-fit'])"
+    assert table.root.get_attribute("data-fuse-parts") == "outline"
+    assert book.problems == []
+
+
+def test_a_query_at_the_end_of_a_cell_shows_its_nodes_in_the_graph(notebook: Callable[..., Notebook]) -> None:
+    book = notebook([WORKFLOW, "dag = DAGWidget(wf)\ndag", "wf.query('moons.*')", "dag.query, dag.selected"])
+    book.run(0, 1, 2)
+    book.dag(1).button("show-query").click()
+    book.dag(0).wait("d.fuseMatches === '2' && d.fuseSelected === '2'")
+    book.run(3)
+    assert book.output(3) == "('moons.*', ['moons-load', 'moons-fit'])"
+    assert book.problems == []
