@@ -38,8 +38,6 @@ log = logging.getLogger("fuse_widgets")
 _HEIGHTS, _MARGIN = (160, 560), 48
 #: Least height where there are boxes to expand.
 _UNFOLDING = 360
-#: In a box of other widgets it takes its share of the room; it has no width of its own.
-_LAYOUT = {"width": "100%", "min_width": "0"}
 #: The traits that a browser may set.
 _FROM_BROWSER = frozenset({"selected", "direction", "height", "query", "panels", "collapsed"})
 #: What a view may be made of, see `PARTS` in types.ts.
@@ -121,7 +119,7 @@ class DAGWidget(anywidget.AnyWidget):
         status = StatusColumns(self.graph.names)
         status.version = 1
         super().__init__(
-            layout=_LAYOUT,
+            layout={"width": "100%", "min_width": "0"},  # its share of the room in a box of widgets
             direction=direction,
             height=self._natural_height() if height is None else height,
             collapsed=groups,
@@ -301,11 +299,7 @@ class DAGWidget(anywidget.AnyWidget):
             self.inspection.selected()
 
     def show_everywhere(self) -> dict[str, int]:
-        """Search in every other widget of the same workflow for what is searched for here, and select it there.
-
-        Returns:
-            `shown`: how many widgets there are; what shows a query keeps its own.
-        """
+        """Search and select in all other widgets of the workflow what is so here; `shown` is how many there are."""
         others = [other for other in live.widgets(self.workflow) if other is not self and other.takes_over]
         for other in others:
             bridge.post(other, functools.partial(other._take_over, self.query, list(self.selected)))

@@ -22,8 +22,8 @@ __all__ = [
     "show_query",
 ]
 
-#: Pixels of a row of the table, of what stands above it, and of the highest table and the other panels.
-_ROW, _HEAD, _PANEL = 28, 72, 480
+#: Pixels of a row of the table, of what stands above it, and of the highest table and the inspector, of the form.
+_ROW, _HEAD, _PANEL, _FORM = 28, 72, 480, 400
 #: How many nodes are listed where no widget can be shown.
 LISTED = 100
 
@@ -79,7 +79,7 @@ class BackendInfoForm(DAGWidget):
     _parts = _parts("form")
 
     def _natural_height(self) -> int:
-        return _PANEL
+        return _FORM
 
 
 class ProgressBar(DAGWidget):

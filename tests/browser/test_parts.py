@@ -1,4 +1,4 @@
-"""Parts of the widget among other ipywidgets, and a query at the end of a cell, in JupyterLab."""
+"""Parts of the widget among other ipywidgets, in a real JupyterLab."""
 
 from __future__ import annotations
 
@@ -32,19 +32,13 @@ def test_parts_in_a_box_share_a_selection(notebook: Callable[..., Notebook], lin
     graph, table = book.dag(0), book.dag(1)
     graph.wait("+d.fuseNodes === 3")
     graph.click("moons-fit")
-    for nth in (0,):
+    for nth in (0, 1, 2):
         book.dag(nth).wait("d.fuseSelected === '1'")
     book.run(2)
     assert book.output(2) == "(['moons-fit'], ['moons-fit'], ['moons-fit'])"
     assert table.root.get_attribute("data-fuse-parts") == "outline"
-    assert book.problems == []
-
-
-def test_a_query_at_the_end_of_a_cell_shows_its_nodes_in_the_graph(notebook: Callable[..., Notebook]) -> None:
-    book = notebook([WORKFLOW, "dag = DAGWidget(wf)\ndag", "wf.query('moons.*')", "dag.query, dag.selected"])
-    book.run(0, 1, 2)
-    book.dag(1).button("show-query").click()
-    book.dag(0).wait("d.fuseMatches === '2' && d.fuseSelected === '2'")
-    book.run(3)
-    assert book.output(3) == "('moons.*', ['moons-load', 'moons-fit'])"
+    for nth, (width, height) in enumerate([(300, 160), (300, 100), (600, 320), (600, 30)]):
+        box = book.dag(nth).root.bounding_box()
+        assert box is not None
+        assert (box["width"] >= width, box["height"] >= height) == (True, True), nth
     assert book.problems == []
