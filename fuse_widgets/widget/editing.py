@@ -34,12 +34,12 @@ STEPS, GRAPHS = 200, 8
 
 
 def schema_of(workflow: BaseWorkflow) -> dict[str, Any]:
-    """The JSON schema of what a workflow's backend understands in `backend_info`; {} where it does not say."""
+    """The JSON schema of what a workflow's backend understands in `backend_info`, and its name; {} where it does not say."""
     make = getattr(workflow.backend_info_model, "model_json_schema", None)
     if make is None:
         return {}
     try:
-        return dict(make())
+        return {**make(), "x-fuse-backend": type(workflow).__name__}
     except Exception as error:  # a type that JSON has no schema for; raw JSON can still be edited
         log.warning("%s has no form: %s: %s", type(workflow).__name__, type(error).__name__, error)
         return {}

@@ -100,7 +100,9 @@ def chain(*names: str) -> list[Node]:
 
 
 def test_the_form_is_made_from_the_schema_of_the_backend() -> None:
-    fields = DAGWidget(LocalWorkflow(step()))._schema["properties"]
+    schema = DAGWidget(LocalWorkflow(step()))._schema
+    assert schema["x-fuse-backend"] == "LocalWorkflow"
+    fields = schema["properties"]
     assert list(fields) == ["cache", "plugin", "executor", "retries", "timeout"]
     assert (fields["retries"]["default"], fields["retries"]["maximum"]) == (0, 1000)
     assert fields["executor"]["anyOf"][0]["enum"] == ["inline", "thread", "process"]

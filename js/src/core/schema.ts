@@ -1,5 +1,6 @@
 // The JSON schema of `backend_info` as fields of a form, and the text of a field as a value. Pure.
 import { reprOf } from "./details";
+import { faultOf } from "./json";
 import type { Shown } from "./types";
 
 export type Kind = "choice" | "number" | "text" | "json" | "shown" | "group";
@@ -187,7 +188,7 @@ export function parsedJson(text: string): Parsed {
       : { ok: true, value };
   } catch (error) {
     const said = error instanceof Error ? error.message : String(error);
-    return wrong(`this is not JSON: ${placed(said, text)}`);
+    return wrong(`this is not JSON: ${faultOf(text) || said}`);
   }
 }
 
@@ -195,14 +196,4 @@ function inexact(value: Shown): boolean {
   if (typeof value === "number")
     return !Number.isFinite(value) || (Number.isInteger(value) && !Number.isSafeInteger(value));
   return typeof value === "object" && value !== null && Object.values(value).some(inexact);
-}
-
-/** Browsers tell the place in different ways, some only as a count of characters. */
-function placed(said: string, text: string): string {
-  const at = /at position (\d+)/.exec(said);
-  const known = /line \d+/.test(said);
-  if (known) return said;
-  const end = at ? Number(at[1]) : text.length;
-  const before = text.slice(0, end).split("\n");
-  return `${said} (line ${before.length}, column ${(before.at(-1) as string).length + 1})`;
 }

@@ -156,7 +156,7 @@ describe("the form", () => {
     });
     expect(field("<b>team</b>").value).toBe('"vision"');
     expect(field("plugin").textContent).toBe("<img src=x>");
-    expect(root.querySelector(".fuse-form img, .fuse-form b")).toBeNull();
+    expect(root.querySelector(".fuse-editing img, .fuse-editing b")).toBeNull();
     expect(root.textContent).toContain("Kept; the backend does not understand them.");
     await type(field("<b>team</b>"), "[1]");
     await press(field("<b>team</b>"), "Enter");
@@ -182,7 +182,7 @@ describe("the form", () => {
     });
     kernel.late = true;
     await select("scores");
-    expect(one(".fuse-form").getAttribute("aria-busy")).toBe("true");
+    expect(one(".fuse-editing").getAttribute("aria-busy")).toBe("true");
     const { value, placeholder, readOnly } = field("retries");
     expect({ value, placeholder, readOnly }).toEqual({
       value: "",
@@ -205,7 +205,7 @@ describe("the form", () => {
     await press(field("retries"), "z", { ctrlKey: true });
     expect(kernel.infos[3]).toEqual({ retries: 3 });
     expect(role<HTMLButtonElement>("undo").title).toContain("set retries of 4 nodes");
-    await press(one(".fuse-form"), "z", { ctrlKey: true });
+    await press(one(".fuse-editing"), "z", { ctrlKey: true });
     expect(kernel.infos[3]).toEqual({});
     await press(field("executor"), "Z", { ctrlKey: true, shiftKey: true });
     expect(kernel.infos[3]).toEqual({ retries: 3 });

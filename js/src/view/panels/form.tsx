@@ -61,7 +61,7 @@ export function Settings({ given, headed }: { given: Given; headed: boolean }) {
   };
   return (
     // biome-ignore lint/a11y/noStaticElementInteractions: keys of the fields in it
-    <div class="fuse-form" aria-busy={!current} onKeyDown={keys}>
+    <div class="fuse-editing" aria-busy={!current} onKeyDown={keys}>
       <div class="fuse-settings">
         <div class="fuse-form-top">
           <About given={given} headed={headed} />
