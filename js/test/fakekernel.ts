@@ -27,10 +27,12 @@ export class FakeKernel {
     readonly id = "one",
   ) {}
 
+  session: string | undefined = "process one";
+
   /** A status message of the kernel, about one request. */
   says(state: "busy" | "idle", type: string, id: string, subshell: string | null = null): void {
     this.iopubMessage.emit({
-      header: { msg_type: "status" },
+      header: { msg_type: "status", session: this.session },
       content: { execution_state: state },
       parent_header: { msg_type: type, msg_id: id, subshell_id: subshell },
     });

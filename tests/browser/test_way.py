@@ -201,7 +201,7 @@ def test_after_a_restart_what_was_known_stays_and_the_way_out_is_told(notebook: 
     session = next(one for one in book.lab.api("sessions") if one["path"] == book.name)
     book.lab.api(f"kernels/{session['kernel']['id']}/restart", "POST")
     kernel_says(dag, "kernel restarted · last known")
-    dag.wait("+d.fuseDone === 1 && +d.fuseRunning === 1")
+    dag.wait("+d.fuseDone === 1")  # what waits may be cancelled by the kernel's end, or not be told of it
     for role in ("run", "stop", "pause", "step", "direction"):
         assert dag.button(role).is_disabled(), role
         assert "run the cell again" in (dag.button(role).get_attribute("title") or "")

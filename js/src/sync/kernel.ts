@@ -38,6 +38,8 @@ export class KernelWatch {
   #ends: (() => void)[] = [];
   /** Requests that are being executed; "" for one that began before this was looked at. */
   #executing = new Set<string>();
+  /** That of the kernel's process. */
+  #session: unknown;
   #anew = false;
   #ended = false;
 
@@ -110,7 +112,15 @@ export class KernelWatch {
 
   #message(message: unknown): void {
     if (read(message, "header", "msg_type") !== "status") return;
+    // What has no parent comes from the server. A kernel has a session of its own for each of its processes: another one
+    // tells of a restart that nobody announced, as when a second client asked for it.
+    const session = read(message, "header", "session");
+    if (session && read(message, "parent_header", "msg_type")) {
+      if (this.#session && session !== this.#session) this.#anew = true;
+      this.#session = session;
+    }
     const begins = read(message, "content", "execution_state") === "busy";
+    if (read(message, "parent_header", "msg_type") === "shutdown_request") this.#anew = true;
     const id = String(read(message, "parent_header", "msg_id") ?? "");
     const subshell = read(message, "parent_header", "subshell_id");
     if (read(message, "parent_header", "msg_type") !== "execute_request") {

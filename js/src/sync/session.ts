@@ -28,7 +28,7 @@ import { CatchUp } from "./catchup";
 import { Commands, SLOW } from "./commands";
 import { decodeDelta, decodeEdits, decodeGraph, decodeStatus } from "./decode";
 import { KernelWatch } from "./kernel";
-import type { Listener, Model } from "./model";
+import type { Listener, Model, Traits } from "./model";
 import { Searcher } from "./search";
 
 const WHOLE: Part[] = ["toolbar", "outline", "graph", "inspector", "timeline", "footer"];
@@ -79,20 +79,24 @@ export class Session implements SharedSession {
         else this.#commands.answered();
       },
     });
-    this.#on("change:_graph", () => this.#readGraph());
-    this.#on("change:_status", () => this.#readStatus());
-    this.#on("change:selected", () => this.#readSelected());
-    this.#on("change:direction", () => this.#readDirection());
-    this.#on("change:height", () => this.#readHeight());
     this.parts = model.get("_parts") ?? WHOLE;
-    this.#on("change:panels", () => this.#readList("panels"));
-    this.#on("change:collapsed", () => this.#readList("collapsed"));
-    this.#on("change:_schema", () => this.#readSchema());
-    this.#on("change:_details", () => this.#readDetails());
-    this.#on("change:_printed", () => this.#readPrinted());
-    this.#on("change:_edits", () => this.#readEdits());
-    this.#on("change:query", () => this.#searcher.readQuery());
-    this.#on("change:_matches", () => this.#readMatches());
+    // In the order in which they are read at first: what comes later may stand on what came before.
+    const traits: [keyof Traits, () => void][] = [
+      ["selected", () => this.#readSelected()],
+      ["direction", () => this.#readDirection()],
+      ["height", () => this.#readHeight()],
+      ["query", () => this.#searcher.readQuery()],
+      ["panels", () => this.#readList("panels")],
+      ["collapsed", () => this.#readList("collapsed")],
+      ["_schema", () => this.#readSchema()],
+      ["_graph", () => this.#readGraph()],
+      ["_status", () => this.#readStatus()],
+      ["_matches", () => this.#readMatches()],
+      ["_details", () => this.#readDetails()],
+      ["_printed", () => this.#readPrinted()],
+      ["_edits", () => this.#readEdits()],
+    ];
+    for (const [name, read] of traits) this.#on(`change:${name}`, read);
     this.#on("msg:custom", ((content: { kind?: string }, buffers?: DataView[]) => {
       if (content?.kind === "delta") this.#readDelta(content as DeltaHead, buffers?.[0]);
       else if (content?.kind === "reply") this.#readReply(content as Reply);
@@ -103,18 +107,7 @@ export class Session implements SharedSession {
       this.#searcher.end();
       for (const [event, listener] of this.#heard) model.off(event, listener);
     });
-    this.#readSelected();
-    this.#readDirection();
-    this.#readHeight();
-    this.#searcher.readQuery();
-    this.#readList("panels");
-    this.#readList("collapsed");
-    this.#readSchema();
-    this.#readGraph();
-    this.#readStatus();
-    this.#readDetails();
-    this.#readPrinted();
-    this.#readEdits();
+    for (const [, read] of traits) read();
     this.#kernel = new KernelWatch(model, () => this.#readKernel(), signal);
     this.#readKernel();
     // A run that was under way when this state was saved or sent: ask how far it is by now.
@@ -283,6 +276,8 @@ export class Session implements SharedSession {
   #readDelta(head: DeltaHead, bytes: DataView | undefined): void {
     const before = this.store.run.run;
     this.#guarded("delta", () => this.store.receive(decodeDelta(head, bytes)));
+    // A kernel that ends may still tell what becomes of its nodes.
+    if (isLost(this.kernel)) this.store.setLive(false);
     // What was refused before this run began is of no interest any more.
     if (this.store.run.run !== before) this.#commands.forget("error");
   }

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { kernelText } from "../../src/core/kernel";
+import { State } from "../../src/core/types";
 import { Session } from "../../src/sync/session";
-import { FakeModel, graph, status } from "../fake";
+import { delta, FakeModel, graph, status } from "../fake";
 import { FakeKernel, manager } from "../fakekernel";
 
 let controller: AbortController;
@@ -86,6 +87,29 @@ describe("the kernel of a session", () => {
       expect(session.store.live).toBe(false);
     },
   );
+
+  it("counts as restarted from the moment it is told to end", () => {
+    const { kernel, model, session } = open();
+    kernel.says("busy", "shutdown_request", "1");
+    expect(session.kernel).toBe("restarted");
+    model.delta(delta(1, [{ i: 0, state: State.failed }]));
+    expect([session.store.run.state[0], session.store.live]).toEqual([State.failed, false]);
+  });
+
+  it("was restarted where its messages come from another process, whoever asked for that", () => {
+    const { kernel, session } = open();
+    kernel.says("busy", "execute_request", "1");
+    kernel.says("idle", "execute_request", "1");
+    kernel.iopubMessage.emit({
+      header: { msg_type: "status", session: "the server" },
+      content: { execution_state: "idle" },
+      parent_header: {},
+    });
+    expect(session.kernel).toBe("idle");
+    kernel.session = "process two";
+    kernel.says("busy", "comm_msg", "2");
+    expect(session.kernel).toBe("restarted");
+  });
 
   it("is gone when it was ended, and restarted when another one has come", () => {
     const { kernel, host, session } = open();
