@@ -20,6 +20,8 @@ const TICK = 200;
 const NONE: Uint32Array = new Uint32Array();
 
 export class List {
+  /** Of its elements, no other list of the page has it: each widget counts for itself, so chance has to do. */
+  readonly id = `fuse-${Math.random().toString(36).slice(2, 12)}`;
   readonly sorting = signal<Sorting | null>(null);
   readonly text = signal("");
   readonly states = signal<ReadonlySet<number>>(new Set());

@@ -1,7 +1,7 @@
 // The nodes as a table beside the graph. Only the rows in sight are in the DOM.
 import { useComputed } from "@preact/signals";
 import type { ComponentChildren } from "preact";
-import { useId, useLayoutEffect, useMemo, useRef } from "preact/hooks";
+import { useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { IMPORTANCE } from "../../core/outline";
 import { STATES } from "../../core/types";
 import { Picture, StateIcon } from "./icons";
@@ -143,7 +143,7 @@ function Chip({ name, title, pressed, act, children }: ChipGiven) {
 }
 
 function Table({ list }: { list: List }) {
-  const id = useId();
+  const { id } = list;
   const grid = useRef<HTMLDivElement>(null);
   useLayoutEffect(() => (grid.current ? list.attach(grid.current) : undefined), [list]);
   const rows = list.rows.value;
