@@ -10,7 +10,7 @@ from ._text import escaped, one_line, shorten
 from .graph import BOX_HEIGHT, Graph
 from .layout import text_width
 
-__all__ = ["box_svg", "overall"]
+__all__ = ["SHEET", "box_svg", "overall"]
 
 _CODES = {str(state): state.code for state in NodeState}
 #: The state of a box is the first of these that one of its nodes has: what is not done, and what matters most, first.
@@ -20,6 +20,8 @@ _RANK = [
 ]
 #: From left to right in the bar; what is not there is still to come.
 _BAR = [_CODES[name] for name in ("cached", "done", "running", "paused", "failed", "skipped", "cancelled")]
+#: How far the sheet behind a box shows above it, and how much narrower it is on each side.
+SHEET = 4
 #: From the left edge: middle of the state's disc, start of the label; room at the end, and around the count.
 DISC, LABEL, END, AROUND = 15.0, 31.0, 7.0, 6.0
 
@@ -60,7 +62,7 @@ def box_svg(graph: Graph, i: int, counts: Sequence[int]) -> str:
     out = [
         f'<g class="box" transform="translate({x:.1f},{y:.1f})">'
         f"<title>{escaped(f'{box.label[:2000]}: {size} nodes')}\n{told}</title>",
-        f'<rect class="s{code}" x="4" y="{top - 3.5:g}" width="{width - 8:g}" height="{tall:g}" rx="7"/>'
+        f'<rect class="s{code}" x="{SHEET}" y="{top - SHEET:g}" width="{width - 2 * SHEET:g}" height="{tall:g}" rx="7"/>'
         f'<rect class="back" x=".5" y="{top:g}" width="{width - 1:g}" height="{tall:g}" rx="7"/>'
         f'<rect class="s{code}" x=".5" y="{top:g}" width="{width - 1:g}" height="{tall:g}" rx="7"/>',
         f'<circle class="d{code}" cx="{DISC:g}" cy="-2" r="{8 if state in look.HOLLOW else 9}"/>',

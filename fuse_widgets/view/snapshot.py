@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _look as look
-from ._boxes import box_svg, overall
+from ._boxes import SHEET, box_svg, overall
 from ._text import duration, escaped, one_line, shorten
 from .graph import BOX_HEIGHT, Graph
 from .layout import text_width
@@ -163,7 +163,8 @@ def _edges(graph: Graph, shown: set[int]) -> str:
     for v in sorted({int(graph.drawn_edges[e, 1]) for e in kept}):
         x, y = float(graph.layout.x[v]), float(graph.layout.y[v])
         if down:
-            heads.append(f"M{x:.1f} {y - BOX_HEIGHT / 2:.1f}l-4-8h8z")
+            top = y - BOX_HEIGHT / 2 - (SHEET if v >= len(graph) else 0)
+            heads.append(f"M{x:.1f} {top:.1f}l-4-8h8z")
         else:
             heads.append(f"M{x - float(graph.drawn_widths[v]) / 2:.1f} {y:.1f}l-8-4v8z")
     lines = "".join([look.curve(graph, e) for e in kept])

@@ -29,6 +29,7 @@ import {
   place,
   RADIUS,
   rings,
+  SHEET,
   smallSize,
 } from "./look";
 
@@ -66,8 +67,9 @@ export function heads({ context, scene, boxes }: Look, nodes: Iterable<number>):
   context.beginPath();
   for (const i of nodes) {
     if (!scene.targets[i]) continue;
+    const up = isBox(scene.graph, i) ? SHEET : 0;
     const [x, y] = down
-      ? [boxes.x[i], boxes.y[i] - boxes.h / 2]
+      ? [boxes.x[i], boxes.y[i] - boxes.h / 2 - up]
       : [boxes.x[i] - boxes.w[i] / 2, boxes.y[i]];
     context.moveTo(x, y);
     context.lineTo(down ? x - 4 : x - 8, down ? y - 8 : y - 4);
