@@ -14,8 +14,10 @@ from .engine import views as _views
 
 if TYPE_CHECKING:
     from .backends.local import LocalWorkflow
+    from .backends.ray import RayWorkflow
     from .engine.errors import (
         BackendInfoError,
+        ClusterError,
         DuplicateNodeNameError,
         FuseError,
         NodeExecutionError,
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
         storage_factory,
     )
     from .storage.file import FileStorage
+    from .storage.ray import RayFileStorage
     from .widget.dag import DAGWidget
     from .widget.parts import BackendInfoForm, GraphView, Inspector, NodeTable, ProgressBar
 
@@ -49,6 +52,7 @@ _HOMES = {
     "workflow": "engine.nodes",
     "BaseWorkflow": "engine.workflow",
     "LocalWorkflow": "backends.local",
+    "RayWorkflow": "backends.ray",
     "Query": "engine.query",
     "Run": "engine.run",
     "RunEvent": "engine.events",
@@ -58,6 +62,7 @@ _HOMES = {
     "RandomStatePlugin": "plugins",
     "PluginCollection": "plugins",
     "FileStorage": "storage.file",
+    "RayFileStorage": "storage.ray",
     "storage_factory": "storage.base",
     "DAGWidget": "widget.dag",
     "GraphView": "widget.parts",
@@ -67,6 +72,7 @@ _HOMES = {
     "ProgressBar": "widget.parts",
     "FuseError": "engine.errors",
     "BackendInfoError": "engine.errors",
+    "ClusterError": "engine.errors",
     "DuplicateNodeNameError": "engine.errors",
     "NodeExecutionError": "engine.errors",
     "NodeTimeoutError": "engine.errors",

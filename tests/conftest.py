@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,27 @@ ROOT = Path(__file__).resolve().parent.parent
 def root() -> Path:
     """The checkout."""
     return ROOT
+
+
+@pytest.fixture(scope="session")
+def ray_cluster() -> Iterator[None]:
+    """One Ray cluster for the whole session, with a resource `disk`; started where a test first needs it.
+
+    RAY_ADDRESS names one that is there already: `ray start --head --num-cpus=2 --resources '{"disk": 1}'`.
+    """
+    ray = pytest.importorskip("ray")
+    new = {"num_cpus": 2, "resources": {"disk": 1}, "include_dashboard": False, "object_store_memory": 10**9}
+    address = os.environ.get("RAY_ADDRESS", "local")
+    for attempt in range(4):  # it has 30 s to start, which is little on a busy machine
+        try:
+            ray.init(address, log_to_driver=False, **(new if address == "local" else {}))
+            break
+        except Exception:
+            ray.shutdown()
+            if attempt == 3:
+                raise
+    yield
+    ray.shutdown()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

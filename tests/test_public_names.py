@@ -14,6 +14,7 @@ NAMES = [
     "BackendInfoError",
     "BackendInfoForm",
     "BaseWorkflow",
+    "ClusterError",
     "DAGWidget",
     "DamagedTaskError",
     "DuplicateNodeNameError",
@@ -34,6 +35,8 @@ NAMES = [
     "ProgressBar",
     "Query",
     "RandomStatePlugin",
+    "RayFileStorage",
+    "RayWorkflow",
     "Run",
     "RunCancelledError",
     "RunEvent",
@@ -111,3 +114,16 @@ def test_importing_the_package_takes_less_than_150_ms() -> None:
         return min(times)
 
     assert best("import fuse_widgets") - best("pass") < 0.15
+
+
+@pytest.mark.parametrize("name", ["RayWorkflow", "RayFileStorage"])
+def test_without_ray_the_error_says_what_to_install(name: str) -> None:
+    code = f"""import sys
+sys.modules["ray"] = None
+import fuse_widgets
+try:
+    fuse_widgets.{name}
+except ImportError as error:
+    print(error)
+"""
+    assert run_python(code).strip() == f'{name} needs ray: pip install "fuse_widgets[ray]"'

@@ -9,7 +9,8 @@ that needs the object has to run, its constructor and all its methods run again.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..engine.errors import message_of, shorten
 from ..engine.nodes import MethodNode, Node, NodeItem, ObjectNode
@@ -19,7 +20,18 @@ from .info import DEFAULTS
 if TYPE_CHECKING:
     from ..engine.run import Run
     from ..storage.fingerprint import Fingerprint, FingerprintCache
-    from .local import LocalWorkflow
+    from .info import BackendInfo
+
+    class Storing(Protocol):
+        """A workflow that uses storage."""
+
+        storage: Any
+        workflow_name: str
+        outputs: tuple[Node | NodeItem, ...]
+
+        @property
+        def infos(self) -> Mapping[Node, BackendInfo]: ...
+
 
 #: How many results that could not be saved the log tells of in one run; the events tell of all.
 WARNINGS = 3
@@ -34,7 +46,7 @@ class Stored:
         values: Stored results that this run needs, by node; filled by `look_up`.
     """
 
-    def __init__(self, workflow: LocalWorkflow, run: Run) -> None:
+    def __init__(self, workflow: Storing, run: Run) -> None:
         self.storage, self.workflow, self.run = workflow.storage, workflow, run
         self.values: dict[Node, Any] = {}
         self._fingerprints: dict[Node, Fingerprint] = {}
@@ -54,7 +66,7 @@ class Stored:
         while True:
             self._run_objects_as_a_whole(stored)
             wanted = self._wanted(stored)
-            damaged = [node for node in wanted if not self._load(node)]
+            damaged = self._load_all(wanted)
             if not damaged:
                 self.values = {node: self.values[node] for node in wanted}
                 return stored
@@ -66,12 +78,21 @@ class Stored:
         why = self._why.get(node)
         return {} if why is None else {"why": why}
 
+    def saves(self, node: Node) -> bool | None:
+        """Whether a node's result is to be saved; None where that need not be told."""
+        if self.storage is None or not self.workflow.infos.get(node, DEFAULTS).cache:
+            return None
+        return not isinstance(node, ObjectNode)
+
+    def fingerprint_of(self, node: Node) -> Fingerprint | None:
+        """What a node's result depends on; None where storage goes by names."""
+        return self._fingerprints.get(node)
+
     def save(self, node: Node, value: Any, seconds: float) -> dict[str, Any]:
         """Save a result; what cannot be saved is said in the detail that is returned, and the run goes on."""
-        if self.storage is None or not self.workflow.infos.get(node, DEFAULTS).cache:
-            return {}
-        if isinstance(node, ObjectNode):
-            return {"saved": False}
+        saves = self.saves(node)
+        if not saves:
+            return {} if saves is None else {"saved": False}
         try:
             self.storage.save(
                 self.workflow.workflow_name,
@@ -82,11 +103,15 @@ class Stored:
             )
         except Exception as error:
             text = shorten(message_of(error), 400)
-            if len(self._unsaved) < WARNINGS:
-                self._unsaved.append(node)
-                log.warning("the result of node %r was not saved: %s", shorten(node._name), text)
+            self.warn(node, text)
             return {"saved": False, "why_not_saved": text}
         return {"saved": True}
+
+    def warn(self, node: Node, text: str) -> None:
+        """Say why a result was not saved, for the first few of a run."""
+        if len(self._unsaved) < WARNINGS:
+            self._unsaved.append(node)
+            log.warning("the result of node %r was not saved: %s", shorten(node._name), text)
 
     def _find(self, node: Node) -> dict[str, Any] | None:
         """The detail of a stored task that still holds, else None with the reason noted."""
@@ -104,7 +129,7 @@ class Stored:
             self._why[node] = "its cache is off"
             return None
         try:
-            record = self.storage.lookup(name, node._name)
+            record = self._record(name, node._name)
         except DamagedTaskError as error:
             self._cannot_be_used(node, error)
             self._say(error)
@@ -113,8 +138,8 @@ class Stored:
             self._cannot_be_used(node, error)
             return None
         why = "it was not stored yet" if record is None else self._why_not(node, record)
-        if why is not None:
-            self._why[node] = why
+        if record is None or why is not None:
+            self._why[node] = why or ""
             return None
         return {"why": "stored", "stored_seconds": (record.meta or {}).get("seconds")}
 
@@ -152,15 +177,22 @@ class Stored:
                 wanted.update(dict.fromkeys(node.parents))
         return [node for node in wanted if node in stored and not isinstance(node, ObjectNode)]
 
-    def _load(self, node: Node) -> bool:
-        if node not in self.values:
-            try:
-                self.values[node] = self.storage.read_task(self.workflow.workflow_name, node._name)
-            except Exception as error:
-                self._cannot_be_used(node, error)
-                self._say(error)
-                return False
-        return True
+    def _record(self, workflow: str, task: str) -> TaskRecord | None:
+        record: TaskRecord | None = self.storage.lookup(workflow, task)
+        return record
+
+    def _load_all(self, wanted: list[Node]) -> list[Node]:
+        """Load results; the nodes whose results cannot be used are returned."""
+        damaged = []
+        for node in wanted:
+            if node not in self.values:
+                try:
+                    self.values[node] = self.storage.read_task(self.workflow.workflow_name, node._name)
+                except Exception as error:
+                    self._cannot_be_used(node, error)
+                    self._say(error)
+                    damaged.append(node)
+        return damaged
 
     def _cannot_be_used(self, node: Node, error: Exception) -> None:
         self._why[node] = f"its stored result cannot be used: {shorten(message_of(error), 300)}"

@@ -8,11 +8,21 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from ..engine.errors import BackendInfoError, shorten
 
-__all__ = ["BackendInfo", "LocalInfo", "not_understood", "parse", "warn_of_key"]
+__all__ = ["BackendInfo", "LocalInfo", "RayInfo", "RemoteArgs", "not_understood", "parse", "warn_of_key"]
 
 
 #: Marks a field whose values are no JSON: a form shows them and cannot edit them.
@@ -65,6 +75,79 @@ class LocalInfo(BackendInfo):
     )
 
 
+class RemoteArgs(BaseModel):
+    """Options of Ray for the task or actor of a node; further ones that Ray knows are taken as well."""
+
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True, arbitrary_types_allowed=True)
+
+    num_cpus: float | None = Field(default=None, ge=0, description="CPUs that the node needs; 1 by default.")
+    num_gpus: float | None = Field(default=None, ge=0, description="GPUs that the node needs.")
+    memory: float | None = Field(default=None, ge=0, description="Bytes of memory that the node needs.")
+    resources: dict[str, float] | None = Field(
+        default=None,
+        description="Resources of your own that the node needs, as the machines were started with.",
+    )
+    max_retries: int | None = Field(
+        default=None,
+        ge=-1,
+        description="How often Ray tries the node again after its worker or machine was lost; -1 for ever, 3 by default.",
+    )
+    retry_exceptions: bool | list[Any] | None = Field(
+        default=None,
+        description="Whether Ray tries the node again, up to max_retries times, after its function raised; or a list "
+        "of the exceptions for which it does.",
+        json_schema_extra=SHOWN_ONLY,
+    )
+    runtime_env: dict[str, Any] | None = Field(
+        default=None, description="What the node's worker has: packages, files, environment variables."
+    )
+    scheduling_strategy: Any = Field(
+        default=None,
+        description='"DEFAULT", "SPREAD", or a strategy of ray.util.scheduling_strategies.',
+        json_schema_extra=SHOWN_ONLY,
+    )
+    label_selector: dict[str, str] | None = Field(
+        default=None, description='Labels that the machine must have, for example {"zone": "a"}.'
+    )
+    accelerator_type: str | None = Field(
+        default=None, description='The kind of accelerator that the machine must have, for example "A100".'
+    )
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _ray_takes_them(cls, data: Any, handler: ModelWrapValidatorHandler[Any]) -> Any:
+        args = handler(data)
+        from ._ray_options import wrong_options  # Ray's own check; only a RayWorkflow asks for it
+
+        given = {name: getattr(args, name) for name in args.model_fields_set}
+        wrong = [
+            InitErrorDetails(
+                type=PydanticCustomError("ray_option", "{reason}", {"reason": reason}),
+                loc=(name,),
+                input=given[name],
+            )
+            for name, reason in wrong_options(given).items()
+        ]
+        if wrong:
+            raise ValidationError.from_exception_data(cls.__name__, wrong)
+        return args
+
+
+class RayInfo(BackendInfo):
+    """What `RayWorkflow` understands."""
+
+    remote_args: RemoteArgs | None = Field(
+        default=None,
+        description="Options of Ray for the node's task, or for the actor that keeps a class node's object.",
+    )
+    retries: int = Field(
+        default=0,
+        ge=0,
+        le=1000,
+        description="How often the node is tried again after it failed, on the same worker.",
+    )
+
+
 Info = TypeVar("Info", bound=BackendInfo)
 
 
@@ -90,13 +173,16 @@ def parse(model: type[Info], name: str, info: Mapping[str, Any]) -> Info:
             reasons.setdefault(_field(one, info), _reason(one))
         first = errors[0]
         key = str(first["loc"][0]) if first["loc"] else None
-        reason = _reason(first)
+        reason, value = _reason(first), first.get("input")
+        inner = _field(first, info).partition(".")[2]
         described = (
             model.model_fields[key].description if key is not None and key in model.model_fields else None
         )
-        if described:
+        if inner and key is not None:
+            reason, value = f"{inner}: {reason.removesuffix('.')}", info[key]
+        elif described:
             reason = f"{reason}. {key}: {described}"
-        raise BackendInfoError(name, key, first.get("input"), reason, reasons) from None
+        raise BackendInfoError(name, key, value, reason, reasons) from None
 
 
 def _reason(error: Mapping[str, Any]) -> str:
@@ -126,7 +212,7 @@ def not_understood(model: type[BackendInfo], info: Mapping[str, Any]) -> list[st
 
 
 #: Keys that other backends understand: nodes may have them for those.
-OF_OTHERS = frozenset({"remote_args"})
+OF_OTHERS = frozenset({"executor", "remote_args", "timeout"})
 
 
 def warn_of_key(model: type[BackendInfo], backend: str, key: str, count: int) -> None:

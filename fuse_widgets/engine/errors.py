@@ -6,12 +6,15 @@ import pickle
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from .nodes import Node
 
+    Inputs = tuple[tuple[Any, ...], dict[str, Any]]
+
 __all__ = [
     "BackendInfoError",
+    "ClusterError",
     "DuplicateNodeNameError",
     "FuseError",
     "NodeExecutionError",
@@ -152,15 +155,16 @@ class NodeExecutionError(FuseError):
 
     Attributes:
         node: The node that failed.
-        inputs: `(args, kwargs)` that the function was called with, kept for `replay()`; None where it was not.
+        inputs: `(args, kwargs)` that the function was called with, kept for `replay()`; None where it was not. Where
+            they are on another machine they are fetched when they are first asked for.
         failures: Every failure of the run, this one first.
     """
 
     def __init__(
-        self, node: Node, cause: BaseException, inputs: tuple[tuple[Any, ...], dict[str, Any]] | None
+        self, node: Node, cause: BaseException, inputs: Inputs | Callable[[], Inputs | None] | None
     ) -> None:
         self.node = node
-        self.inputs = inputs
+        self._inputs = inputs
         self.failures: Sequence[NodeExecutionError] = (self,)
         message = f"node {shorten(node.name)!r} failed with {type(cause).__name__}: {shorten(message_of(cause), 400)}"
         super().__init__(message)
@@ -168,9 +172,16 @@ class NodeExecutionError(FuseError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         blank, args, state = super().__reduce__()
-        if isinstance(state["inputs"], str):
-            state["inputs"] = None
+        if isinstance(state["_inputs"], str):
+            state["_inputs"] = None
         return blank, args, state
+
+    @property
+    def inputs(self) -> Inputs | None:
+        """See the class."""
+        if callable(self._inputs):
+            self._inputs = self._inputs()
+        return self._inputs
 
     def __str__(self) -> str:
         others = len(self.failures) - 1
@@ -190,6 +201,10 @@ class NodeExecutionError(FuseError):
             raise FuseError(f"node {shorten(self.node.name)!r} failed before its function was called")
         args, kwargs = self.inputs
         return self.node.call(args, kwargs)
+
+
+class ClusterError(FuseError, ConnectionError):
+    """The cluster cannot be reached, or is lost."""
 
 
 class NodeTimeoutError(FuseError, TimeoutError):

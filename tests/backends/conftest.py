@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fuse_widgets import LocalWorkflow, Run
+from fuse_widgets import BaseWorkflow, LocalWorkflow, Run
 from fuse_widgets.engine.states import TRANSITIONS, NodeState
 
 
@@ -50,3 +50,21 @@ def processes() -> Iterator[Callable[..., LocalWorkflow]]:
 
     yield make
     shared.close()
+
+
+@pytest.fixture(params=["inline", "thread", "process", "ray"])
+def make(request: pytest.FixtureRequest) -> Callable[..., BaseWorkflow]:
+    """Makes workflows: on each executor of this machine, and on Ray."""
+    if request.param == "process":
+        return request.getfixturevalue("processes")
+    if request.param == "ray":
+        request.getfixturevalue("ray_cluster")
+        from fuse_widgets import RayWorkflow
+
+        return RayWorkflow
+    executor = request.param
+
+    def make(*nodes: Any, **options: Any) -> LocalWorkflow:
+        return LocalWorkflow(*nodes, executor=executor, **options)
+
+    return make

@@ -1,0 +1,111 @@
+"""What Ray's exceptions mean for a node, in words with the machine and the way out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ray import exceptions
+
+from ..engine.errors import FuseError, WorkerCrashedError, message_of, shorten
+
+__all__ = ["cause_of", "is_cancelled", "is_loss", "is_of_input", "plain"]
+
+_LOSSES = (
+    exceptions.RayActorError,
+    exceptions.WorkerCrashedError,
+    exceptions.NodeDiedError,
+    exceptions.ObjectLostError,
+    exceptions.OwnerDiedError,
+    exceptions.LocalRayletDiedError,
+)
+
+
+def cause_of(error: BaseException) -> BaseException:
+    """What a task raised or could not be given, out of what Ray wraps it in."""
+    while isinstance(error, exceptions.RayTaskError) and isinstance(error.cause, Exception):
+        error = error.cause
+    return error
+
+
+def is_cancelled(error: BaseException) -> bool:
+    """Whether a task was cancelled, or one that it needs."""
+    return isinstance(cause_of(error), exceptions.TaskCancelledError)
+
+
+def is_loss(error: BaseException) -> bool:
+    """Whether a worker, a machine or a result was lost."""
+    return isinstance(cause_of(error), _LOSSES)
+
+
+def is_of_input(error: BaseException) -> bool:
+    """Whether it was an input that was lost, and not the worker of the task itself."""
+    return isinstance(error, exceptions.RayTaskError | exceptions.ObjectLostError)
+
+
+def plain(error: BaseException) -> BaseException:
+    """What is raised for a node in place of Ray's own exception, which is its cause."""
+    inner = cause_of(error)
+    where = _where(error) or _where(inner)
+    text = _in_words(error, inner, where)
+    if text is None:
+        return inner
+    kind = (
+        WorkerCrashedError if is_loss(error) or isinstance(inner, exceptions.OutOfMemoryError) else FuseError
+    )
+    new = kind(text)
+    new.__cause__ = error
+    return new
+
+
+def _in_words(error: BaseException, inner: BaseException, where: str) -> str | None:
+    said = shorten(" ".join(message_of(inner).split()), 600)
+    if isinstance(inner, exceptions.OutOfMemoryError):
+        return (
+            f"out of memory: Ray ended the worker{where} before the machine ran out ({said}). Ask for more with "
+            "remote_args={'memory': bytes}, or let fewer nodes run at a time with a larger 'num_cpus'"
+        )
+    if isinstance(inner, exceptions.WorkerCrashedError):
+        return (
+            f"the worker process{where} died while it ran this node; that happens when it is killed, runs out of memory, "
+            "or when compiled code crashes. remote_args={'max_retries': n} lets Ray try again"
+        )
+    if isinstance(inner, exceptions.NodeDiedError):
+        return f"the machine{where} was lost while it ran this node ({said})"
+    if isinstance(inner, exceptions.RayActorError):
+        return f"the actor that keeps the object was lost{where} ({said})"
+    if isinstance(inner, exceptions.ObjectLostError | exceptions.OwnerDiedError):
+        return (
+            f"a result that this node needs was lost with its machine, and could not be made again ({said})"
+        )
+    if isinstance(inner, exceptions.RuntimeEnvSetupError):
+        return f"the runtime_env of this node could not be set up{where}: {said}. Check remote_args['runtime_env']"
+    if isinstance(inner, exceptions.TaskUnschedulableError | exceptions.ActorUnschedulableError):
+        return f"no machine may run this node: {said}. Check remote_args['scheduling_strategy']"
+    if isinstance(inner, exceptions.TaskPlacementGroupRemoved | exceptions.ActorPlacementGroupRemoved):
+        return "the placement group of this node was removed. Check remote_args['scheduling_strategy']"
+    if isinstance(error, exceptions.RayTaskError):
+        return _raised_by_ray(error, inner, where, said)
+    if isinstance(inner, exceptions.RayError):
+        return f"Ray could not run this node{where}: {type(inner).__name__}: {said}"
+    return None
+
+
+def _raised_by_ray(error: Any, inner: BaseException, where: str, said: str) -> str | None:
+    """A task returns what its node raised: what is raised by the task comes from around it."""
+    text = message_of(error)
+    if "store_task_outputs" in text or "serialize" in text.lower() or "pickle" in said:
+        return (
+            f"its result cannot be pickled to leave its worker{where} ({type(inner).__name__}: {said}). Return what can "
+            "be pickled, or keep it in the object of a @workflow class"
+        )
+    if isinstance(inner, ImportError) or "failed to import" in text or "No module named" in text:
+        return (
+            f"a module is missing on the machine{where} ({said}). Install fuse_widgets and what your functions import "
+            "there, or send it along: ray_init_args={'runtime_env': {'pip': [...]}}"
+        )
+    return None
+
+
+def _where(error: BaseException) -> str:
+    ip, pid = getattr(error, "ip", None), getattr(error, "pid", None)
+    return f" on {ip} (process {pid})" if ip else ""

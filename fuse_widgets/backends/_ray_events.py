@@ -1,0 +1,290 @@
+"""From what workers report to the events of a run; and the driver's end of the live channel."""
+
+from __future__ import annotations
+
+import pickle
+import time
+import uuid
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from ..engine import output
+from ..engine.errors import FuseError, message_of
+from ..engine.nodes import Node
+from ..engine.run import Run, describe_error
+from ..engine.states import NodeState
+from ._ray_live import NAMESPACE, Collector, Live, Who
+
+if TYPE_CHECKING:
+    from ._ray_stored import RayStored
+    from ._ray_submit import Sent
+    from ._ray_task import Report
+
+__all__ = ["Channel", "Teller", "loaded_error"]
+
+QUEUED, RUNNING, DONE = NodeState.QUEUED, NodeState.RUNNING, NodeState.DONE
+#: How often a collector that died is replaced in one run.
+COLLECTORS = 5
+
+
+class Channel:
+    """What workers tell while nodes run. Nothing depends on it but how soon a person sees it.
+
+    Attributes:
+        name, run: What the collector, and this run, are called there.
+    """
+
+    _collectors: dict[str, Any] = {}  # noqa: RUF012 - by connection; they stay from run to run
+
+    def __init__(self) -> None:
+        job = ray.get_runtime_context().get_job_id()
+        self.name, self.run = f"fuse status {job}", uuid.uuid4().hex
+        self._left = COLLECTORS
+        self._asked: Any = None
+        self._connect(job)
+
+    def _connect(self, job: str) -> None:
+        if job not in self._collectors:
+            self._collectors.clear()
+            here = ray.get_runtime_context().get_node_id()
+            near = NodeAffinitySchedulingStrategy(here, soft=True)
+            self._collectors[job] = Collector.options(
+                name=self.name, namespace=NAMESPACE, get_if_exists=True, scheduling_strategy=near
+            ).remote()
+        self._job, self._collector = job, self._collectors[job]
+        self._asked = self._collector.ask.remote(self.run, False)
+
+    def news(self) -> list[Live]:
+        """What has come since the last call; never waits."""
+        if self._asked is None:
+            return []
+        try:
+            if not ray.wait([self._asked], timeout=0)[0]:
+                return []
+            records = ray.get(self._asked)
+            self._asked = self._collector.ask.remote(self.run)
+        except Exception:  # it died: the nodes' ends tell the same, later
+            self._collectors.pop(self._job, None)
+            self._asked = None
+            self._left -= 1
+            if self._left:
+                self._connect(self._job)
+            return []
+        return [Live(*record) for record in records]
+
+    def close(self) -> None:
+        """The run is over."""
+        self._asked = None
+        try:
+            self._collector.forget.remote(self.run)
+        except Exception:  # it, or the cluster, is gone, and so is what it kept
+            self._collectors.pop(self._job, None)
+
+
+class Teller:
+    """Emits the events of one run, each node's in a legal order."""
+
+    def __init__(self, run: Run, stored: RayStored) -> None:
+        self.run, self.stored = run, stored
+        self._shown: dict[int, int] = {}  # the attempt that was said to run
+        self._before: dict[int, int] = {}  # attempts of submissions that were lost
+        self._since: dict[int, float] = {}
+        self._printed: dict[int, int] = {}
+        self._shift: dict[str, float] = {}
+        self._cluster: dict[str, Any] | None = None
+        self._alive: dict[str, str] = {}
+        self._start = 0
+
+    # --- nodes ---------------------------------------------------------------------------------------------
+
+    def queued(self, place: int, node: Node, lacking: str | None) -> None:
+        """A node was handed to Ray."""
+        self._since[place] = time.time()
+        if self.run.states[node._name] is not QUEUED:
+            attempt = self._before.get(place, 0) + 1
+            self.run.emit(node, QUEUED, attempt, detail=None if lacking is None else {"why": lacking})
+        if lacking is not None:
+            self.notice(f"node {node._name!r} {lacking}: it waits until a machine that has it joins")
+
+    def live(self, live: Live, sent: Mapping[int, Sent], over: Mapping[int, NodeState]) -> None:
+        """Something that a worker tells."""
+        live = live._replace(who=Who(*live.who))
+        now = sent.get(live.place)
+        node = self.run.nodes[live.place]
+        if live.place in over:
+            if live.kind == "running" and over[live.place] is DONE and live.place not in sent:
+                self.notice(f"node {node._name!r} runs again: its result was lost with its machine")
+            return
+        if now is None or now.turn != live.turn:
+            return
+        attempt = self._before.get(live.place, 0) + live.attempt
+        if live.kind == "running":
+            self._running(live.place, node, attempt, live.who, live.when)
+        elif live.kind == "printed":
+            before, text = live.content
+            if before == self._printed.get(live.place, 0):
+                self._printed[live.place] = before + len(text)
+                output.show(output.Printer(self.run.outputs, node._name), text)
+        elif self._shown.get(live.place, 0) <= attempt:
+            self._running(live.place, node, attempt, live.who, live.when)
+            seconds, error = live.content
+            self._missed(live.place, node, attempt, live.when, seconds, error)
+
+    def done(self, place: int, node: Node, report: Report) -> None:
+        """A node has its result."""
+        attempt = self._up_to(place, node, report)
+        saved = report.saved
+        if saved is None and self.stored.saves(node) is False:
+            saved = {"saved": False}
+        if saved is not None and saved.get("why_not_saved"):
+            self.stored.warn(node, saved["why_not_saved"])
+        detail = {**self._facts(report), **self.stored.why(node), **(saved or {})}
+        self.run.emit(node, DONE, attempt, None, detail, self._when(place, report, report.seconds))
+
+    def failed(self, place: int, node: Node, report: Report, error: BaseException) -> None:
+        """A node has failed for good."""
+        attempt = self._up_to(place, node, report)
+        detail = {**self._facts(report), "error": describe_error(error), **self.stored.why(node)}
+        self.run.emit(
+            node, NodeState.FAILED, attempt, None, detail, self._when(place, report, report.seconds)
+        )
+
+    def cancelled(self, place: int, node: Node, report: Report) -> None:
+        """A node was interrupted."""
+        attempt = self._up_to(place, node, report)
+        self.run.emit(node, NodeState.CANCELLED, attempt, None, self._facts(report))
+
+    def lost(self, place: int, node: Node) -> None:
+        """What ran a node is gone, and it will be submitted again."""
+        attempt = self._shown.pop(place, None)
+        if attempt is not None:
+            self._before[place] = attempt
+            self.run.emit(node, QUEUED, attempt, detail={"why": "its object was lost, and is made again"})
+
+    def settle_open(self) -> None:
+        """What was queued or held when the run stopped is pending again; what ran was given up."""
+        for node in self.run.nodes:
+            state = self.run.states[node._name]
+            if state is RUNNING:
+                self.run.emit(
+                    node, NodeState.CANCELLED, attempt=self._shown.get(self.run.order.place[node], 1)
+                )
+            elif state in (QUEUED, NodeState.PAUSED):
+                self.run.emit(node, NodeState.PENDING, attempt=0)
+
+    def _up_to(self, place: int, node: Node, report: Report) -> int:
+        """Tell what came before the end of a node, as far as it was not told yet; return the last attempt."""
+        attempt = self._before.get(place, 0) + report.attempt
+        if report.began:
+            for began, seconds, error in report.missed:
+                self._running(place, node, attempt, report.who, began)
+                self._missed(
+                    place, node, attempt, self._local(report.who, place, began + seconds), seconds, error
+                )
+                attempt += 1
+            self._running(place, node, attempt, report.who, report.began)
+            self._show_rest(place, node, report)
+        elif place not in self._shown:
+            self.run.emit(node, RUNNING, attempt)
+        return max(attempt, self._shown.get(place, attempt))
+
+    def _running(self, place: int, node: Node, attempt: int, who: Who, began: float) -> None:
+        shown = self._shown.get(place)
+        if shown is not None and shown >= attempt:
+            return
+        when = self._local(who, place, began)
+        if shown is not None and self.run.states[node._name] is RUNNING:
+            self.run.emit(node, QUEUED, shown, None, {"why": "its worker was lost"}, when)
+        self._shown[place] = attempt
+        self._printed.pop(place, None)
+        self.run.emit(node, RUNNING, attempt, f"{who.host}:{who.pid}", who._asdict(), when)
+
+    def _missed(
+        self, place: int, node: Node, attempt: int, when: float, seconds: float, error: bytes
+    ) -> None:
+        detail = {"seconds": seconds, "error": describe_error(loaded_error(error)), **self.stored.why(node)}
+        self.run.emit(node, QUEUED, attempt, None, detail, when)
+
+    @staticmethod
+    def _facts(report: Report) -> dict[str, Any]:
+        if not report.began:
+            return {}
+        return {"seconds": report.seconds, "cpu_seconds": report.cpu, "peak_memory": report.peak}
+
+    def _show_rest(self, place: int, node: Node, report: Report) -> None:
+        shown = self._printed.pop(place, 0)
+        if report.written > shown:
+            text = report.printed[-(report.written - shown) :]
+            before = report.written - shown - len(text)
+            if before > 0:
+                text = f"… {before:,} characters that were printed before this were not kept\n{text}"
+            output.show(output.Printer(self.run.outputs, node._name), text)
+
+    def _when(self, place: int, report: Report, after: float) -> float | None:
+        return self._local(report.who, place, report.began + after) if report.began else None
+
+    def _local(self, who: Who, place: int, when: float) -> float:
+        """A time of a worker by this process's clock: nothing begins before it was submitted, or ends in the future."""
+        shift = self._shift.get(who.node_id, 0.0)
+        early, late = self._since.get(place, 0.0) - when - shift, when + shift - time.time()
+        if early > 0:
+            shift += early
+        elif late > 0:
+            shift -= late
+        else:
+            return when + shift
+        self._shift[who.node_id] = shift
+        return when + shift
+
+    # --- the run -------------------------------------------------------------------------------------------
+
+    def turn(self, count: int, size: int) -> int:
+        """Where the next of several parts begins that take turns."""
+        self._start = self._start + size if self._start + size < count else 0
+        return self._start
+
+    def notice(self, text: str) -> None:
+        """Say something of the run as a whole."""
+        self._tell({"notice": text})
+
+    def cluster(self, machines: list[dict[str, Any]]) -> None:
+        """Say which machines there are, where that has changed."""
+        alive = {m["NodeID"]: m["NodeManagerHostname"] for m in machines if m["Alive"]}
+        if alive.keys() == self._alive.keys():
+            return
+        for gone in self._alive.keys() - alive.keys():
+            self.notice(
+                f"machine {self._alive[gone]} (node {gone[:8]}) was lost; what ran there is tried again elsewhere"
+            )
+        self._alive = alive
+        total: dict[str, float] = {}
+        for machine in machines:
+            if machine["Alive"]:
+                for name, amount in machine["Resources"].items():
+                    if not name.startswith("node:"):
+                        total[name] = total.get(name, 0) + amount
+        self._tell({"cluster": {"machines": len(alive), "resources": total}})
+
+    def _tell(self, detail: dict[str, Any]) -> None:
+        run = self.run
+        with run._control:
+            if not run.state.finished:
+                stopping = {"stopping": run.cancelled} if run.cancelled else {}
+                run.emit(None, run.state, detail={**stopping, **detail})
+
+
+def loaded_error(pickled: bytes | None) -> BaseException:
+    """An exception from a worker, or what stands for one that cannot be read here."""
+    if pickled is None:
+        return FuseError("the worker did not say why")
+    try:
+        error: BaseException = pickle.loads(pickled)
+    except Exception as unreadable:
+        return FuseError(
+            f"the error that came from the worker cannot be read here: {type(unreadable).__name__}: "
+            f"{message_of(unreadable)}"
+        )
+    return error

@@ -1,0 +1,226 @@
+"""Live status: a thread in each worker tells a collector what runs there, and the driver asks the collector.
+
+Only what lasts is told this way: that a node runs, and what it prints meanwhile. How a node ended comes to the driver
+with the reference that Ray owes it, so that nothing is lost where the collector or a worker is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import threading
+import time
+from typing import Any, NamedTuple
+
+import ray
+
+from ..engine.output import Tail
+
+__all__ = ["Collector", "Current", "Live", "Printed", "Who", "reporter", "who"]
+
+#: Seconds between two looks of a worker's thread at what runs; a node that is over by then is told with its end.
+TICK = 0.08
+#: Seconds that the collector keeps a question open.
+ASKED = 20.0
+NAMESPACE = "fuse_widgets"
+
+
+class Who(NamedTuple):
+    """A worker process."""
+
+    host: str
+    pid: int
+    node_id: str
+
+
+class Live(NamedTuple):
+    """What a worker tells of a node: that it runs, that it failed and is tried again, or what it printed.
+
+    Attributes:
+        place, turn, attempt: Which node, which submission of it, and which attempt.
+        kind: `"running"`, `"missed"` or `"printed"`.
+        when: Seconds since the epoch, by the worker's clock.
+        content: The text printed with how much came before, or the pickled error with the seconds it took.
+    """
+
+    place: int
+    turn: int
+    attempt: int
+    kind: str
+    who: Who
+    when: float
+    content: Any = None
+
+
+class _Collector:
+    """Keeps what workers tell until the driver asks."""
+
+    def __init__(self) -> None:
+        self._told: dict[str, list[Live]] = {}
+        self._news: dict[str, asyncio.Event] = {}
+
+    async def tell(self, run: str, records: list[Live]) -> None:
+        """Called by workers; what concerns a run that nobody asks for is dropped."""
+        if run in self._told:
+            self._told[run] += records
+            self._news[run].set()
+
+    async def ask(self, run: str, wait: bool = True) -> list[Live]:
+        """What was told of a run since the last time; waits until there is something."""
+        self._told.setdefault(run, [])
+        news = self._news.setdefault(run, asyncio.Event())
+        if wait and not self._told[run]:
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(news.wait(), ASKED)
+        records, self._told[run] = self._told.get(run, []), []
+        news.clear()
+        return records
+
+    async def forget(self, run: str) -> None:
+        """The run is over."""
+        self._told.pop(run, None)
+        news = self._news.pop(run, None)
+        if news is not None:
+            news.set()
+
+
+Collector = ray.remote(num_cpus=0, max_restarts=0)(_Collector)
+
+
+class Printed:
+    """Stands in for `sys.stdout` and `sys.stderr` while a node runs."""
+
+    encoding, errors, closed = "utf-8", "replace", False
+
+    def __init__(self, stream: Any) -> None:
+        self.tail = Tail()
+        self._fresh: list[str] = []
+        self._told = 0
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        self.tail.write(text)
+        self._fresh.append(text)
+        return len(text)
+
+    def writelines(self, lines: Any) -> None:
+        for line in lines:
+            self.write(line)
+
+    def flush(self) -> None: ...
+
+    def isatty(self) -> bool:
+        return False
+
+    def writable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return int(self._stream.fileno())
+
+    def fresh(self) -> tuple[int, str] | None:
+        """What was printed since the last call, with how much came before; None where nothing was."""
+        if not self._fresh:
+            return None
+        parts, self._fresh = self._fresh, []
+        text, before = "".join(parts), self._told
+        self._told += len(text)
+        return before, text
+
+
+class Current(NamedTuple):
+    """What runs in this process."""
+
+    collector: str
+    run: str
+    place: int
+    turn: int
+    attempt: int
+    began: float
+    printed: Printed
+
+
+class _Reporter:
+    """The thread of a worker that tells the collector.
+
+    State: `current` is set by the thread that runs nodes, everything else belongs to the reporter's own.
+    """
+
+    def __init__(self) -> None:
+        self.current: Current | None = None
+        self._told: Current | None = None
+        self._busy = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._collectors: dict[str, Any] = {}
+
+    def begin(self, current: Current) -> None:
+        """A node begins."""
+        self.current = current
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="fuse status", daemon=True)
+            self._thread.start()
+        if not self._busy.is_set():
+            self._busy.set()
+
+    def end(self) -> None:
+        """It has ended."""
+        self.current = None
+
+    def missed(self, current: Current, content: Any) -> None:
+        """An attempt failed, and Ray will try again: told at once, since this may be the worker's last chance."""
+        began = [] if self._told is current else [self._record(current, "running", current.began)]
+        self._tell(current, [*began, self._record(current, "missed", time.time(), content)])
+
+    def _work(self) -> None:
+        idle = 0
+        before: Current | None = None
+        while True:
+            self._busy.wait()
+            time.sleep(TICK)
+            current = self.current
+            idle = 0 if current is not None else idle + 1
+            if idle > 5:
+                self._busy.clear()
+                if self.current is not None:
+                    self._busy.set()
+            if current is not None and current is before:
+                self._look(current)
+            before = current
+
+    def _look(self, current: Current) -> None:
+        records = []
+        if self._told is not current:
+            records.append(self._record(current, "running", current.began))
+        text = current.printed.fresh()
+        if text is not None:
+            records.append(self._record(current, "printed", time.time(), text))
+        if records and self._tell(current, records):
+            self._told = current
+
+    @staticmethod
+    def _record(current: Current, kind: str, when: float, content: Any = None) -> Live:
+        return Live(current.place, current.turn, current.attempt, kind, who(), when, content)
+
+    def _tell(self, current: Current, records: list[Live]) -> bool:
+        """Hand records to the collector; without one the node's end will tell."""
+        try:
+            if current.collector not in self._collectors:
+                self._collectors = {current.collector: ray.get_actor(current.collector, NAMESPACE)}
+            self._collectors[current.collector].tell.remote(current.run, [tuple(r) for r in records])
+        except Exception:
+            self._collectors.clear()
+            return False
+        return True
+
+
+reporter = _Reporter()
+_who: list[Who] = []
+
+
+def who() -> Who:
+    """This worker process."""
+    if not _who or _who[0].pid != os.getpid():
+        _who[:] = [Who(socket.gethostname(), os.getpid(), ray.get_runtime_context().get_node_id())]
+    return _who[0]

@@ -1,0 +1,305 @@
+"""How a node's function and arguments travel to a Ray worker, and how they are put together again there.
+
+Nodes and large values stand in a pickle as persistent ids: numbers of what Ray hands to the task beside it. So Ray
+resolves every reference before the task starts, and a large value is stored once, however many nodes take it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib.machinery
+import io
+import pickle
+import sys
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import cloudpickle
+import ray
+from ray import cloudpickle as ray_cloudpickle
+
+from ..engine.errors import FuseError, NodeName, message_of, shorten
+from ..engine.nodes import MethodNode, Node, NodeItem, Promise
+
+__all__ = ["Code", "Packed", "Packer", "by_value", "load_code", "unpack"]
+
+#: Bytes from which a value is put into the object store once, instead of into each task.
+LARGE = 100_000
+#: Functions that a worker keeps loaded.
+KEPT = 256
+
+
+class Code(NamedTuple):
+    """A pickled function or object. `place` is the number of the input that holds it where it is large."""
+
+    digest: bytes
+    pickled: bytes | None
+    place: int | None = None
+
+
+class Packed(NamedTuple):
+    """What a task of a node needs: its arguments, and the inputs that Ray resolves.
+
+    Attributes:
+        template: The pickled arguments; None where the inputs are the arguments.
+        sources: The nodes whose results are the first inputs.
+        literals: References to large values, the further inputs.
+    """
+
+    template: bytes | None
+    sources: list[Node]
+    literals: list[Any]
+
+
+class Packer:
+    """Packs the nodes of one run."""
+
+    def __init__(self) -> None:
+        self._codes: dict[int, tuple[Any, Code, Any]] = {}
+        self._put: dict[int, tuple[Any, Any]] = {}
+        self._sized: dict[type, bool] = {}
+        self._storage: Code | None = None
+
+    def code(self, func: Any, what: str = "its function") -> tuple[Code, Any]:
+        """A function, pickled once in a run, and the reference to it where it is large, else None.
+
+        Raises:
+            FuseError: It cannot be pickled.
+        """
+        found = self._codes.get(id(func))
+        if found is None:
+            code = _code(self.pickled(func, what))
+            ref = ray.put(code.pickled) if len(code.pickled or b"") > LARGE else None
+            found = self._codes[id(func)] = (func, code if ref is None else code._replace(pickled=None), ref)
+        return found[1], found[2]
+
+    def storage(self, storage: Any) -> Code:
+        """A storage, pickled once in a run."""
+        if self._storage is None:
+            there = getattr(storage, "there", None)  # what is made on its machine
+            self._storage = _code(self.pickled(storage, "the storage") if there is None else there)
+        return self._storage
+
+    @staticmethod
+    def pickled(value: Any, what: str) -> bytes:
+        """A value as bytes.
+
+        Raises:
+            FuseError: It cannot be pickled.
+        """
+        try:
+            return bytes(cloudpickle.dumps(value, protocol=5))
+        except Exception as error:
+            raise _cannot(what, value, error) from error
+
+    def arguments(self, node: Node) -> Packed:
+        """The arguments of a node; those of a method without the object.
+
+        Raises:
+            FuseError: An argument cannot be pickled. Names which.
+        """
+        args = node.args[1:] if isinstance(node, MethodNode) else node.args
+        if not node.kwargs and all(isinstance(value, Node) for value in args):
+            sources = list(dict.fromkeys(args))
+            if len(sources) == len(args):
+                return Packed(None, sources, [])
+        out = io.BytesIO()
+        pickler = _Pickler(out, self, node)
+        try:
+            pickler.dump((args, node.kwargs))
+        except FuseError:
+            raise
+        except Exception as error:
+            raise self._culprit(node, error) from error
+        if out.tell() > LARGE and self._put_large(args, node.kwargs):
+            return self.arguments(node)
+        return Packed(out.getvalue(), list(pickler.sources), pickler.literals)
+
+    def reference(self, value: Any) -> Any:
+        """The reference to a value in the object store where it is large, else None."""
+        found = self._put.get(id(value))
+        if found is not None:
+            return found[1]
+        kind = type(value)
+        sized = self._sized.get(kind)
+        if sized is None:
+            sized = self._sized[kind] = kind in (bytes, bytearray, str) or hasattr(kind, "nbytes")
+        if not sized:
+            return None
+        size = len(value) if kind in (bytes, bytearray, str) else value.nbytes
+        return self._put_once(value) if isinstance(size, int) and size > LARGE else None
+
+    def _put_once(self, value: Any) -> Any:
+        ref = ray.put(value)
+        self._put[id(value)] = (value, ref)  # the value is kept, so that its id stays its own
+        return ref
+
+    def _put_large(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+        """Put arguments that are large as a whole, without nodes inside; False where there are none."""
+        found = False
+        for value in (*args, *kwargs.values()):
+            if id(value) in self._put or isinstance(value, Promise):
+                continue
+            out = io.BytesIO()
+            pickler = _Pickler(out, self, None)
+            try:
+                pickler.dump(value)
+            except _NodeInside:
+                continue
+            if out.tell() > LARGE:
+                self._put_once(value)
+                found = True
+        return found
+
+    def _culprit(self, node: Node, whole: Exception) -> FuseError:
+        named = {f"argument {place}": value for place, value in enumerate(node.args)}
+        named |= {f"argument {key}": value for key, value in node.kwargs.items()}
+        for what, value in named.items():
+            try:
+                _Pickler(io.BytesIO(), self, node).dump(value)
+            except Exception as error:
+                return _cannot(what, value, error)
+        return FuseError(f"its arguments cannot be pickled for a Ray worker: {message_of(whole)}")
+
+
+def _code(pickled: bytes) -> Code:
+    return Code(hashlib.blake2b(pickled, digest_size=16).digest(), pickled)
+
+
+class _NodeInside(Exception):
+    """A value holds a node, so it is not a literal."""
+
+
+class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
+    def __init__(self, out: io.BytesIO, packer: Packer, node: Node | None) -> None:
+        super().__init__(out, protocol=5)
+        self.packer, self.node = packer, node
+        self.sources: dict[Node, int] = {}
+        self.literals: list[Any] = []
+
+    def persistent_id(self, value: Any) -> Any:
+        if isinstance(value, Promise):
+            return self._promise(value)
+        ref = self.packer.reference(value)
+        if ref is None:
+            return None
+        self.literals.append(ref)
+        return "literal", len(self.literals) - 1
+
+    def _promise(self, value: Promise) -> Any:
+        if self.node is None:
+            raise _NodeInside
+        source = value._source()
+        if source not in self.node.parents:
+            raise FuseError(
+                f"an argument of node {shorten(self.node.name)!r} holds node {shorten(source.name)!r} inside an "
+                "object of its own, where nodes are not looked for: pass it in a list, tuple, dict or set"
+            )
+        number = self.sources.setdefault(source, len(self.sources))
+        return ("item", number, source.name, value.path) if isinstance(value, NodeItem) else ("node", number)
+
+
+def unpack(template: bytes | None, inputs: tuple[Any, ...], sources: int) -> tuple[Any, Any]:
+    """`(args, kwargs)` of a node on a worker.
+
+    Args:
+        template: What `Packer.arguments` made.
+        inputs: The resolved values: of `sources` nodes, then of literals.
+    """
+    if template is None:
+        return inputs[:sources], {}
+    loaded: tuple[Any, Any] = _Unpickler(template, inputs, sources).load()
+    return loaded
+
+
+class _Unpickler(pickle.Unpickler):
+    def __init__(self, template: bytes, inputs: tuple[Any, ...], sources: int) -> None:
+        super().__init__(io.BytesIO(template))
+        self._inputs, self._sources = inputs, sources
+
+    def persistent_load(self, reference: Any) -> Any:
+        kind, number, *item = reference
+        if kind == "literal":
+            return self._inputs[self._sources + number]
+        if kind == "node":
+            return self._inputs[number]
+        name, path = item
+        return NodeItem(NodeName(name, ""), path).take(self._inputs[number])  # type: ignore[arg-type]
+
+
+_loaded: dict[bytes, Any] = {}
+
+
+def load_code(code: Code, inputs: tuple[Any, ...]) -> Any:
+    """A function on a worker; kept loaded for the next node that calls it."""
+    if code.digest not in _loaded:
+        while len(_loaded) >= KEPT:
+            del _loaded[next(iter(_loaded))]
+        pickled = inputs[code.place] if code.pickled is None else code.pickled  # type: ignore[index]
+        _loaded[code.digest] = pickle.loads(pickled)
+    return _loaded[code.digest]
+
+
+def _cannot(what: str, value: Any, error: Exception) -> FuseError:
+    try:
+        shown = shorten(repr(value))
+    except Exception:
+        shown = f"a {type(value).__name__}"
+    return FuseError(
+        f"{what}, {shown}, cannot be pickled for a Ray worker ({type(error).__name__}: {message_of(error)}); make it "
+        "inside the function instead, or return it from a node of a class, whose object stays on its worker"
+    )
+
+
+@contextlib.contextmanager
+def by_value() -> Iterator[None]:
+    """While entered, what is defined in modules that no fresh process could import by name is pickled by value.
+
+    Workers import the other modules themselves, from what is installed there or from `runtime_env`.
+    """
+    registered: list[tuple[Any, Any]] = []
+    for module in list(sys.modules.values()):
+        name, file = getattr(module, "__name__", ""), getattr(module, "__file__", None)
+        if (
+            not file
+            or file.startswith(_INSTALLED)
+            or sys.modules.get(name) is not module
+            or name == "__main__"
+        ):
+            continue
+        if not _importable(name, file):
+            for kind in (cloudpickle, ray_cloudpickle):
+                if name not in kind.list_registry_pickle_by_value():
+                    kind.register_pickle_by_value(module)
+                    registered.append((kind, module))
+    try:
+        yield
+    finally:
+        for kind, module in registered:
+            kind.unregister_pickle_by_value(module)
+
+
+#: Where Python and what is installed lie.
+_INSTALLED = tuple(
+    {
+        sys.prefix,
+        sys.base_prefix,
+        sys.exec_prefix,
+        str(importlib.machinery.__file__).rpartition("/importlib")[0],
+    }
+)
+
+
+def _importable(name: str, file: str) -> bool:
+    """Whether `import name` in a fresh process finds this very file."""
+    path, spec = None, None
+    for depth in range(name.count(".") + 1):
+        try:
+            spec = importlib.machinery.PathFinder.find_spec(".".join(name.split(".")[: depth + 1]), path)
+        except (ImportError, ValueError):
+            return False
+        if spec is None:
+            return False
+        path = list(spec.submodule_search_locations or ())
+    return spec is not None and spec.origin == file

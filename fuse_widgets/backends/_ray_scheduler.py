@@ -1,0 +1,523 @@
+"""The scheduler of `RayWorkflow`: one loop, in the thread that called `run()`, that owns the whole run.
+
+It hands nodes to Ray in traversal order, each with the references of what it needs, and lets Ray find out when they
+can start. What comes back is small: a report for each node. Nodes are known here by their place in the traversal.
+"""
+
+from __future__ import annotations
+
+import heapq
+import pickle
+import time
+from typing import TYPE_CHECKING, Any
+
+import ray
+
+from ..engine.errors import ClusterError, NodeExecutionError, RunCancelledError, shorten
+from ..engine.nodes import Node, NodeItem, ObjectNode
+from ..engine.run import Run
+from ..engine.states import NodeState
+from ._interrupt import CtrlC, InlineGuard
+from ._ray_cluster import Watch, disconnect
+from ._ray_errors import is_cancelled, is_loss, is_of_input, plain
+from ._ray_events import Teller, loaded_error
+from ._ray_submit import QUICK, Object, Sent, Submitter
+from ._ray_task import Report
+
+if TYPE_CHECKING:
+    from ._ray_events import Channel
+    from ._ray_stored import RayStored
+    from .ray import RayWorkflow
+
+PENDING, QUEUED, RUNNING = NodeState.PENDING, NodeState.QUEUED, NodeState.RUNNING
+#: Seconds that the loop waits for reports, at most.
+POLL = 0.05
+#: Reports that are waited for at a time; more take turns.
+WINDOW = 4000
+#: Nodes that are handed in between two looks at what came back.
+BURST = 64
+#: Seconds that an interrupted node has to end, before its worker is killed.
+PATIENCE = 2.0
+#: How often an object is made again after its machine was lost, unless `max_retries` says otherwise.
+LOSSES = 3
+
+
+class RayScheduler:
+    """Executes one run of a `RayWorkflow`.
+
+    Args:
+        workflow: What to run.
+        run: Where to report.
+        stored: What storage has for this run.
+        channel: What workers tell.
+        fail_fast: Start nothing more once a node has failed.
+        most: How many nodes Ray may have at a time; 0 for all.
+    """
+
+    def __init__(
+        self,
+        workflow: RayWorkflow,
+        run: Run,
+        stored: RayStored,
+        channel: Channel,
+        *,
+        fail_fast: bool,
+        most: int,
+    ) -> None:
+        order = run.order
+        self.workflow, self.run, self.stored, self.channel = workflow, run, stored, channel
+        self.fail_fast, self.most = fail_fast, most or len(order.nodes) + 1
+        self.nodes, self.children, self.followers = order.nodes, order.children, order.followers
+        self.submitter = Submitter(run, workflow.infos, stored, channel.name, channel.run)
+        self.teller = Teller(run, stored)
+        self.waits: list[int] = []
+        self.ready: list[int] = []
+        self.refs: dict[int, Any] = {}  # results, as long as somebody may need them
+        self.uses = [len(children) for children in order.children]
+        self.over: dict[int, NodeState] = {}
+        self.sent: dict[int, Sent] = {}
+        self.flying: dict[Any, int] = {}  # by the reference that is waited for
+        self.saving: dict[int, Report] = {}
+        self.passed: set[int] = set()  # those that nobody waits for any more: submitted, or over
+        self.again: set[int] = set()  # done, and run again to make an object anew
+        self.recalled: set[int] = set()
+        self.held: set[int] = set()
+        self.keep = {order.place[out.node if isinstance(out, NodeItem) else out] for out in workflow.outputs}
+        self.failures: list[NodeExecutionError] = []
+        self.guard = InlineGuard()
+        self.looping = self.disordered = False
+        self.interrupts = self.stopping = 0
+        self.force_at: float | None = None
+
+    # --- the loop ------------------------------------------------------------------------------------------
+
+    def execute(self) -> None:
+        """Run everything; afterwards `refs` has the references of the outputs."""
+        self.watch = Watch()
+        try:
+            with CtrlC(self.guard, self._on_ctrl_c):
+                self._prepare()
+                self.run.on_control = self._controlled
+                self.looping = True
+                self._loop()
+        finally:
+            self.watch.close()
+            self.teller.settle_open()
+        if self.failures:
+            first = self.failures[0]
+            first.failures = tuple(self.failures)
+            raise first
+        if self.interrupts:
+            raise KeyboardInterrupt
+        if self.run.cancelled:
+            kept = "; run() goes on from what is in storage" if self.workflow.storage is not None else ""
+            raise RunCancelledError(
+                f"run {self.run.number} of {self.workflow.workflow_name!r} was cancelled{kept}"
+            )
+
+    def _prepare(self) -> None:
+        self.teller.cluster(self.watch.machines)
+        for node, detail in self.stored.look_up().items():
+            self.over[self.run.order.place[node]] = NodeState.CACHED
+            self.run.emit(node, NodeState.CACHED, attempt=0, detail=detail)
+        for node, ref in self.stored.values.items():
+            self.refs[self.run.order.place[node]] = ref
+        for place in self.over:
+            self._let_go_of_parents(place)
+        self._order()
+
+    def _order(self) -> None:
+        """Work out anew what may be submitted: what has all it needs submitted or over."""
+        self.passed = {*self.over, *self.sent}
+        self.waits = list(self.run.order.waits)
+        for place in self.passed:
+            for waiting in (*self.children[place], *self.followers.get(place, ())):
+                self.waits[waiting] -= 1
+        self.ready = [p for p, count in enumerate(self.waits) if not count and p not in self.passed]
+        for obj in self.submitter.objects.values():
+            obj.parked.clear()
+        self.disordered = False
+
+    def _pass(self, place: int) -> None:
+        """A node was submitted, or will never be: those that waited for that may come."""
+        if place not in self.passed:
+            self.passed.add(place)
+            for waiting in (*self.children[place], *self.followers.get(place, ())):
+                self.waits[waiting] -= 1
+                if not self.waits[waiting] and waiting not in self.passed:
+                    heapq.heappush(self.ready, waiting)
+
+    def _loop(self) -> None:
+        while True:
+            self._look_at_controls()
+            submitted = 0
+            if not self._stopped:
+                if self.disordered:
+                    self._order()
+                while (
+                    submitted < BURST
+                    and len(self.sent) < self.most
+                    and self._may_start()
+                    and not self._stopped
+                ):
+                    self._submit(heapq.heappop(self.ready))
+                    submitted += 1
+            waiting = self.ready or self.disordered or self.run.paused
+            if not self.flying and (self._stopped or not waiting):
+                return
+            if (
+                self.force_at is not None
+                and self.interrupts > 1
+                and time.monotonic() > self.force_at + PATIENCE
+            ):
+                return
+            full = not self.ready or len(self.sent) >= self.most or self.run.paused or self._stopped
+            self._poll(POLL if full else 0.0)
+
+    @property
+    def _stopped(self) -> bool:
+        return bool(self.run.cancelled) or (self.fail_fast and bool(self.failures))
+
+    def _may_start(self) -> bool:
+        while self.ready and self.ready[0] in self.passed:
+            heapq.heappop(self.ready)
+        if not self.ready:
+            return False
+        if not self.run.paused:
+            return True
+        first = self.ready[0]
+        if any(parent not in self.over for parent in self._parents(first)):
+            return False
+        if self.run.take_turn():
+            return True
+        if first not in self.held:
+            self.held.add(first)
+            self.run.emit(self.nodes[first], NodeState.PAUSED, attempt=0)
+        return False
+
+    def _parents(self, place: int) -> list[int]:
+        order = self.run.order.place
+        return [order[parent] for parent in self.nodes[place].parents]
+
+    # --- handing in ----------------------------------------------------------------------------------------
+
+    def _submit(self, place: int) -> None:
+        node = self.nodes[place]
+        self.held.discard(place)
+        obj = self.submitter.object_of(node)
+        if obj is not None and obj.full:
+            obj.parked.append(place)
+            return
+        if self._hand_in(place, node):
+            self.teller.queued(place, node, self.workflow.lacking(node, self.watch.machines))
+            self._pass(place)
+
+    def _hand_in(self, place: int, node: Node) -> bool:
+        try:
+            sent = self.sent[place] = self.submitter.submit(place, node, self.refs)
+        except Exception as error:
+            self.run.emit(node, RUNNING, attempt=1)
+            self._failed(place, node, Report("failed"), error)
+            return False
+        self.flying[sent.report] = place
+        self.refs[place] = sent.value
+        return True
+
+    # --- what comes back -----------------------------------------------------------------------------------
+
+    def _poll(self, wait: float) -> None:
+        for live in self.channel.news():
+            self.teller.live(live, self.sent, self.over)
+        if self.watch.lost:
+            disconnect()
+            raise ClusterError(
+                "the Ray cluster does not answer any more: it was stopped, or the network is cut. Start it again; "
+                "run() connects anew" + (" and goes on from storage" if self.stored.storage else "")
+            )
+        self.teller.cluster(self.watch.machines)
+        refs = list(self.flying)
+        if not refs:
+            if wait:
+                time.sleep(wait)
+            return
+        if len(refs) > WINDOW:
+            start = self.teller.turn(len(refs), WINDOW)
+            refs = refs[start : start + WINDOW]
+        parked = any(obj.parked for obj in self.submitter.objects.values())
+        enough = 1 if parked or (self.ready and wait) else len(refs)
+        arrived, _ = ray.wait(refs, num_returns=enough, timeout=wait, fetch_local=False)
+        if wait and enough == 1 and len(refs) > 1:
+            arrived, _ = ray.wait(refs, num_returns=len(refs), timeout=0, fetch_local=False)
+        if arrived:
+            self._arrived(sorted(arrived, key=self.flying.__getitem__))
+
+    def _arrived(self, refs: list[Any]) -> None:
+        try:
+            found = ray.get(refs)
+        except Exception:
+            found = [_get(ref) for ref in refs]
+        for ref, content in zip(refs, found, strict=True):
+            place = self.flying.pop(ref, None)
+            if place is None:  # it was given up meanwhile
+                continue
+            if isinstance(content, Exception):
+                self._ended_badly(place, content)
+            elif place in self.saving:
+                self._finish(place, self.saving.pop(place)._replace(saved=content))
+            else:
+                self._ended(place, Report._make(pickle.loads(content)))
+
+    def _ended(self, place: int, report: Report) -> None:
+        if report.state == "skipped":  # its root is told first, and settles it
+            self._skipped_early(place, report)
+        elif report.state == "done" and self.sent[place].save is not None and place not in self.again:
+            self.saving[place] = report
+            self.flying[self.sent[place].save] = place
+        else:
+            self._finish(place, report)
+
+    def _finish(self, place: int, report: Report) -> None:
+        """A node has run, to its end or not."""
+        node, obj = self.nodes[place], self._left_object(place)
+        if obj is not None:
+            obj.quick = report.seconds < QUICK
+        del self.sent[place]
+        if place in self.again:
+            self.again.discard(place)
+            if report.state != "done":
+                self.failures.append(self._failure(node, loaded_error(report.error)))
+            return
+        if report.state == "done":
+            self.teller.done(place, node, report)
+            self._over(place, NodeState.DONE)
+        elif report.state == "cancelled":
+            self.teller.cancelled(place, node, report)
+            self._over(place, NodeState.CANCELLED)
+        else:
+            self._failed(place, node, report, loaded_error(report.error))
+
+    def _ended_badly(self, place: int, error: Exception) -> None:
+        """Ray has no report for a node: it was recalled, a machine was lost, or what it returned cannot travel."""
+        node = self.nodes[place]
+        parents = self._parents(place)
+        if any(parent in self.sent and parent not in self.saving for parent in parents):
+            sent = self.sent[place]  # what became of its parents decides, and is on its way
+            self.flying[sent.report] = place
+            return
+        obj = self._left_object(place)
+        self.saving.pop(place, None)
+        self.sent.pop(place)
+        if place in self.again:
+            self.again.discard(place)
+            if not self._make_again(place, node, obj, error):
+                self.failures.append(self._failure(node, plain(error)))
+        elif is_cancelled(error) or any(parent not in self.over for parent in parents):
+            self._unsubmit(place, stopped=self.stopping > 1)
+        elif self.stopping > 1 and is_loss(error):
+            self._unsubmit(place, stopped=True)
+        elif is_loss(error) and self._make_again(place, node, obj, error):
+            return
+        else:
+            self._failed(place, node, Report("failed"), plain(error))
+
+    def _left_object(self, place: int) -> Object | None:
+        """Take a node out of its object's queue, and let the next method come."""
+        obj = self.submitter.object_of(self.nodes[place])
+        if obj is not None:
+            obj.flying.discard(place)
+            while obj.parked:
+                heapq.heappush(self.ready, obj.parked.popleft())
+        return obj
+
+    def _unsubmit(self, place: int, *, stopped: bool) -> None:
+        """A node did not run, or not to its end; it may be submitted again."""
+        node = self.nodes[place]
+        self.refs.pop(place, None)
+        self.recalled.discard(place)
+        self.disordered = True
+        if stopped and self.run.states[node._name] is RUNNING:
+            self.teller.cancelled(place, node, Report("cancelled"))
+            self._over(place, NodeState.CANCELLED)
+
+    def _make_again(self, place: int, node: Node, obj: Object | None, error: Exception) -> bool:
+        """Make the objects anew whose loss keeps a node from running; False where that is not the cause."""
+        inputs = [self.submitter.object_of(parent) for parent in node.parents]
+        lost = inputs if is_of_input(error) else [obj]
+        objects = {id(found): found for found in lost if found is not None}
+        if not objects:
+            return False
+        for found in objects.values():
+            constructor = self.nodes[found.members[0]]
+            times = (constructor.backend_info.get("remote_args") or {}).get("max_retries")
+            found.losses += 1
+            if 0 <= (LOSSES if times is None else times) < found.losses:
+                return False
+            self.teller.notice(
+                f"the machine or worker of object {shorten(constructor.name)!r} was lost; the object is made again"
+            )
+            self._replay(found)
+        if place not in self.over:
+            self._unsubmit(place, stopped=False)
+            self.teller.lost(place, node)
+        return True
+
+    def _replay(self, obj: Object) -> None:
+        """Call the constructor and the methods that have run once more, on another actor."""
+        obj.actor, obj._copy = None, None
+        for place in list(obj.flying):
+            sent = self.sent.pop(place)
+            self.flying.pop(sent.report, None)
+            self.again.discard(place)
+            if place not in self.over:
+                self.teller.lost(place, self.nodes[place])
+                self._unsubmit(place, stopped=False)
+        obj.flying.clear()
+        for place in obj.members:
+            if self.over.get(place) is NodeState.DONE:
+                self.again.add(place)
+                self._hand_in(place, self.nodes[place])
+
+    # --- settling ------------------------------------------------------------------------------------------
+
+    def _failed(self, place: int, node: Node, report: Report, error: BaseException) -> None:
+        self.sent.pop(place, None)
+        self.refs.pop(place, None)
+        self.teller.failed(place, node, report, error)
+        self.failures.append(self._failure(node, error, report.called))
+        self._over(place, NodeState.FAILED)
+        self._skip_descendants(place, node)
+
+    def _failure(self, node: Node, error: BaseException, called: bool = False) -> NodeExecutionError:
+        return NodeExecutionError(node, error, self.submitter.inputs(node, self.refs) if called else None)
+
+    def _skip_descendants(self, place: int, root: Node) -> None:
+        stack = self.children[place][::-1]
+        while stack:
+            lost = stack.pop()
+            if lost in self.over:
+                continue
+            sent = self.sent.pop(lost, None)
+            if sent is not None:  # it would not run anyway: its inputs say so
+                self.flying.pop(sent.report, None)
+                obj = self._left_object(lost)
+                if obj is None:
+                    ray.cancel(sent.report)
+            self.refs.pop(lost, None)
+            self.run.emit(self.nodes[lost], NodeState.SKIPPED, attempt=0, detail={"root": root._name})
+            self._over(lost, NodeState.SKIPPED)
+            stack += self.children[lost][::-1]
+
+    def _skipped_early(self, place: int, report: Report) -> None:
+        """A node's inputs told of a failure before the node that failed did: wait for that."""
+        assert report.root is not None
+        if report.root in self.over:
+            self.sent.pop(place)
+            self._left_object(place)
+            self._unsubmit(place, stopped=False)
+        else:
+            self.flying[self.sent[place].report] = place
+
+    def _over(self, place: int, state: NodeState) -> None:
+        """A node's fate is settled: what only it needed can be let go."""
+        self.over[place] = state
+        self._pass(place)
+        node = self.nodes[place]
+        obj = self.submitter.object_of(node)
+        if obj is None:
+            self._let_go_of_parents(place)
+        else:
+            obj.left -= 1
+            if not obj.left:
+                for member in obj.members:
+                    self._let_go_of_parents(member)
+                self._release(obj)
+        if not self.uses[place]:
+            self._let_go(place)
+
+    def _release(self, obj: Object) -> None:
+        """The last method has ended: Ray ends the actor when nobody holds it, after the copies that were asked for."""
+        place = obj.members[0]
+        if obj.actor is not None and self.over[place] is NodeState.DONE:
+            if place in self.keep:
+                self.refs[place] = obj.copy()
+            elif any(child not in self.passed for child in self.children[place]):
+                obj.copy()
+        obj.actor = None
+
+    def _let_go_of_parents(self, place: int) -> None:
+        for parent in self._parents(place):
+            self.uses[parent] -= 1
+            if not self.uses[parent] and parent in self.over:
+                self._let_go(parent)
+
+    def _let_go(self, place: int) -> None:
+        if place not in self.keep:
+            self.refs.pop(place, None)
+            if isinstance(self.nodes[place], ObjectNode):
+                self.submitter.objects[self.nodes[place]].forget_copy()
+
+    # --- controls ------------------------------------------------------------------------------------------
+
+    def _controlled(self) -> None:
+        """A control of the run was used, on any thread: what has not begun is taken back at once."""
+        if self.run.cancelled or self.run.paused:
+            self._recall()
+
+    def _look_at_controls(self) -> None:
+        run = self.run
+        if run.cancelled > self.stopping or (self._stopped and not self.stopping):
+            self.stopping = max(run.cancelled, 1)
+            self._recall()
+            if self.stopping > 1:
+                self._interrupt()
+        elif run.paused and not self.stopping:
+            self._recall()
+        elif self.held and not run.paused:
+            for place in sorted(self.held):
+                run.emit(self.nodes[place], QUEUED, attempt=0)
+            self.held.clear()
+        if self.stopping and run.cancelled > 1 and self.force_at is None:
+            self._interrupt()
+        if self.force_at is not None and time.monotonic() > self.force_at:
+            self.force_at = time.monotonic() + PATIENCE
+            for sent in self._functions():
+                ray.cancel(sent.report, force=True)
+
+    def _functions(self) -> list[Sent]:
+        return [s for p, s in self.sent.items() if self.submitter.object_of(self.nodes[p]) is None]
+
+    def _recall(self) -> None:
+        """Take back what has not begun; what runs is asked once, and may finish."""
+        for place, sent in list(self.sent.items()):
+            if place in self.recalled or place in self.saving:
+                continue
+            if self.submitter.object_of(self.nodes[place]) is None:
+                self.recalled.add(place)
+                ray.cancel(sent.report)
+
+    def _interrupt(self) -> None:
+        """Interrupt what runs; what does not listen is killed a little later."""
+        self.force_at = time.monotonic() + PATIENCE
+        time.sleep(0.05)  # what `_recall` asked just now has been heard: this is the second time
+        for sent in self._functions():
+            ray.cancel(sent.report)
+        for obj in self.submitter.objects.values():
+            if obj.actor is not None and obj.flying:
+                ray.kill(obj.actor)
+
+    def _on_ctrl_c(self) -> None:
+        """Ctrl-C in the main thread: cancel and interrupt; a second time, do not wait for the rest."""
+        if not self.looping or self.interrupts > 1:
+            raise KeyboardInterrupt
+        self.interrupts += 1
+        self.run.cancel()
+        self.run.cancel()
+        if self.interrupts > 1:
+            self.force_at = 0.0
+
+
+def _get(ref: Any) -> Any:
+    try:
+        return ray.get(ref)
+    except Exception as error:
+        return error

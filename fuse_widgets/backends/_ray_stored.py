@@ -1,0 +1,81 @@
+"""What storage holds for a run on Ray: looked at and read on the machines, never through the driver."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import ray
+
+from ..engine.nodes import Node
+from ..engine.run import Run
+from ..storage._ray import read_there
+from ..storage.base import TaskRecord
+from ._ray_pack import Packer
+from ._ray_task import Save
+from ._stored import Stored
+
+if TYPE_CHECKING:
+    from ._stored import Storing
+
+__all__ = ["RayStored"]
+
+
+class RayStored(Stored):
+    """Storage as one run on Ray sees it. Its `values` are references.
+
+    Attributes:
+        remote_args: Options of the tasks that save and read, where storage is on machines of its own; None where
+            every worker reaches it.
+    """
+
+    def __init__(self, workflow: Storing, run: Run) -> None:
+        super().__init__(workflow, run)
+        self.remote_args: Mapping[str, Any] | None = getattr(self.storage, "remote_args", None)
+        self._records: dict[str, TaskRecord | Exception | None] | None = None
+
+    def save_of(self, node: Node, packer: Packer) -> Save | None:
+        """How the result of a node is to be saved; None where it is not."""
+        if not self.saves(node):
+            return None
+        storage = packer.storage(self.storage)
+        return Save(storage, self.workflow.workflow_name, node._name, self.fingerprint_of(node))
+
+    def _record(self, workflow: str, task: str) -> TaskRecord | None:
+        if not hasattr(self.storage, "lookup_many"):
+            return super()._record(workflow, task)
+        if self._records is None:
+            names = [node._name for node in self.run.nodes if self.saves(node)]
+            self._records = dict(zip(names, self.storage.lookup_many(workflow, names), strict=True))
+        found = self._records[task]
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def _load_all(self, wanted: list[Node]) -> list[Node]:
+        """Have results read into the object store, all at once; the nodes whose results cannot be used are returned."""
+        new = [node for node in wanted if node not in self.values]
+        if not new:
+            return []
+        there = getattr(self.storage, "there", None) or Packer().pickled(self.storage, "the storage")
+        name = self.workflow.workflow_name
+        read = [
+            read_there.options(name=f"read {node._name}", **(self.remote_args or {})).remote(
+                there, name, node._name
+            )
+            for node in new
+        ]
+        damaged = []
+        for node, (value, report) in zip(new, read, strict=True):
+            try:
+                wrong = ray.get(report)
+                if wrong is not None:
+                    raise pickle.loads(wrong)
+            except Exception as error:
+                self._cannot_be_used(node, error)
+                self._say(error)
+                damaged.append(node)
+            else:
+                self.values[node] = value
+        return damaged

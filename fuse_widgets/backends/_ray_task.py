@@ -1,0 +1,332 @@
+"""What runs on a Ray worker: one node, and the object of a class node.
+
+A task returns its value and a report, and never raises what a node raised: whoever takes the result of a node that
+failed gets a `Lost` in its place, and passes it on without running.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import cloudpickle
+import ray
+
+from ..engine.errors import FuseError, NodeName, message_of, shorten
+from ..engine.nodes import Promise, not_a_value
+from ._ray_live import Current, Printed, Who, reporter, who
+from ._ray_pack import Code, load_code, unpack
+from ._worker import _portable, own_traceback
+
+__all__ = ["Lost", "ObjectActor", "Report", "Save", "Spec", "save_result", "work"]
+
+
+class Lost:
+    """Stands for the result of a node that has none, because the node at `root` failed."""
+
+    def __init__(self, root: int) -> None:
+        self.root = root
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Lost, (self.root,)
+
+
+class Save(NamedTuple):
+    """Where a result is saved: the arguments of `Storage.save`."""
+
+    storage: Code
+    workflow: str
+    task: str
+    fingerprint: Any
+
+
+class Spec(NamedTuple):
+    """One submission of a node.
+
+    Attributes:
+        collector, run: Whom to tell, and of which run.
+        place, turn, name: Which node, and the how-many-eth submission of it.
+        code: Its function; None for a method, whose name is in `more`.
+        template, sources: See `_ray_pack.unpack`.
+        more: What few nodes have: `initialize` (Code), `retries`, `raises` (what Ray tries again, and how often),
+            `method`, `save`.
+    """
+
+    collector: str
+    run: str
+    place: int
+    turn: int
+    name: str
+    code: Code | None
+    template: bytes | None
+    sources: int
+    more: dict[str, Any]
+
+
+class Report(NamedTuple):
+    """How a submission of a node ended.
+
+    Attributes:
+        state: `"done"`, `"failed"`, `"skipped"` or `"cancelled"`.
+        attempt: Which attempt it was, by Ray's count.
+        who, began, seconds, peak, cpu: The worker, seconds since the epoch there, the node's duration, bytes of
+            memory at most, and CPU seconds of the process.
+        printed, written: The last of what the node printed, and how much it was in all.
+        missed: `(began, seconds, error)` of attempts that failed before, in the same task.
+        error: Pickled, where it failed.
+        root: The place of the node that failed first, for one that was skipped.
+        saved: What storage said, for the event.
+        called: Whether the node's function was called.
+    """
+
+    state: str
+    attempt: int = 1
+    who: Who = Who("", 0, "")
+    began: float = 0.0
+    seconds: float = 0.0
+    peak: int = 0
+    cpu: float = 0.0
+    printed: str = ""
+    written: int = 0
+    missed: tuple[tuple[float, float, bytes], ...] = ()
+    error: bytes | None = None
+    root: int | None = None
+    saved: dict[str, Any] | None = None
+    called: bool = False
+
+
+@ray.remote(num_returns=2)
+def work(spec: bytes, *inputs: Any) -> tuple[Any, bytes]:
+    """Run a function node."""
+    return perform(Spec._make(pickle.loads(spec)), inputs, None)
+
+
+@ray.remote
+class ObjectActor:
+    """Keeps the object of a class node. Its methods come in the order in which the driver calls them."""
+
+    def __init__(self) -> None:
+        self._object: Any = None
+        self._lost: Lost | None = None
+
+    def call(self, spec: bytes, *inputs: Any) -> tuple[Any, bytes]:
+        """Run the constructor, or a method on the object; none after one that failed."""
+        node = Spec._make(pickle.loads(spec))
+        if self._lost is not None:
+            return self._lost, pickle.dumps(tuple(Report("skipped", root=self._lost.root)))
+        method = node.more.get("method")
+        value, report = perform(node, inputs, None if method is None else self._bound(method))
+        if isinstance(value, Lost):
+            self._lost = value
+        elif method is None:
+            self._object, value = value, None
+        return value, report
+
+    def _bound(self, method: str) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            return getattr(self._object, method)(*args, **kwargs)
+
+        return call
+
+    def peek(self) -> Any:
+        """The object, also after a method failed."""
+        return self._object
+
+    def snapshot(self) -> Any:
+        """The object as it is now."""
+        return self._object if self._lost is None else self._lost
+
+
+def perform(node: Spec, inputs: tuple[Any, ...], call: Callable[..., Any] | None) -> tuple[Any, bytes]:
+    """Run a node and report.
+
+    Args:
+        node: What to run.
+        inputs: The resolved values.
+        call: What to call, where it is not the function that came along.
+    """
+    for value in inputs[: node.sources]:
+        if type(value) is Lost:
+            return value, pickle.dumps(tuple(Report("skipped", root=value.root)))
+    attempt = _attempt()
+    printed = Printed(sys.stdout)
+    current = Current(node.collector, node.run, node.place, node.turn, attempt, time.time(), printed)
+    stdout, stderr = sys.stdout, sys.stderr
+    missed: list[tuple[float, float, bytes]] = []
+    with _interrupts:
+        sys.stdout = sys.stderr = printed
+        reporter.begin(current)
+        _reset_peak()
+        cpu = time.process_time()
+        try:
+            while True:
+                began, start = time.time(), time.perf_counter()
+                called, value, error = _once(node, inputs, call)
+                seconds = time.perf_counter() - start
+                if error is None or _interrupts.stopping or len(missed) >= node.more.get("retries", 0):
+                    break
+                missed.append((began, seconds, _pickled(error)))
+            report = Report("done", attempt, who(), began, seconds, missed=tuple(missed))
+            if error is None:
+                report = report._replace(saved=_save(node, inputs, value, seconds))
+            elif _interrupts.stopping and isinstance(error, KeyboardInterrupt):
+                value, report = Lost(node.place), report._replace(state="cancelled")
+            else:
+                if _will_be_tried_again(node, attempt, error):
+                    reporter.missed(current, (seconds, _pickled(error)))
+                    raise error
+                value = Lost(node.place)
+                report = report._replace(state="failed", error=_pickled(error), called=called)
+        finally:
+            sys.stdout, sys.stderr = stdout, stderr
+            reporter.end()
+    report = report._replace(
+        peak=_peak(), cpu=time.process_time() - cpu, printed=printed.tail.text, written=printed.tail.written
+    )
+    return value, pickle.dumps(tuple(report))
+
+
+def _once(
+    node: Spec, inputs: tuple[Any, ...], call: Callable[..., Any] | None
+) -> tuple[bool, Any, BaseException | None]:
+    """Whether the function was called, what it returned, and what was raised."""
+    called = False
+    try:
+        if call is None:
+            assert node.code is not None
+            call = _load(node.code, inputs, "its function")
+        args, kwargs = unpack(node.template, inputs, node.sources)
+        if "initialize" in node.more:
+            _load(node.more["initialize"], inputs, "its plugin")()
+        called = True
+        value = call(*args, **kwargs)
+        if isinstance(value, Promise):
+            raise not_a_value(NodeName(node.name, ""), value)  # type: ignore[arg-type]
+    except BaseException as error:
+        return called, None, own_traceback(error)
+    return called, value, None
+
+
+def _load(code: Code, inputs: tuple[Any, ...], what: str) -> Any:
+    try:
+        return load_code(Code._make(code), inputs)
+    except ImportError as error:
+        raise FuseError(
+            f"{what} cannot be loaded on machine {who().host}: {message_of(error)}. Install the module there, or send "
+            "it along: ray_init_args={'runtime_env': {'working_dir': '.'}}, or 'py_modules' or 'pip' in its place"
+        ) from error
+
+
+def _pickled(error: BaseException) -> bytes:
+    return bytes(cloudpickle.dumps(_portable(error), protocol=5))
+
+
+def _attempt() -> int:
+    """1 for the first attempt of the present task; Ray has no public name for it."""
+    core = ray._private.worker.global_worker.core_worker
+    count = getattr(core, "get_current_task_attempt_number", None)
+    return 1 if count is None else int(count()) + 1
+
+
+def _will_be_tried_again(node: Spec, attempt: int, error: BaseException) -> bool:
+    """Whether Ray runs the task anew where this error is raised."""
+    if "raises" not in node.more or not isinstance(error, Exception) or _interrupts.stopping:
+        return False
+    which, times = node.more["raises"]
+    kinds = Exception if which is True else tuple(pickle.loads(which))
+    return isinstance(error, kinds) and (times < 0 or attempt <= times)
+
+
+# --- interrupting --------------------------------------------------------------------------------------------
+
+
+class _Interrupts:
+    """`ray.cancel` interrupts a task: asked once, a node that runs may finish; asked again, it is interrupted.
+
+    So `ray.cancel` can be called on all tasks that have not ended, without knowing which of them have begun.
+    """
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self._running = self._installed = False
+        self._previous: Any = None
+
+    @property
+    def stopping(self) -> bool:
+        return self.asked > 1
+
+    def __enter__(self) -> None:
+        self.asked = 0
+        if not self._installed and threading.current_thread() is threading.main_thread():
+            self._previous, self._installed = signal.signal(signal.SIGINT, self._on_signal), True
+        self._running = True
+
+    def __exit__(self, *_: object) -> None:
+        self._running = False
+
+    def _on_signal(self, number: int, frame: Any) -> None:
+        if self._running:
+            self.asked += 1
+            if self.asked > 1:
+                raise KeyboardInterrupt
+        elif callable(self._previous):
+            self._previous(number, frame)
+
+
+_interrupts = _Interrupts()
+
+# --- memory --------------------------------------------------------------------------------------------------
+
+
+def _reset_peak() -> None:
+    """Let the peak of the process's memory begin anew, where the system can (Linux)."""
+    with contextlib.suppress(OSError):
+        if not _clear:
+            _clear.append(os.open("/proc/self/clear_refs", os.O_WRONLY))
+        os.write(_clear[0], b"5")
+
+
+_clear: list[int] = []
+
+
+def _peak() -> int:
+    try:
+        import resource
+    except ImportError:  # not on Windows
+        return 0
+    size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return size if sys.platform == "darwin" else size * 1024
+
+
+# --- storage -------------------------------------------------------------------------------------------------
+
+
+def _save(node: Spec, inputs: tuple[Any, ...], value: Any, seconds: float) -> dict[str, Any] | None:
+    """Save a result from here; None where it is not saved, or by another task."""
+    if "save" not in node.more:
+        return None
+    return _saved(Save._make(node.more["save"]), inputs, value, seconds)
+
+
+def _saved(save: Save, inputs: tuple[Any, ...], value: Any, seconds: float) -> dict[str, Any]:
+    try:
+        storage = _load(save.storage, inputs, "the storage")
+        storage.save(save.workflow, save.task, value, fingerprint=save.fingerprint, meta={"seconds": seconds})
+    except Exception as error:
+        text = message_of(error)
+        return {"saved": False, "why_not_saved": shorten(f"{text} (on machine {who().host})", 400)}
+    return {"saved": True}
+
+
+@ray.remote
+def save_result(save: bytes, value: Any, report: bytes) -> dict[str, Any] | None:
+    """Save a result on the machine that storage is on; the value comes there from the worker that made it."""
+    how = Report._make(pickle.loads(report))
+    return _saved(Save._make(pickle.loads(save)), (), value, how.seconds) if how.state == "done" else None

@@ -1,0 +1,164 @@
+"""RayWorkflow: runs a DAG on a Ray cluster."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+try:
+    import ray
+except ImportError as error:
+    raise ImportError('RayWorkflow needs ray: pip install "fuse_widgets[ray]"') from error
+
+from ..engine.errors import FuseError, NodeExecutionError, message_of
+from ..engine.nodes import Node, NodeItem
+from ..engine.workflow import BaseWorkflow
+from ..storage._ray import connect
+from ._ray_cluster import missing
+from ._ray_errors import plain
+from ._ray_events import Channel
+from ._ray_options import task_options
+from ._ray_pack import by_value
+from ._ray_scheduler import RayScheduler
+from ._ray_stored import RayStored
+from .info import OF_OTHERS, RayInfo, not_understood, parse, warn_of_key
+
+__all__ = ["RayWorkflow"]
+
+
+class RayWorkflow(BaseWorkflow):
+    """Runs a DAG on a Ray cluster: each node is a Ray task, each object of a class an actor.
+
+    Results go from task to task inside the cluster; only those of the outputs come here.
+
+    Args:
+        *nodes: The outputs; see `BaseWorkflow`.
+        workflow_name: Names the workflow in storage and on screen.
+        ray_init_args: Arguments of `ray.init`, for example `{"address": "auto"}`, used at the first run unless this
+            process is connected to a cluster already. Without an address Ray starts on this machine.
+        targets_only: Leave out descendants that the outputs do not need.
+
+    Raises:
+        TypeError: `ray_init_args` is no dict.
+
+    Example:
+        >>> from fuse_widgets import RayWorkflow, workflow
+        >>> @workflow
+        ... def double(x):
+        ...     return 2 * x
+        >>> RayWorkflow(double(double(1))).run()  # doctest: +SKIP
+        4
+    """
+
+    backend_info_model = RayInfo
+    observed = False
+
+    def __init__(
+        self,
+        *nodes: Node | NodeItem,
+        workflow_name: str = "workflow",
+        ray_init_args: Mapping[str, Any] | None = None,
+        targets_only: bool = False,
+    ) -> None:
+        if ray_init_args is not None and not isinstance(ray_init_args, Mapping):
+            raise TypeError(f"ray_init_args is a dict of arguments of ray.init, not {ray_init_args!r}")
+        super().__init__(*nodes, workflow_name=workflow_name, targets_only=targets_only)
+        self.ray_init_args = dict(ray_init_args or {})
+        self._scheduling = False
+        self._noted = set(OF_OTHERS - {"remote_args"})
+        #: What the `backend_info` of nodes said when the run began; those without any are not in it.
+        self.infos: dict[Node, RayInfo] = {}
+        self._lacking: dict[str, str | None] = {}
+
+    def run(self, *, return_results: bool = True, max_pending_tasks: int = 0, fail_fast: bool = False) -> Any:
+        """Run all nodes.
+
+        Args:
+            return_results: Fetch the results of the outputs; without, wait for the end and return None.
+            max_pending_tasks: How many nodes Ray may have at a time, queued ones included; 0 for all. A bound keeps
+                this process small where there are very many nodes.
+            fail_fast: Start no further node once one has failed. By default branches that do not need the
+                failed node go on.
+
+        Returns:
+            The result of one output, or the list for several.
+
+        Raises:
+            NodeExecutionError: A node failed; raised at the end, from the original exception.
+            BackendInfoError: A node's `backend_info` holds what this backend cannot work with; nothing ran.
+            RunCancelledError: `cancel()` was called.
+            ClusterError: The cluster cannot be reached, or was lost.
+        """
+        run = self.active_run
+        assert run is not None
+        if self._scheduling:
+            raise FuseError(f"{run!r} is under way: a node cannot run the workflow that it is part of")
+        if (
+            isinstance(max_pending_tasks, bool)
+            or not isinstance(max_pending_tasks, int)
+            or max_pending_tasks < 0
+        ):
+            raise ValueError(f"max_pending_tasks is a whole number from 0 up, not {max_pending_tasks!r}")
+        self._scheduling = True
+        try:
+            connect(self.ray_init_args)
+            self._lacking.clear()
+            channel = Channel()
+            try:
+                with by_value():
+                    scheduler = RayScheduler(
+                        self, run, RayStored(self, run), channel, fail_fast=fail_fast, most=max_pending_tasks
+                    )
+                    scheduler.execute()
+                    if not return_results:
+                        return None
+                    self._fetch(run, scheduler.refs)
+                    return self.result(run)
+            finally:
+                channel.close()
+        finally:
+            self._scheduling = False
+
+    def _fetch(self, run: Any, refs: Mapping[int, Any]) -> None:
+        """Take the results of the outputs out of the cluster."""
+        for out in self.outputs:
+            node = out.node if isinstance(out, NodeItem) else out
+            if node not in run.values:
+                try:
+                    run.values[node] = ray.get(refs[run.order.place[node]])
+                except Exception as error:
+                    reason = plain(error)
+                    failure = FuseError(
+                        f"its result cannot be read here: {type(reason).__name__}: {message_of(reason)}"
+                    )
+                    failure.__cause__ = error
+                    raise NodeExecutionError(node, failure, None) from failure
+
+    def lacking(self, node: Node, machines: list[dict[str, Any]]) -> str | None:
+        """Why no machine of the cluster can hold a node, in words; None where one can."""
+        options = node.backend_info.get("remote_args") or {}
+        if not options or options.get("scheduling_strategy") not in (None, "DEFAULT", "SPREAD"):
+            return None
+        key = repr(sorted(options.items(), key=str))
+        if key not in self._lacking:
+            self._lacking[key] = missing(task_options(options), machines)
+        return self._lacking[key]
+
+    def check_backend_info(self, name: str, info: Mapping[str, Any]) -> None:
+        parse(RayInfo, name, info)
+
+    def check(self, nodes: list[Node]) -> None:
+        self.infos = {}
+        keys: Counter[str] = Counter()
+        for node in nodes:
+            if node.backend_info:
+                self.infos[node] = parse(RayInfo, node.name, node.backend_info)
+                keys.update(tuple(node.backend_info))
+        self.note_keys(keys)
+
+    def note_keys(self, keys: Mapping[str, int]) -> None:
+        unknown = [key for key in not_understood(RayInfo, keys) if key not in self._noted]
+        self._noted.update(unknown)
+        for key in unknown:
+            warn_of_key(RayInfo, type(self).__name__, key, keys[key])
