@@ -136,6 +136,9 @@ class _Tee:
     def write(self, text: str) -> int:
         tail = current()
         shown = text if tail is None else tail.write(text)
+        if tail is not None and not shown.isascii():
+            # With half a surrogate pair in it, Jupyter would lose it and all that other nodes printed meanwhile.
+            shown = shown.encode("utf-8", "replace").decode()
         if shown:
             self._fuse_stream.write(shown)
         return len(text)

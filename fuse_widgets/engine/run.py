@@ -352,8 +352,13 @@ def describe_error(error: BaseException) -> dict[str, Any]:
     return {
         "type": type(error).__name__,
         "message": shorten(message, 4000),
-        "traceback": text[-100_000:],
+        "traceback": _without_middle(text, 60_000),
     }
+
+
+def _without_middle(text: str, limit: int) -> str:
+    """A traceback within a limit: its frames stand before a message that may be huge, a later traceback after it."""
+    return text if len(text) <= limit else f"{text[: limit // 2]}\n…\n{text[-(limit // 2) :]}"
 
 
 def _nothing() -> None:

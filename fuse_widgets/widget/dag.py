@@ -18,7 +18,7 @@ from ..engine import _node
 from ..engine.errors import shorten
 from ..engine.events import RunEvent
 from ..engine.workflow import BaseWorkflow
-from ..view.graph import Direction, Graph
+from ..view.graph import Direction, Graph, displayable
 from ..view.groups import checked_ids
 from ..view.snapshot import render_fragment, render_html, render_svg
 from ..view.state import NodeStates, StatusColumns, clip
@@ -29,7 +29,7 @@ from .display import show
 from .editing import Editing, schema_of
 from .front_end import NOT_BUILT, asset
 from .inspection import Inspection
-from .search import Found, Search
+from .search import PATTERN, Found, Search
 
 __all__ = ["DAGWidget"]
 
@@ -73,7 +73,9 @@ class DAGWidget(anywidget.AnyWidget):
     _esm = asset("widget.js", NOT_BUILT)
     _css = asset("widget.css", "")
 
-    selected = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    selected = traitlets.List(traitlets.Unicode()).tag(
+        sync=True, to_json=lambda names, _widget: [displayable(name) for name in names]
+    )
     direction = traitlets.Enum(("LR", "TB"), default_value="LR").tag(sync=True)
     height = traitlets.Int(480, min=80, max=10_000).tag(sync=True)
     query = traitlets.Unicode("").tag(sync=True)
@@ -243,6 +245,19 @@ class DAGWidget(anywidget.AnyWidget):
     @traitlets.validate("collapsed")
     def _check_collapsed(self, proposal: Any) -> list[str]:
         return checked_ids(proposal["value"])
+
+    @traitlets.validate("query")
+    def _check_query(self, proposal: Any) -> str:
+        query: str = proposal["value"]
+        if len(query) > PATTERN:
+            raise traitlets.TraitError(
+                f"query: a pattern has at most {PATTERN:,} characters, this {len(query):,}"
+            )
+        if query != query.encode("utf-8", "replace").decode():
+            raise traitlets.TraitError(
+                f"query: {shorten(repr(query))} has half a surrogate pair in it, which is no character; write . for it"
+            )
+        return query
 
     @traitlets.validate("selected")
     def _check_selected(self, proposal: Any) -> list[str]:

@@ -19,8 +19,10 @@ from typing import NamedTuple
 from ..engine.errors import PatternError, shorten
 from ..engine.workflow import BaseWorkflow, compile_pattern
 
-__all__ = ["Found", "Search"]
+__all__ = ["PATTERN", "Found", "Search"]
 
+#: Most characters of a pattern; keep it in step with search.ts.
+PATTERN = 10_000
 #: Seconds that a pattern may take.
 LIMIT = 1.0
 #: Seconds for which an idle search thread and its process stay.

@@ -116,3 +116,13 @@ def test_the_streams_keep_their_other_abilities(capfd: pytest.CaptureFixture[str
     encoding, terminal, written = wf.run()
     assert (encoding.lower(), terminal, written) == ("utf-8", False, 1)
     assert wf.last_run.outputs["w"].text == "abc"
+
+
+def test_half_a_surrogate_pair_in_what_is_printed_takes_nothing_with_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    wf = LocalWorkflow(workflow(lambda: print("before \ud800 after"))().set_name("n"))
+    wf.run()
+    assert capsys.readouterr().out == "before ? after\n"
+    assert wf.last_run is not None
+    assert wf.last_run.outputs["n"].text == "before \ud800 after\n"

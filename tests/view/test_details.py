@@ -408,6 +408,22 @@ def test_a_failure_is_told_with_its_frames_innermost_first(executor: Any) -> Non
     assert skipped["why_no_result"] == "It was skipped, since a node that it needs failed."
 
 
+@pytest.mark.parametrize("executor", ["inline", "process"])
+def test_frames_are_told_beside_10_mb_in_one_line(executor: Any) -> None:
+    def fails() -> None:
+        raise ValueError("z" * 10_000_000)
+
+    bad = workflow(fails)().set_name("n")
+    wf = LocalWorkflow(bad, executor=executor)
+    with pytest.raises(NodeExecutionError):
+        wf.run()
+    wf.close()
+    told = details(bad, wf)["failure"]
+    assert "fails" in [frame["function"] for frame in told["frames"] if not frame["inner"]]
+    assert "Traceback (most recent call last)" in told["text"]
+    assert len(told["text"]) < 70_000
+
+
 def test_frames_of_libraries_that_run_nodes_are_inner_and_others_are_not() -> None:
     site = "/env/lib/python3.11/site-packages"
     text = textwrap.dedent(f"""\

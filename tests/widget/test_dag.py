@@ -232,6 +232,30 @@ def test_a_very_long_name_can_be_selected_as_the_browser_knows_it() -> None:
     assert widget.selected == [name]
 
 
+@pytest.mark.parametrize("name", ["n" * 5000, "half \ud800"])
+def test_a_name_travels_in_one_form_both_ways(name: str) -> None:
+    widget = DAGWidget(LocalWorkflow(add(1).set_name(name)), selected=[name])
+    state = widget.get_state()
+    assert state["selected"] == state["_graph"]["names"]
+    shown = state["selected"][0]
+    widget.selected = []
+    widget.set_state({"selected": [shown]})
+    assert bridge.wait_idle()
+    assert widget.selected == [name]
+    assert widget._details["node"]["name"] == shown
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [("x" * 20_000, "at most 10,000 characters, this 20,000"), ("a\ud800", "half a surrogate pair")],
+)
+def test_a_pattern_that_cannot_travel_is_refused_in_words(query: str, words: str) -> None:
+    widget = DAGWidget(LocalWorkflow(diamond()[-1]))
+    with pytest.raises(traitlets.TraitError, match=words):
+        widget.query = query
+    assert widget.query == ""
+
+
 def test_a_graph_that_cannot_be_drawn_anew_loses_no_event_and_says_so() -> None:
     top, *_, bottom = diamond()
     widget = DAGWidget(LocalWorkflow(bottom))

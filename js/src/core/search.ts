@@ -11,6 +11,16 @@ export interface Search {
   pending: boolean;
 }
 
+/** Most characters of a pattern; keep it in step with widget/search.py. */
+export const PATTERN = 10_000;
+
+/** What is wrong with a pattern that is not even sent, "" where nothing is. */
+export function faultOfPattern(query: string): string {
+  if (query.length <= PATTERN) return "";
+  const [length, most] = [query.length, PATTERN].map((n) => n.toLocaleString("en"));
+  return `a pattern has at most ${most} characters, this ${length}`;
+}
+
 export const NO_SEARCH: Search = { query: "", index: null, error: "", pending: false };
 
 /** "4 of 17"; "" where there is nothing to say. */

@@ -3,7 +3,7 @@ import { isLost, whyLost } from "../core/kernel";
 import type { Kernel, Message } from "../core/session";
 import type { CommandName, EditAnswer, Reply } from "../core/types";
 import type { Model } from "./model";
-import { Requests } from "./requests";
+import { Requests, TooLarge } from "./requests";
 
 const NOTHING: Message = { kind: "none", text: "" };
 const WAITING: Message = { kind: "waiting", text: "waiting for the kernel\u2026" };
@@ -58,6 +58,7 @@ export class Commands {
       });
     } catch (error) {
       if (isLost(this.kernel())) throw new Error(whyLost(this.kernel()));
+      if (error instanceof TooLarge) throw error;
       const why = error instanceof Error ? error.message : String(error);
       throw new Error(
         `${why}: the kernel may be busy, gone or restarted; run the cell again to go on`,

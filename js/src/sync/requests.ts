@@ -11,6 +11,19 @@ export interface Options {
 }
 
 export class NoReply extends Error {}
+export class TooLarge extends Error {}
+
+/** Characters of a command beyond which it is not sent: Jupyter's server ends a connection at 10 MB in one message. */
+const MOST = 2_000_000;
+
+function checked(args: Record<string, unknown>): Record<string, unknown> {
+  const { length } = JSON.stringify(args);
+  if (length <= MOST) return args;
+  const size = (length / 1e6).toFixed(1);
+  throw new TooLarge(
+    `${size} MB are too much to send, ${MOST / 1e6} MB at most; do this in Python`,
+  );
+}
 
 interface Open {
   settle(reply: Reply): void;
@@ -64,7 +77,7 @@ export class Requests {
       });
       signal?.addEventListener("abort", aborted);
       try {
-        this.send({ kind: "command", id, name, args });
+        this.send({ kind: "command", id, name, args: checked(args) });
       } catch (error) {
         if (leave()) reject(error);
       }

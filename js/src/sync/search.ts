@@ -1,7 +1,7 @@
 // The two traits of the search, `query` (both ways) and `_matches`: what is typed goes out a little later, and no
 // echo of an older text comes back over it.
 
-import { NO_SEARCH, type Search } from "../core/search";
+import { faultOfPattern, NO_SEARCH, type Search } from "../core/search";
 import { same } from "../core/selection";
 import type { Graph, Matches } from "../core/types";
 import { decodeMatches } from "./decode";
@@ -44,7 +44,8 @@ export class Searcher {
   type(query: string, now: boolean): void {
     this.#query = query;
     this.#stop();
-    if (now || !query) this.#send();
+    if (faultOfPattern(query)) this.#rest();
+    else if (now || !query) this.#send();
     else this.#sending = setTimeout(() => this.#send(), DEBOUNCE);
     this.#update();
   }
@@ -127,8 +128,10 @@ export class Searcher {
     const answered = this.#answered === query;
     const known = query && found?.query && (answered || !this.#cleared);
     const index = known ? found.index : null;
-    const error = query && found && (answered || !this.#cleared) ? found.error : "";
-    const pending = query !== "" && !answered;
+    const fault = faultOfPattern(query);
+    const said = query && found && (answered || !this.#cleared) ? found.error : "";
+    const error = fault || said;
+    const pending = query !== "" && !answered && !fault;
     if (!pending) this.#rest();
     else {
       this.#slow ??= setTimeout(() => {

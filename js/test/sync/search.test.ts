@@ -52,6 +52,20 @@ describe("a search", () => {
     expect([index(), s.search.pending]).toEqual([[1], false]);
   });
 
+  it("is not sent where it is so long that the connection would break", () => {
+    const { model, s, index, type } = open();
+    type("a");
+    model.set("_matches", matches("a", [0]));
+    type("x".repeat(12_000_000));
+    expect([model.traits.query, model.saved, index()]).toEqual(["a", 1, [0]]);
+    expect([s.search.error, s.search.pending]).toEqual([
+      "a pattern has at most 10,000 characters, this 12,000,000",
+      false,
+    ]);
+    type("b");
+    expect([model.traits.query, s.search.error]).toEqual(["b", ""]);
+  });
+
   it("keeps the last good matches of a broken pattern, with what is wrong", () => {
     const { model, s, index, type } = open();
     type("a");

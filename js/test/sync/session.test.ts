@@ -32,6 +32,15 @@ describe("a session", () => {
     expect(s.store.run.seconds[1]).toBe(2);
   });
 
+  it("does not send what is so large that the connection would break, and says so", async () => {
+    const { model, session: s } = session();
+    const edit = s.edit("edit", { set: { team: "x".repeat(11_000_000) } });
+    await expect(edit).rejects.toThrow(
+      "11.0 MB are too much to send, 2 MB at most; do this in Python",
+    );
+    expect(model.sent).toEqual([]);
+  });
+
   it("waits a moment at a gap, then asks for the status once, and again only later", () => {
     const { model, session: s } = session();
     model.delta(delta(2, [{ i: 1, state: State.done }]));
