@@ -231,7 +231,9 @@ class DAGWidget(anywidget.AnyWidget):
 
     @traitlets.observe("selected")
     def _on_selected(self, _change: Any) -> None:
-        if self._following:
+        if bridge.is_current:  # so that all that follows goes out in one message
+            self.inspection.selected()
+        elif self._following:
             bridge.post(self, self.inspection.selected)
 
     @traitlets.observe("query")

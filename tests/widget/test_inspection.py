@@ -79,6 +79,19 @@ def test_details_follow_the_selection() -> None:
     assert widget._printed == {}
 
 
+def test_a_selection_in_the_browser_is_answered_by_one_message() -> None:
+    nodes = [add(i).set_name(f"node {i}") for i in range(1000)]
+    widget = DAGWidget(LocalWorkflow(*nodes), collapsed=[])
+    select(widget, "node 0")
+    sent: list[dict[str, Any]] = []
+    widget._send = lambda message, buffers=None: sent.append(message)  # type: ignore[method-assign]
+    widget.set_state({"selected": [node.name for node in nodes]})
+    assert bridge.wait_idle()
+    updates = [set(message["state"]) for message in sent if message["method"] == "update"]
+    assert updates == [{"_details", "_printed"}]
+    assert widget._details["count"] == 1000
+
+
 def test_details_of_the_browser_s_name_for_a_node_are_about_that_node() -> None:
     name = "n" * 5000
     widget = DAGWidget(LocalWorkflow(add(1).set_name(name)))

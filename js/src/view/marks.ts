@@ -16,6 +16,8 @@ export class Marks {
   found: Uint32Array | null = null;
   /** 1 for a node whose settings were changed in the widget, and for a box with such a node; null for none. */
   changed: Uint8Array | null = null;
+  /** How many nodes those are. */
+  edited = 0;
   /** The match that was gone to, -1 for none. */
   current = -1;
 
@@ -41,6 +43,7 @@ export class Marks {
   setEdits({ edits }: Session, graph: Graph): boolean {
     const fresh = edits !== null && edits.changed.length > 0 && edits.version === graph.version;
     if (!fresh && !this.changed) return false;
+    this.edited = fresh ? edits.changed.length : 0;
     this.changed = fresh ? new Uint8Array(drawnCount(graph)) : null;
     for (const i of fresh ? edits.changed : []) {
       if (this.changed) this.changed[i] = this.changed[drawnAs(graph, i)] = 1;

@@ -22,6 +22,7 @@ export function tell(root: HTMLElement, stage: HTMLElement, told: Told): void {
     "data-fuse-boxes": told.boxes,
     "data-fuse-matches": marks.matches?.length ?? 0,
     "data-fuse-selected": marks.selected.size,
+    "data-fuse-changed": marks.edited,
     "data-fuse-painted": told.painted,
   });
   setData(stage, { "aria-label": graphLabel(graph, run) });
