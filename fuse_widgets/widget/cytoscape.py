@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
@@ -140,7 +141,7 @@ class CytoscapeGraph(ipycytoscape.CytoscapeWidget):  # type: ignore[misc]
         self._status = StatusColumns(self.shown.names)
         self._codes = self._status.state.copy()
         self._flushed = 0.0
-        self._behind = False
+        self._due = math.inf  # when the bridge is to come again
         super().__init__(
             cytoscape_layout=placing,
             cytoscape_style=_styled(_turned(placing), own_style),
@@ -267,15 +268,20 @@ class CytoscapeGraph(ipycytoscape.CytoscapeWidget):  # type: ignore[misc]
 
     # --- on the bridge thread ------------------------------------------------------------------------------
 
-    def flush(self) -> None:
-        """Touch the nodes that have changed; called by the bridge, and done ten times a second at most."""
-        if time.monotonic() - self._flushed < PAUSE:
-            self._behind = True
-            bridge.post(self, _nothing)  # the bridge comes again in a thirtieth of a second
-            return
+    def flush(self) -> bool:
+        """Touch the nodes that have changed, ten times a second at most; called by the bridge. Whether it did."""
+        now = time.monotonic()
+        if now >= self._due:
+            self._due = math.inf
+        if now < self._flushed + PAUSE:
+            if self._due == math.inf:
+                self._due = self._flushed + PAUSE
+                bridge.flush_in(self, self._due - now)
+            return False
         if self._following:
             self._touch()
-        self._flushed, self._behind = time.monotonic(), False
+        self._flushed, self._due = time.monotonic(), math.inf
+        return self._following
 
     def _touch(self) -> None:
         codes, nodes = self._status.state, self._elements.nodes
@@ -381,6 +387,3 @@ def _rules(style: Any) -> list[dict[str, Any]]:
             f"style: {shorten(repr(style))} is no list of rules such as {{'selector': 'node', 'style': {{...}}}}"
         )
     return list(map(dict, style))
-
-
-def _nothing() -> None: ...
