@@ -94,7 +94,7 @@ def _without_middle(text: str, keep: int) -> str:
 
 
 def duration(seconds: float | None, *, running: bool = False) -> str:
-    """`12 ms`, `0.31 s`, `12.3 s`, `2:05 min`, `1:02 h`; empty where unknown."""
+    """`<1 ms`, `12 ms`, `0.31 s`, `12.3 s`, `2:05 min`, `1:02 h`; empty where unknown."""
     if seconds is None or not math.isfinite(seconds):
         return ""
     seconds = max(0.0, seconds)
@@ -106,4 +106,6 @@ def duration(seconds: float | None, *, running: bool = False) -> str:
         return f"{minutes // 60}:{minutes % 60:02d} h"
     if running or seconds >= 9.995:
         return f"{seconds:.1f} s"
+    if seconds < 0.001:
+        return "<1 ms"
     return f"{round(seconds * 1000)} ms" if seconds < 0.0995 else f"{seconds:.2f} s"

@@ -206,7 +206,7 @@ def _node(graph: Graph, status: _Status, i: int) -> str:
     fit = f' textLength="{needed:.1f}" lengthAdjust="spacingAndGlyphs"' if needed > 0.85 * room else ""
     out.append(f'<text class="name" x="{NAME:g}" y="4.6"{fit}>{escaped(label)}</text>')
     if side:
-        out.append(f'<text class="side" x="{width - END:g}" y="4">{side}</text>')
+        out.append(f'<text class="side" x="{width - END:g}" y="4">{escaped(side)}</text>')
     if code == RUNNING:
         out.append(
             f'<rect class="d{code}" x="7" y="{BOX_HEIGHT / 2 - 4:g}" width="{width / 2:g}" height="2.5" rx="1.2"/>'
@@ -377,9 +377,10 @@ def _table_row(graph: Graph, status: _Status, i: int) -> str:
     state = look.STATES[code]
     bad = " fuse-bad" if code in (FAILED, SKIPPED) else ""
     name = one_line(graph.names[i]) or "(no name)"
+    seconds = duration(status.seconds[i], running=code == RUNNING)
     return (
         f'<tr data-state="{state}"><td>{escaped(name)}</td><td class="fuse-state">{_icon(state)}{state}</td>'
-        f'<td class="fuse-number">{duration(status.seconds[i], running=code == RUNNING)}</td>'
+        f'<td class="fuse-number">{escaped(seconds)}</td>'
         f'<td class="fuse-number">{int(status.attempt[i]) or ""}</td>'
         f'<td class="fuse-text{bad}">{escaped(status.text(i))}</td></tr>'
     )

@@ -364,6 +364,9 @@ def test_colours_and_marks_are_those_of_the_browser_half():
     [
         (None, False, ""),
         (float("nan"), False, ""),
+        (0.0, False, "<1 ms"),
+        (0.0007, False, "<1 ms"),
+        (0.001, False, "1 ms"),
         (0.0123, False, "12 ms"),
         (0.314, False, "0.31 s"),
         (12.34, False, "12.3 s"),
@@ -375,6 +378,13 @@ def test_colours_and_marks_are_those_of_the_browser_half():
 )
 def test_durations_read_as_in_the_browser(seconds, running, text):
     assert _text.duration(seconds, running=running) == text
+
+
+def test_a_picture_with_a_very_short_time_is_well_formed():
+    graph, status = finished()
+    status.seconds[1] = 0.0004
+    assert texts(nodes_of(render_svg(graph, status))[1], "side") == ["<1 ms"]
+    assert '<td class="fuse-number">&lt;1 ms</td>' in render_html(graph, status)
 
 
 def test_a_shortened_text_keeps_its_end_and_no_loose_accents():

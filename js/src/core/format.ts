@@ -1,10 +1,11 @@
 // Text for people: durations, names made safe and shortened.
 
-/** "12 ms", "0.31 s", "12.3 s", "2:05 min", "1:02 h"; "" where unknown. */
+/** "<1 ms", "12 ms", "0.31 s", "12.3 s", "2:05 min", "1:02 h"; "" where unknown. */
 export function duration(seconds: number, running = false): string {
   if (!Number.isFinite(seconds)) return "";
   const s = Math.max(0, seconds);
   if (running && s < 59.95) return `${s.toFixed(1)} s`;
+  if (s < 0.001) return "<1 ms";
   if (s < 0.0995) return `${Math.round(s * 1000)} ms`;
   if (s < 9.995) return `${s.toFixed(2)} s`;
   if (s < 59.95) return `${s.toFixed(1)} s`;

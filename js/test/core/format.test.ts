@@ -6,7 +6,9 @@ const each = (text: string) => graphemes(text).length;
 describe("durations", () => {
   it.each([
     [Number.NaN, ""],
-    [0, "0 ms"],
+    [0, "<1 ms"],
+    [0.0007, "<1 ms"],
+    [0.001, "1 ms"],
     [0.0124, "12 ms"],
     [0.0994, "99 ms"],
     [0.0996, "0.10 s"],
@@ -19,7 +21,7 @@ describe("durations", () => {
     [3599.4, "59:59 min"],
     [3599.6, "1:00 h"],
     [3720, "1:02 h"],
-    [-1, "0 ms"],
+    [-1, "<1 ms"],
   ])("%d s is %s", (seconds, text) => expect(duration(seconds)).toBe(text));
 
   it("has a steady form while it grows", () => {
