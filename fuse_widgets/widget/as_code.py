@@ -13,6 +13,8 @@ from .changes import UNSET, canonical
 __all__ = ["code_of", "name_in_notebook", "raw_literal"]
 
 Edit = tuple[str, str, Any]
+#: Characters of a line that the form shows without scrolling.
+WIDTH = 44
 
 
 def code_of(edits: Iterable[Edit], names: Sequence[str], variable: str = "wf") -> str:
@@ -43,16 +45,39 @@ def code_of(edits: Iterable[Edit], names: Sequence[str], variable: str = "wf") -
 
 def _statements(query: str, changes: Sequence[tuple[str, Any]]) -> list[str]:
     gone = [key for key, value in changes if value is UNSET]
-    calls = [f".set_backend_info({key!r}, {value!r})" for key, value in changes if value is not UNSET]
+    arguments = [f"{_literal(key)}, {_literal(value)}" for key, value in changes if value is not UNSET]
     found = []
     if gone:
-        pops = [f"    node.backend_info.pop({key!r}, None)" for key in gone]
+        pops = [f"    node.backend_info.pop({_literal(key)}, None)" for key in gone]
         found.append("\n".join([f"for node in {query}:", *pops]))
-    if len(calls) == 1:
-        found.append(f"{query}{calls[0]}")
-    elif calls:
-        found.append("\n".join([f"({query}", *[f"    {call}" for call in calls]]) + ")")
+    if arguments:
+        found.append(_chain(query, arguments))
     return found
+
+
+def _chain(query: str, arguments: Sequence[str]) -> str:
+    """The calls on a query, broken into lines where Black would break them at this width."""
+    line = query + "".join(f".set_backend_info({some})" for some in arguments)
+    if len(arguments) == 1 and len(line) <= WIDTH:
+        return line
+    return "\n".join(["(", f"    {query}", *map(_call, arguments), ")"])
+
+
+def _call(arguments: str) -> str:
+    line = f"    .set_backend_info({arguments})"
+    return line if len(line) <= WIDTH else f"    .set_backend_info(\n        {arguments}\n    )"
+
+
+def _literal(value: Any) -> str:
+    """A JSON value as Python, its texts in double quotes unless these would have to be escaped."""
+    if isinstance(value, str):
+        text = repr(value)
+        return text if '"' in value else f'"{text[1:-1]}"'
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{_literal(key)}: {_literal(item)}' for key, item in value.items())}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_literal, value))}]"
+    return repr(value)
 
 
 def raw_literal(pattern: str) -> str:

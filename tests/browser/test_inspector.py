@@ -224,7 +224,7 @@ def test_edits_can_be_copied_as_code_that_does_the_same(notebook: Open, tmp_path
     expect(panel.dag.button("undo")).to_be_enabled()
     panel.dag.button("copy-code").click()
     code = panel.dag.button("code").inner_text()
-    assert '.set_backend_info("retries", 2)' in code.replace("'", '"')
+    assert '.set_backend_info("retries", 2)' in code
     book.cell(1).locator(".cm-content").click()
     book.page.keyboard.press("Control+End")
     book.page.keyboard.insert_text(code + "\n'''")

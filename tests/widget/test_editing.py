@@ -641,14 +641,27 @@ def test_edits_are_given_as_python() -> None:
     edit(widget, [4], retries=2)
     assert code(widget) == "\n".join(
         [
-            '(wf.query(r"moons.*")',
-            "    .set_backend_info('retries', 3)",
-            "    .set_backend_info('remote_args', {'num_cpus': 0.5}))",
+            "(",
+            '    wf.query(r"moons.*")',
+            '    .set_backend_info("retries", 3)',
+            "    .set_backend_info(",
+            '        "remote_args", {"num_cpus": 0.5}',
+            "    )",
+            ")",
             'for node in wf.query(r"circles-fit"):',
-            "    node.backend_info.pop('cache', None)",
-            """wf.query(r"circles-fit").set_backend_info('executor', 'thread')""",
-            """wf.query(r'with "quotes"').set_backend_info('retries', 1)""",
-            """wf.query(r"it's \\x22both\\x22").set_backend_info('retries', 2)""",
+            '    node.backend_info.pop("cache", None)',
+            "(",
+            '    wf.query(r"circles-fit")',
+            '    .set_backend_info("executor", "thread")',
+            ")",
+            "(",
+            """    wf.query(r'with "quotes"')""",
+            '    .set_backend_info("retries", 1)',
+            ")",
+            "(",
+            """    wf.query(r"it's \\x22both\\x22")""",
+            '    .set_backend_info("retries", 2)',
+            ")",
         ]
     )
 
@@ -657,7 +670,7 @@ def test_code_for_all_nodes_needs_no_pattern() -> None:
     nodes = chain("a", "b\n")
     widget = open_widget(nodes[-1])
     edit(widget, [0, 1], retries=3)
-    assert code(widget) == "wf.query().set_backend_info('retries', 3)"
+    assert code(widget) == 'wf.query().set_backend_info("retries", 3)'
 
 
 def test_without_edits_there_is_nothing_to_copy() -> None:
@@ -672,7 +685,7 @@ def test_the_workflow_is_called_what_the_person_calls_it(monkeypatch: pytest.Mon
     space = {name: widget.workflow if name != "other" else None for name in names}
     monkeypatch.setattr("IPython.get_ipython", lambda: SimpleNamespace(user_ns=space))
     edit(widget, [0], retries=3)
-    assert code(widget) == "p2.query().set_backend_info('retries', 3)"
+    assert code(widget) == 'p2.query().set_backend_info("retries", 3)'
 
 
 def test_the_code_comes_as_the_reply_to_its_command() -> None:
@@ -689,7 +702,7 @@ def test_the_code_comes_as_the_reply_to_its_command() -> None:
             "id": "7",
             "ok": True,
             "text": "",
-            "data": {"code": "wf.query().set_backend_info('retries', 3)"},
+            "data": {"code": 'wf.query().set_backend_info("retries", 3)'},
         }
     ]
 
