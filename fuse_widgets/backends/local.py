@@ -101,6 +101,9 @@ class LocalWorkflow(BaseWorkflow):
     def check_backend_info(self, name: str, info: Mapping[str, Any]) -> None:
         parse(LocalInfo, name, info)
 
+    def check_whole_info(self, name: str, info: Mapping[str, Any]) -> None:
+        self._parsed(name, info)
+
     def check(self, nodes: list[Node]) -> None:
         self.infos = {}
         keys: Counter[str] = Counter()
@@ -116,13 +119,14 @@ class LocalWorkflow(BaseWorkflow):
         Raises:
             BackendInfoError: It holds what this backend cannot work with.
         """
-        if not node.backend_info:
-            return DEFAULTS
-        info = parse(LocalInfo, node.name, node.backend_info)
+        return self._parsed(node.name, node.backend_info) if node.backend_info else DEFAULTS
+
+    def _parsed(self, name: str, given: Mapping[str, Any]) -> LocalInfo:
+        info = parse(LocalInfo, name, given)
         executor = info.executor or self.executor
         if info.timeout is not None and executor != "process":
             raise BackendInfoError(
-                node.name,
+                name,
                 "timeout",
                 info.timeout,
                 f"only a process can be stopped after a time, and this node runs with executor {executor!r}: "

@@ -190,7 +190,14 @@ class BaseWorkflow:
         self.storage = storage
 
     def check_backend_info(self, name: str, info: Mapping[str, Any]) -> None:
-        """Raise `BackendInfoError` where this backend cannot work with `info`. A backend overrides this."""
+        """Raise `BackendInfoError` where this backend cannot work with `info`. A backend overrides this.
+
+        Keys are set one after another: what depends on several of them is for `check_whole_info` to say.
+        """
+
+    def check_whole_info(self, name: str, info: Mapping[str, Any]) -> None:
+        """Raise `BackendInfoError` where a node could not run with just this `info`. A backend may add to this."""
+        self.check_backend_info(name, info)
 
     def note_keys(self, keys: Mapping[str, int]) -> None:
         """Warn of keys of `backend_info` that this backend does not understand. A backend overrides this.

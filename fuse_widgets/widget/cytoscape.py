@@ -24,7 +24,7 @@ from ..view.state import STATES, NodeStates, StatusColumns
 from .bridge import bridge
 from .display import show
 from .elements import Elements
-from .front_end import asset
+from .front_end import asset, route_to_subshell
 from .search import Found, Search
 
 __all__ = ["MOST_EDGES", "MOST_NODES", "CytoscapeGraph", "TooManyNodesError"]
@@ -56,8 +56,7 @@ class Selection(anywidget.AnyWidget):
     def __init__(self, graph: CytoscapeGraph, chosen_there: Callable[[list[str]], object]) -> None:
         self._chosen_there = chosen_there
         super().__init__(target=graph.model_id)
-        if hasattr(self.comm, "_reply_subshell_for"):  # see DAGWidget._route_to_subshell
-            self.comm._reply_subshell_for = None
+        route_to_subshell(self.comm)
 
     def set_state(self, sync_data: Any) -> None:
         """A change from the browser; all that it may change is `chosen`."""

@@ -12,6 +12,7 @@ from typing import Any, cast
 import anywidget
 import numpy as np
 import traitlets
+from ipywidgets import Layout
 from ipywidgets.widgets.widget import JUPYTER_WIDGETS_ECHO
 
 from ..engine import _node
@@ -27,7 +28,7 @@ from .bridge import bridge
 from .commands import CommandError, execute
 from .display import show
 from .editing import Editing, schema_of
-from .front_end import NOT_BUILT, asset
+from .front_end import NOT_BUILT, asset, route_to_subshell
 from .inspection import Inspection
 from .search import PATTERN, Found, Search
 
@@ -98,6 +99,7 @@ class DAGWidget(anywidget.AnyWidget):
     #: Whether it shows what another widget asks all to show.
     takes_over = True
     _following = False
+    _own_layout: Layout | None = None
     inspection: Inspection
     editing: Editing
 
@@ -129,10 +131,11 @@ class DAGWidget(anywidget.AnyWidget):
             _status=status,
             _schema=schema_of(workflow),
         )
+        self._own_layout = self.layout
         self.inspection = Inspection(self)
         self.editing = Editing(self)
         self._publish_columns()
-        self._route_to_subshell()
+        route_to_subshell(self.comm)
         self.on_msg(self._on_message)
         self._search = Search(workflow, lambda found: bridge.post(self, lambda: self._show_matches(found)))
         self._unsubscribe = workflow.subscribe(self._on_events)
@@ -183,10 +186,13 @@ class DAGWidget(anywidget.AnyWidget):
     def close(self) -> None:
         """End the connection to the browser and to the workflow."""
         if self._following:
+            self._following = False
             live.discard(self)
             self._unsubscribe()
             self._search.close()
         super().close()
+        if self._own_layout is not None:
+            self._own_layout.close()
 
     def _save(self, path: str | os.PathLike[str], text: str) -> Path:
         target = Path(path).expanduser()
@@ -369,12 +375,10 @@ class DAGWidget(anywidget.AnyWidget):
     def _refresh(self) -> None:
         self._redraw()
         self.editing.look_again()
-        self.inspection.selected()
+        self.inspection.selected()  # nodes may be new ones of the same names
 
     def _redraw(self) -> None:
         graph = Graph.of(self.workflow, cast(Direction, self.direction), self.collapsed)
-        self.editing.look_again()
-        self.inspection.selected()  # nodes may be new ones of the same names
         if graph.same_as(self.graph):
             return
         graph = graph.after(self.graph)
@@ -398,8 +402,3 @@ class DAGWidget(anywidget.AnyWidget):
             self.send_status()
         if self.query:
             self._search.ask(self.query)
-
-    def _route_to_subshell(self) -> None:
-        """Let ipykernel 7.4 hand messages to the subshell while a cell blocks, as 7.3 does."""
-        if hasattr(self.comm, "_reply_subshell_for"):
-            self.comm._reply_subshell_for = None

@@ -97,7 +97,10 @@ class Editing:
             self._stale = self._published
         if not self._published:
             return
-        members = set(self._widget.workflow.find_nodes())
+        try:
+            members = set(self._widget.workflow.find_nodes())
+        except FuseError:  # such as two nodes of one name; the widget says that already
+            return
         if self._edition is not _node.edition:
             self._edition = _node.edition
             self._undo = deque(_within(self._undo, members), STEPS)
@@ -283,7 +286,7 @@ class Editing:
                 f"node {shorten(node.name)!r}: backend_info is a {type(node.backend_info).__name__}, no dict"
             )
         info = {key: value for key, value in {**node.backend_info, **values}.items() if value is not UNSET}
-        self._widget.workflow.check_backend_info(node.name, info)
+        self._widget.workflow.check_whole_info(node.name, info)
 
     def _check_meanwhile(self, request: _Request) -> None:
         """Refuse where the form showed something else than there is: another person, or Python, was quicker."""

@@ -329,6 +329,14 @@ def test_a_closed_widget_no_longer_follows_its_workflow() -> None:
     assert sent == []
 
 
+def test_a_closed_widget_leaves_no_model_behind() -> None:
+    before = set(_instances)
+    widget = DAGWidget(LocalWorkflow(diamond()[-1]))
+    widget.close()
+    widget.close()
+    assert set(_instances) == before
+
+
 def test_a_backend_that_knows_only_the_seed_is_followed() -> None:
     class Seed(BaseWorkflow):
         def run(self) -> list[Any]:

@@ -623,6 +623,40 @@ def test_without_a_run_it_says_nothing_of_it() -> None:
     assert widget._edits["counts_from"] == ""
 
 
+def test_what_a_run_would_refuse_is_told_at_the_field() -> None:
+    widget = open_widget(*chain("a"))
+    answer = edit(widget, [0], timeout=2)
+    assert not answer["ok"]
+    assert "executor" in answer["errors"]["timeout"]
+    assert edit(widget, [0], executor="process", timeout=2)["ok"]
+    assert not edit(widget, [0], ["executor"])["ok"]
+    node = widget.workflow.find_nodes()[0]
+    assert node.backend_info == {"executor": "process", "timeout": 2}
+
+
+def test_keys_that_belong_together_can_still_be_set_one_after_another_in_python() -> None:
+    wf = LocalWorkflow(*chain("a"))
+    wf.query().set_backend_info("timeout", 2).set_backend_info("executor", "process")
+    assert wf.run()
+
+
+def test_two_nodes_of_one_name_end_no_cell_with_an_error(caplog: pytest.LogCaptureFixture) -> None:
+    nodes = chain("a", "b")
+    widget = open_widget(nodes[-1])
+    edit(widget, [0], retries=1)
+    nodes[0].set_name("b")
+    live.cell_ended()
+    assert bridge.wait_idle()
+    caplog.clear()
+    live.cell_ended()
+    assert bridge.wait_idle()
+    assert not caplog.records
+    nodes[0].set_name("a")
+    live.cell_ended()
+    assert bridge.wait_idle()
+    assert changed(widget) == [0]
+
+
 # --- as code -------------------------------------------------------------------------------------------------
 
 
