@@ -134,6 +134,7 @@ export class Toolbar {
     );
     const stopping = runState === "stopping";
     this.#label(this.#buttons.stop, stopping ? "Interrupt" : "Stop");
+    this.#buttons.stop.node.classList.toggle("fuse-stopping", stopping);
     this.#title(
       this.#buttons.stop,
       stopping
