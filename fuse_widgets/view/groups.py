@@ -115,7 +115,12 @@ def find_groups(
 
 
 def _id(kind: str, text: str) -> str:
-    return f"{kind}:{text}".encode("utf-8", "replace").decode()  # without halves of surrogate pairs
+    return _valid(f"{kind}:{text}")
+
+
+def _valid(id: Any) -> Any:
+    """An id as it may travel: without halves of surrogate pairs."""
+    return id.encode("utf-8", "replace").decode() if isinstance(id, str) else id
 
 
 def _prefixes(names: Sequence[str]) -> list[tuple[str, Ints]]:
@@ -271,7 +276,7 @@ def checked_ids(ids: Iterable[str]) -> list[str]:
         raise TypeError(
             f"collapsed is a list of ids of groups, such as ['function:train'], not {shorten(repr(ids))}"
         )
-    kept = list(dict.fromkeys(ids))
+    kept = [_valid(id) for id in dict.fromkeys(ids)]
     if len(kept) > MOST_GROUPS:
         raise ValueError(f"collapsed has {len(kept)} groups; a graph has {MOST_GROUPS} at most")
     return kept

@@ -344,7 +344,7 @@ class DAGWidget(anywidget.AnyWidget):
                     setattr(self, name, value)
             except Exception as error:
                 log.warning("a change from the browser was refused: %s", error)
-                text = shorten(f"{name}: {error}", 2000)
+                text = shorten(f"{name}: {str(error).removeprefix(f'{name}: ')}", 2000)
                 self.send({"kind": "reply", "id": 0, "ok": False, "text": text})
                 if name in _FROM_BROWSER:
                     self.send_state(name)

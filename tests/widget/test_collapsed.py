@@ -68,6 +68,14 @@ def test_a_run_counts_nodes_and_not_boxes() -> None:
     assert widget.selected == ["load 1"]
 
 
+def test_ids_of_groups_can_travel_whatever_is_in_them() -> None:
+    widget = two_groups()
+    widget.collapsed = ["function:load", "half \ud800"]
+    assert widget.get_state("collapsed") == {"collapsed": ["function:load", "half ?"]}
+    settle()
+    assert len(widget.graph.boxes) == 1
+
+
 @pytest.mark.parametrize("value", [5, [5], [["function:load"]], {"a": 1}, [str(i) for i in range(501)]])
 def test_what_is_no_list_of_groups_is_refused(value: object) -> None:
     widget = two_groups()

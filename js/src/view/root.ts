@@ -8,6 +8,7 @@ import { Footer } from "./footer";
 import { Paint } from "./frames";
 import { gestures } from "./gestures";
 import { GraphView } from "./graph";
+import { letSave } from "./hostkeys";
 import { HoverCard } from "./hover";
 import { keys } from "./keys";
 import { SelectionMenu } from "./menu";
@@ -186,6 +187,7 @@ export function mount(session: Session, el: HTMLElement, signal: AbortSignal): H
     }
   });
   root.addEventListener("keydown", (event) => search?.key(event), { signal });
+  letSave(root, timers, signal);
   const go = keys({ root, session, graph, search, timers, help, speak }, signal);
   if (search) search.into = go;
   toolbar?.direction();

@@ -167,3 +167,18 @@ describe("the buttons of the panels", () => {
     expect(part("inspector").getAttribute("aria-pressed")).toBe("false");
   });
 });
+
+it("Ctrl+S is JupyterLab's, also from a field; its other shortcuts stay out", () => {
+  const { part, key } = open();
+  const field = part("search");
+  const seen: boolean[] = [];
+  const hear = () => seen.push(field.closest("[data-lm-suppress-shortcuts]") === null);
+  document.addEventListener("keydown", hear, true);
+  key(field, "s", { ctrlKey: true });
+  key(field, "s", { metaKey: true });
+  vi.advanceTimersByTime(0);
+  key(field, "s");
+  key(field, "z", { ctrlKey: true });
+  document.removeEventListener("keydown", hear, true);
+  expect(seen).toEqual([true, true, false, false]);
+});
