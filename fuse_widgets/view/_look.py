@@ -42,9 +42,9 @@ _DARK = {
     "queued": "#94a3b8",
     "running": "#3b8ce2",
     "paused": "#d0932f",
-    "done": "#2a9d6c",
+    "done": "#248a5e",
     "cached": "#4f9cc0",
-    "failed": "#e05a6b",
+    "failed": "#ea6a7a",
     "skipped": "#8a9099",
     "cancelled": "#9a88b3",
 }
