@@ -91,7 +91,7 @@ class StatusColumns:
         self.run_state = "idle"
         self.started: float | None = None
         self.ended: float | None = None
-        self.notice = self.warning = ""
+        self.notice = self.warning = self.where = ""
         self.workers: list[str] = []
         self.errors: dict[int, dict[str, Any]] = {}
         self.notes: dict[int, str] = {}
@@ -127,6 +127,8 @@ class StatusColumns:
         detail = event.detail or {}
         if self.started is None:
             self.started = event.time
+        if "where" in detail:
+            self.where = clip(detail["where"])
         if "notice" in detail:
             self.notice = clip(detail["notice"])
             if "stopping" not in detail:
@@ -242,6 +244,7 @@ class StatusColumns:
             "started": self.started,
             "ended": self.ended,
             "notice": self.notice or self.warning,
+            "where": self.where,
         }
 
     def states(self) -> NodeStates:

@@ -36,6 +36,17 @@ def read_delta(buffer: bytes, count: int) -> dict[str, np.ndarray]:
     return columns
 
 
+def test_what_a_run_runs_on_is_kept_until_the_next_run() -> None:
+    columns = StatusColumns(["a"])
+    columns.apply(
+        events((None, S.RUNNING), (None, S.RUNNING, {"where": "2 machines, 4 CPUs"}), ("a", S.DONE))
+    )
+    assert columns.to_wire()["where"] == "2 machines, 4 CPUs"
+    assert columns.run_state == "running"
+    columns.apply([RunEvent(0, 200.0, None, S.RUNNING, run=2)])
+    assert columns.to_wire()["where"] == ""
+
+
 def test_states_begin_pending_and_nothing_is_to_be_sent() -> None:
     columns = StatusColumns(NAMES)
     assert dict(columns.states()) == {"a": "pending", "b": "pending", "c": "pending"}

@@ -10,6 +10,7 @@ export interface Run {
   started: number | null;
   ended: number | null;
   notice: string;
+  where: string;
   workers: string[];
   errors: Map<number, NodeError>;
   notes: Map<number, string>;
@@ -37,6 +38,7 @@ export function emptyRun(n: number, version: number): Run {
     started: null,
     ended: null,
     notice: "",
+    where: "",
     workers: [],
     errors: new Map(),
     notes: new Map(),
@@ -68,6 +70,7 @@ function takeHead(run: Run, from: Status | Delta): void {
   run.started = from.started;
   run.ended = from.ended;
   run.notice = from.notice ?? "";
+  run.where = from.where ?? "";
 }
 
 /** `_status` is the whole truth: nothing of an earlier run stays. The columns are copied. */

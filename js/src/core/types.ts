@@ -128,6 +128,8 @@ export interface RunHead {
   started: number | null;
   ended: number | null;
   notice: string | null;
+  /** What the run has to run on, such as "3 machines, 12 CPUs"; "" where the backend does not say. */
+  where: string;
   errors: Record<string, NodeError>;
   notes: Record<string, string>;
 }

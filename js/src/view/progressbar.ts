@@ -1,4 +1,5 @@
 // How far the run is, as a bar of states and a line of text.
+import { oneLine } from "../core/format";
 import { progressText } from "../core/progress";
 import type { Session } from "../core/session";
 import { STATES, State } from "../core/types";
@@ -20,6 +21,7 @@ export class ProgressBar {
   #bar: HTMLElement;
   #parts = ORDER.map((code) => element("span", { class: `fuse-part fuse-is-${STATES[code]}` }));
   #text = element("span", { class: "fuse-progress" });
+  #where = element("span", { class: "fuse-where", "data-fuse-role": "where" });
 
   constructor(readonly session: Session) {
     this.#bar = element(
@@ -27,7 +29,7 @@ export class ProgressBar {
       { class: "fuse-bar", role: "progressbar", "aria-label": "progress of the run" },
       ...this.#parts,
     );
-    this.node = element("div", { class: "fuse-status" }, this.#bar, this.#text);
+    this.node = element("div", { class: "fuse-status" }, this.#bar, this.#text, this.#where);
     this.update();
   }
 
@@ -40,6 +42,10 @@ export class ProgressBar {
       this.#parts[k].hidden = counts[code] === 0;
       shown += counts[code];
     }
+    const where = oneLine(this.session.store.run.where, 120);
+    setText(this.#where, where);
+    setData(this.#where, { title: where });
+    this.#where.hidden = where === "";
     this.#bar.style.setProperty("--fuse-rest", String(n - shown));
     setData(this.#bar, {
       "aria-valuemin": 0,

@@ -37,6 +37,7 @@ describe("a delta", () => {
     started: 1,
     ended: null,
     notice: null,
+    where: "",
     errors: {},
     notes: {},
     count: 3,
