@@ -118,9 +118,9 @@ def _id(kind: str, text: str) -> str:
     return _valid(f"{kind}:{text}")
 
 
-def _valid(id: Any) -> Any:
+def _valid(name: str) -> str:
     """An id as it may travel: without halves of surrogate pairs."""
-    return id.encode("utf-8", "replace").decode() if isinstance(id, str) else id
+    return name.encode("utf-8", "replace").decode()
 
 
 def _prefixes(names: Sequence[str]) -> list[tuple[str, Ints]]:
@@ -276,7 +276,7 @@ def checked_ids(ids: Iterable[str]) -> list[str]:
         raise TypeError(
             f"collapsed is a list of ids of groups, such as ['function:train'], not {shorten(repr(ids))}"
         )
-    kept = [_valid(id) for id in dict.fromkeys(ids)]
+    kept = [_valid(name) if isinstance(name, str) else name for name in dict.fromkeys(ids)]
     if len(kept) > MOST_GROUPS:
         raise ValueError(f"collapsed has {len(kept)} groups; a graph has {MOST_GROUPS} at most")
     return kept

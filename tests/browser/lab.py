@@ -152,7 +152,7 @@ class Lab:
                     "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
                     "display_name": name,
                     "language": "python",
-                    "env": {"PYTHONPATH": str(packages)},
+                    "env": {"PYTHONPATH": os.pathsep.join([str(packages), *_python_path()])},
                     "metadata": {"debugger": False},
                 }
             )
@@ -186,6 +186,11 @@ class Lab:
                     log = (self.folder / "lab.log").read_text()[-4000:]
                     raise RuntimeError(f"JupyterLab did not start: {error}\n{log}") from error
                 time.sleep(0.1)
+
+
+def _python_path() -> list[str]:
+    """Where this process was told to find packages; its kernels shall find the same."""
+    return list(filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep)))
 
 
 class Notebook:
