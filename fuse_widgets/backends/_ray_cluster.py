@@ -102,6 +102,8 @@ class Watch:
 
     def _look(self) -> None:
         while not self._over.wait(LOOK):
+            if not ray.is_initialized():  # a question now would end the process
+                return
             try:
                 self.machines = ray.nodes()
             except Exception:  # lost, or shut down: the age of the last answer tells

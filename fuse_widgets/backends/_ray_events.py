@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["Channel", "Teller", "loaded_error"]
 
 QUEUED, RUNNING, DONE = NodeState.QUEUED, NodeState.RUNNING, NodeState.DONE
-#: How often a collector that died is replaced in one run.
-COLLECTORS = 5
+#: How many failed questions to a collector a run takes before it does without.
+DEATHS = 50
 
 
 class Channel:
@@ -37,51 +37,55 @@ class Channel:
         name, run: What the collector, and this run, are called there.
     """
 
-    _collectors: dict[str, Any] = {}  # noqa: RUF012 - by connection; they stay from run to run
+    #: By connection: the name and the actor. It stays from run to run, and Ray starts it again where it dies.
+    _collectors: dict[str, tuple[str, Any]] = {}  # noqa: RUF012
 
     def __init__(self) -> None:
-        job = ray.get_runtime_context().get_job_id()
-        self.name, self.run = f"fuse status {job}", uuid.uuid4().hex
-        self._left = COLLECTORS
-        self._asked: Any = None
-        self._connect(job)
-
-    def _connect(self, job: str) -> None:
-        if job not in self._collectors:
+        self.run = uuid.uuid4().hex
+        self._job = ray.get_runtime_context().get_job_id()
+        if not self._is_there():
+            name = f"fuse status {uuid.uuid4().hex}"
+            near = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
+            actor = Collector.options(name=name, namespace=NAMESPACE, scheduling_strategy=near).remote()
             self._collectors.clear()
-            here = ray.get_runtime_context().get_node_id()
-            near = NodeAffinitySchedulingStrategy(here, soft=True)
-            self._collectors[job] = Collector.options(
-                name=self.name, namespace=NAMESPACE, get_if_exists=True, scheduling_strategy=near
-            ).remote()
-        self._job, self._collector = job, self._collectors[job]
-        self._asked = self._collector.ask.remote(self.run, False)
+            self._collectors[self._job] = name, actor
+        self.name, self._collector = self._collectors[self._job]
+        self._asked: Any = self._collector.ask.remote(self.run, False)
+        self._left = DEATHS
+
+    def _is_there(self) -> bool:
+        """Whether there is a collector; one that is only starting, or busy, is."""
+        if self._job not in self._collectors:
+            return False
+        try:
+            ray.get(self._collectors[self._job][1].ask.remote(self.run, False), timeout=1)
+        except ray.exceptions.ActorDiedError:
+            return False
+        except ray.exceptions.RayError:
+            pass
+        return True
 
     def news(self) -> list[Live]:
         """What has come since the last call; never waits."""
-        if self._asked is None:
+        if self._asked is None or not ray.wait([self._asked], timeout=0)[0]:
             return []
         try:
-            if not ray.wait([self._asked], timeout=0)[0]:
-                return []
             records = ray.get(self._asked)
-            self._asked = self._collector.ask.remote(self.run)
-        except Exception:  # it died: the nodes' ends tell the same, later
-            self._collectors.pop(self._job, None)
-            self._asked = None
+        except Exception as error:  # it died: what was told is lost, and the nodes' ends tell the same, later
             self._left -= 1
-            if self._left:
-                self._connect(self._job)
-            return []
+            if isinstance(error, ray.exceptions.ActorDiedError) or not self._left:
+                self._collectors.pop(self._job, None)
+                self._asked = None
+                return []
+            records = []
+        self._asked = self._collector.ask.remote(self.run)
         return [Live(*record) for record in records]
 
     def close(self) -> None:
         """The run is over."""
         self._asked = None
-        try:
+        if ray.is_initialized():
             self._collector.forget.remote(self.run)
-        except Exception:  # it, or the cluster, is gone, and so is what it kept
-            self._collectors.pop(self._job, None)
 
 
 class Teller:
@@ -96,7 +100,6 @@ class Teller:
         self._shift: dict[str, float] = {}
         self._cluster: dict[str, Any] | None = None
         self._alive: dict[str, str] = {}
-        self._start = 0
 
     # --- nodes ---------------------------------------------------------------------------------------------
 
@@ -240,11 +243,6 @@ class Teller:
         return when + shift
 
     # --- the run -------------------------------------------------------------------------------------------
-
-    def turn(self, count: int, size: int) -> int:
-        """Where the next of several parts begins that take turns."""
-        self._start = self._start + size if self._start + size < count else 0
-        return self._start
 
     def notice(self, text: str) -> None:
         """Say something of the run as a whole."""

@@ -61,11 +61,13 @@ class _Collector:
         self._told: dict[str, list[Live]] = {}
         self._news: dict[str, asyncio.Event] = {}
 
-    async def tell(self, run: str, records: list[Live]) -> None:
-        """Called by workers; what concerns a run that nobody asks for is dropped."""
+    async def tell(self, run: str, records: list[Live]) -> bool:
+        """Called by workers; False, and dropped, where nobody has asked for the run (yet)."""
         if run in self._told:
             self._told[run] += records
             self._news[run].set()
+            return True
+        return False
 
     async def ask(self, run: str, wait: bool = True) -> list[Live]:
         """What was told of a run since the last time; waits until there is something."""
@@ -86,7 +88,7 @@ class _Collector:
             news.set()
 
 
-Collector = ray.remote(num_cpus=0, max_restarts=0)(_Collector)
+Collector = ray.remote(num_cpus=0, max_restarts=-1)(_Collector)
 
 
 class Printed:
@@ -154,6 +156,7 @@ class _Reporter:
         self._busy = threading.Event()
         self._thread: threading.Thread | None = None
         self._collectors: dict[str, Any] = {}
+        self._answer: Any = None
 
     def begin(self, current: Current) -> None:
         """A node begins."""
@@ -186,6 +189,7 @@ class _Reporter:
                 if self.current is not None:
                     self._busy.set()
             if current is not None and current is before:
+                self._check_answer()
                 self._look(current)
             before = current
 
@@ -208,11 +212,24 @@ class _Reporter:
         try:
             if current.collector not in self._collectors:
                 self._collectors = {current.collector: ray.get_actor(current.collector, NAMESPACE)}
-            self._collectors[current.collector].tell.remote(current.run, [tuple(r) for r in records])
+            tell = self._collectors[current.collector].tell
+            self._answer = tell.remote(current.run, [tuple(record) for record in records])
         except Exception:
             self._collectors.clear()
             return False
         return True
+
+    def _check_answer(self) -> None:
+        """Where nobody has heard, since the collector died and was started again, tell anew what runs."""
+        if self._answer is not None and ray.wait([self._answer], timeout=0)[0]:
+            answer, self._answer = self._answer, None
+            try:
+                heard = ray.get(answer)
+            except Exception:
+                self._collectors.clear()
+                heard = False
+            if not heard:
+                self._told = None
 
 
 reporter = _Reporter()

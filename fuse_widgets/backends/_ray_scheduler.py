@@ -7,7 +7,9 @@ can start. What comes back is small: a report for each node. Nodes are known her
 from __future__ import annotations
 
 import heapq
+import itertools
 import pickle
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -30,10 +32,12 @@ if TYPE_CHECKING:
     from .ray import RayWorkflow
 
 PENDING, QUEUED, RUNNING = NodeState.PENDING, NodeState.QUEUED, NodeState.RUNNING
-#: Seconds that the loop waits for reports, at most.
-POLL = 0.05
-#: Reports that are waited for at a time; more take turns.
-WINDOW = 4000
+#: Seconds that the loop waits for reports, at most: where few are on their way, and where many are.
+POLL, POLL_MANY = 0.05, 0.12
+#: Reports that are waited for at a time, the oldest first; whether others are there is looked at in between.
+WINDOW = 400
+#: Seconds between two looks at the others.
+LOOK = 0.2
 #: Nodes that are handed in between two looks at what came back.
 BURST = 64
 #: Seconds that an interrupted node has to end, before its worker is killed.
@@ -81,6 +85,8 @@ class RayScheduler:
         self.passed: set[int] = set()  # those that nobody waits for any more: submitted, or over
         self.again: set[int] = set()  # done, and run again to make an object anew
         self.recalled: set[int] = set()
+        self.fresh: set[int] = set()  # over since the last look at the controls but one
+        self.recalling = threading.RLock()
         self.held: set[int] = set()
         self.keep = {order.place[out.node if isinstance(out, NodeItem) else out] for out in workflow.outputs}
         self.failures: list[NodeExecutionError] = []
@@ -88,6 +94,7 @@ class RayScheduler:
         self.looping = self.disordered = False
         self.interrupts = self.stopping = 0
         self.force_at: float | None = None
+        self.look_at = 0.0
 
     # --- the loop ------------------------------------------------------------------------------------------
 
@@ -226,6 +233,8 @@ class RayScheduler:
     # --- what comes back -----------------------------------------------------------------------------------
 
     def _poll(self, wait: float) -> None:
+        if not ray.is_initialized():  # a question now would end the process
+            raise ClusterError("ray.shutdown() was called while this run was under way; run() connects anew")
         for live in self.channel.news():
             self.teller.live(live, self.sent, self.over)
         if self.watch.lost:
@@ -235,19 +244,22 @@ class RayScheduler:
                 "run() connects anew" + (" and goes on from storage" if self.stored.storage else "")
             )
         self.teller.cluster(self.watch.machines)
-        refs = list(self.flying)
-        if not refs:
+        if not self.flying:
             if wait:
                 time.sleep(wait)
             return
-        if len(refs) > WINDOW:
-            start = self.teller.turn(len(refs), WINDOW)
-            refs = refs[start : start + WINDOW]
-        parked = any(obj.parked for obj in self.submitter.objects.values())
-        enough = 1 if parked or (self.ready and wait) else len(refs)
-        arrived, _ = ray.wait(refs, num_returns=enough, timeout=wait, fetch_local=False)
-        if wait and enough == 1 and len(refs) > 1:
-            arrived, _ = ray.wait(refs, num_returns=len(refs), timeout=0, fetch_local=False)
+        if wait and len(self.flying) > WINDOW / 4:
+            wait = POLL_MANY
+        oldest = list(itertools.islice(self.flying, WINDOW))
+        one = bool(wait) and (bool(self.ready) or any(obj.parked for obj in self.submitter.objects.values()))
+        arrived, _ = ray.wait(oldest, num_returns=1 if one else len(oldest), timeout=wait, fetch_local=False)
+        if one and arrived:
+            arrived, _ = ray.wait(oldest, num_returns=len(oldest), timeout=0, fetch_local=False)
+        if len(self.flying) > WINDOW and time.monotonic() > self.look_at:
+            others = list(itertools.islice(self.flying, WINDOW, None))
+            arrived += ray.wait(others, num_returns=len(others), timeout=0, fetch_local=False)[0]
+            self.look_at = time.monotonic() + LOOK
+        self.fresh = set()
         if arrived:
             self._arrived(sorted(arrived, key=self.flying.__getitem__))
 
@@ -399,9 +411,7 @@ class RayScheduler:
             sent = self.sent.pop(lost, None)
             if sent is not None:  # it would not run anyway: its inputs say so
                 self.flying.pop(sent.report, None)
-                obj = self._left_object(lost)
-                if obj is None:
-                    ray.cancel(sent.report)
+                self._left_object(lost)
             self.refs.pop(lost, None)
             self.run.emit(self.nodes[lost], NodeState.SKIPPED, attempt=0, detail={"root": root._name})
             self._over(lost, NodeState.SKIPPED)
@@ -420,6 +430,8 @@ class RayScheduler:
     def _over(self, place: int, state: NodeState) -> None:
         """A node's fate is settled: what only it needed can be let go."""
         self.over[place] = state
+        self.fresh.add(place)
+        self.recalled.discard(place)
         self._pass(place)
         node = self.nodes[place]
         obj = self.submitter.object_of(node)
@@ -465,45 +477,68 @@ class RayScheduler:
 
     def _look_at_controls(self) -> None:
         run = self.run
-        if run.cancelled > self.stopping or (self._stopped and not self.stopping):
-            self.stopping = max(run.cancelled, 1)
+        if self._stopped:
             self._recall()
-            if self.stopping > 1:
+            if run.cancelled > 1 and self.force_at is None:
                 self._interrupt()
-        elif run.paused and not self.stopping:
+            self.stopping = max(run.cancelled, 1)
+        elif run.paused:
             self._recall()
-        elif self.held and not run.paused:
+        elif self.held:
             for place in sorted(self.held):
                 run.emit(self.nodes[place], QUEUED, attempt=0)
             self.held.clear()
-        if self.stopping and run.cancelled > 1 and self.force_at is None:
-            self._interrupt()
         if self.force_at is not None and time.monotonic() > self.force_at:
             self.force_at = time.monotonic() + PATIENCE
-            for sent in self._functions():
-                ray.cancel(sent.report, force=True)
-
-    def _functions(self) -> list[Sent]:
-        return [s for p, s in self.sent.items() if self.submitter.object_of(self.nodes[p]) is None]
+            self._ask_again(force=True)
 
     def _recall(self) -> None:
-        """Take back what has not begun; what runs is asked once, and may finish."""
-        for place, sent in list(self.sent.items()):
-            if place in self.recalled or place in self.saving:
-                continue
-            if self.submitter.object_of(self.nodes[place]) is None:
-                self.recalled.add(place)
-                ray.cancel(sent.report)
+        """Take back what has not begun; what runs is asked once, and may finish.
+
+        Ray ends this whole process where a task is cancelled at the moment at which what it needs arrives. So a task
+        is cancelled before those that it needs, and one that waits for what may just end is left for the next time.
+        """
+        with self.recalling:
+            found: list[int] = []
+            taken: set[int] = set()
+            for place in sorted(self.sent):
+                if self.submitter.object_of(self.nodes[place]) is not None or place in self.saving:
+                    continue
+                needed = self._parents(place)
+                open_parents = [parent for parent in needed if parent in self.sent]
+                if (
+                    place in self.recalled
+                    or taken.intersection(open_parents)
+                    or (self.fresh.isdisjoint(needed) and all(map(self._runs, open_parents)))
+                ):
+                    taken.add(place)
+                if place in taken and place not in self.recalled:
+                    found.append(place)
+            for place in reversed(found):
+                sent = self.sent.get(place)
+                if sent is not None:
+                    self.recalled.add(place)
+                    ray.cancel(sent.report)
+
+    def _runs(self, place: int) -> bool:
+        return self.run.states[self.nodes[place]._name] is RUNNING
 
     def _interrupt(self) -> None:
         """Interrupt what runs; what does not listen is killed a little later."""
         self.force_at = time.monotonic() + PATIENCE
         time.sleep(0.05)  # what `_recall` asked just now has been heard: this is the second time
-        for sent in self._functions():
-            ray.cancel(sent.report)
+        self._ask_again(force=False)
         for obj in self.submitter.objects.values():
             if obj.actor is not None and obj.flying:
                 ray.kill(obj.actor)
+
+    def _ask_again(self, *, force: bool) -> None:
+        with self.recalling:
+            for place in sorted(self.recalled & self.sent.keys(), reverse=True):
+                if place not in self.saving and not any(
+                    parent in self.sent for parent in self._parents(place)
+                ):
+                    ray.cancel(self.sent[place].report, force=force)
 
     def _on_ctrl_c(self) -> None:
         """Ctrl-C in the main thread: cancel and interrupt; a second time, do not wait for the rest."""

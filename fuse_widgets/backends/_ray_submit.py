@@ -151,8 +151,7 @@ class Submitter:
         )
         obj = self.object_of(node)
         if obj is None:
-            task = work.options(name=node._name, **task_options(options))
-            value, report = task.remote(spec, *inputs)
+            value, report = _start(node._name, options, spec, inputs)
         else:
             value, report = self._call(obj, place, node, options, spec, inputs)
         if save is not None and self.stored.remote_args is not None:
@@ -207,3 +206,10 @@ class Submitter:
             code = code._replace(place=len(inputs))
             inputs.append(ref)
         return code
+
+
+def _start(name: str, options: dict[str, Any], spec: bytes, inputs: list[Any]) -> Any:
+    """Start the task of a function node; `options()` makes a class each time, which nodes without options do without."""
+    if options or not hasattr(work, "_remote"):
+        return work.options(name=name, **task_options(options)).remote(spec, *inputs)
+    return work._remote(args=(spec, *inputs), kwargs={}, name=name, num_returns=2)

@@ -1,0 +1,469 @@
+"""RayWorkflow on one real cluster: what is its own beside what all backends share (see test_conformance.py)."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fuse_widgets import (
+    BackendInfoError,
+    ClusterError,
+    FileStorage,
+    NodeExecutionError,
+    NodeState,
+    RayWorkflow,
+    RunCancelledError,
+    WorkerCrashedError,
+    workflow,
+)
+
+pytestmark = pytest.mark.usefixtures("ray_cluster")
+
+
+@workflow
+def plus(x: int = 0) -> int:
+    return x + 1
+
+
+def gate(folder: str, name: str) -> str:
+    """Says that it has begun, and waits until it may end."""
+    Path(folder, name).touch()
+    while not Path(folder, "go").exists():
+        time.sleep(0.01)
+    return name
+
+
+def until(condition: Any, seconds: float = 30) -> None:
+    pause = threading.Event()
+    for _ in range(int(seconds * 100)):
+        if condition():
+            return
+        pause.wait(0.01)
+    raise AssertionError("it did not come to that")
+
+
+def notices(run: Any) -> list[str]:
+    return [e.detail["notice"] for e in run.events[:] if e.detail and "notice" in e.detail]
+
+
+def test_the_task_carries_the_name_of_its_node() -> None:
+    def name() -> Any:
+        import ray
+
+        return ray.get_runtime_context().get_task_name()
+
+    class Named:
+        def ask(self) -> Any:
+            return name()
+
+    method = workflow(Named)().ask().set_name("method of it")
+    assert RayWorkflow(workflow(name)().set_name("my node"), method).run() == ["my node", "method of it"]
+
+
+def test_status_comes_while_a_node_runs_with_machine_and_process(tmp_path: Path, check_log: Any) -> None:
+    def speak(folder: str) -> int:
+        print("hello", flush=True)
+        gate(folder, "first")
+        return os.getpid()
+
+    wf = RayWorkflow(workflow(speak)(str(tmp_path)).set_name("node"))
+    run = wf.start()
+    until(lambda: run.states["node"] == "running")
+    (event,) = [e for e in run.events[:] if e.node and e.state is NodeState.RUNNING]
+    until(lambda: "node" in run.outputs)
+    assert run.outputs["node"].text == "hello\n"
+    (tmp_path / "go").touch()
+    pid = run.wait(30)
+    assert event.worker == f"{event.detail['host']}:{pid}"
+    assert event.detail["pid"] == pid
+    assert len(event.detail["node_id"]) > 20
+    assert run.outputs["node"].text == "hello\n"
+    (done,) = [e for e in run.events if e.node and e.state is NodeState.DONE]
+    assert done.detail["peak_memory"] > 10_000_000
+    assert done.detail["cpu_seconds"] >= 0
+    assert event.time <= done.time
+    check_log(run)
+
+
+def test_the_run_says_what_the_cluster_has() -> None:
+    wf = RayWorkflow(plus())
+    wf.run()
+    (cluster,) = [e.detail["cluster"] for e in wf.last_run.events if e.detail and "cluster" in e.detail]
+    assert (cluster["machines"], cluster["resources"]["CPU"]) == (1, 2.0)
+
+
+def test_results_stay_in_the_cluster_where_nobody_asks_for_them() -> None:
+    wf = RayWorkflow(plus(plus()))
+    assert wf.run(return_results=False) is None
+    assert wf.last_run.values == {}
+    assert set(wf.last_run.states.values()) == {"done"}
+
+
+@pytest.mark.parametrize("most", [1, 3])
+def test_a_bound_on_pending_tasks_is_kept(most: int, check_log: Any) -> None:
+    nodes = [plus(i) for i in range(12)]
+    wf = RayWorkflow(*[plus(node) for node in nodes])
+    assert wf.run(max_pending_tasks=most) == [i + 2 for i in range(12)]
+    pending = highest = 0
+    for event in wf.last_run.events:
+        if event.node:
+            pending += (event.state is NodeState.QUEUED) - (event.state is NodeState.DONE)
+            highest = max(highest, pending)
+    assert highest <= most
+    check_log(wf.last_run)
+    with pytest.raises(ValueError, match="max_pending_tasks is a whole number from 0 up, not -1"):
+        wf.run(max_pending_tasks=-1)
+
+
+def test_a_large_literal_is_stored_once(monkeypatch: Any) -> None:
+    import ray
+
+    from fuse_widgets.backends import _ray_pack
+
+    put: list[Any] = []
+    monkeypatch.setattr(_ray_pack.ray, "put", lambda value, real=ray.put: (put.append(value), real(value))[1])
+    array, text, numbers = np.arange(100_000), "x" * 200_000, list(range(100_000))
+    total = workflow(lambda *parts: sum(len(part) for part in parts))
+    nodes = [total(array, [text], numbers) for _ in range(5)]
+    assert RayWorkflow(*nodes).run() == [200_001] * 5
+    assert sorted(type(value).__name__ for value in put) == ["list", "ndarray", "str"]
+
+
+def test_a_large_array_goes_from_task_to_task_and_not_through_the_driver() -> None:
+    import resource
+
+    def grow(n: int) -> Any:
+        return np.ones(n, dtype="u1")
+
+    def touch(array: Any) -> Any:
+        return np.add(array, 1)
+
+    node: Any = workflow(grow)(50_000_000)
+    for _ in range(4):
+        node = workflow(touch)(node)
+    wf = RayWorkflow(workflow(lambda array: int(array[-1]))(node))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert wf.run() == 5
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20_000
+
+
+def test_remote_args_are_honoured_by_tasks_and_actors() -> None:
+    def assigned() -> Any:
+        import ray
+
+        return ray.get_runtime_context().get_assigned_resources()
+
+    class Holder:
+        def ask(self) -> Any:
+            return assigned()
+
+    task, obj = workflow(assigned)(), workflow(Holder)()
+    answer = obj.ask()
+    wf = RayWorkflow(task, answer)
+    wf.query(".*assigned.*|.*Holder.*").set_remote_args({"num_cpus": 2, "resources": {"disk": 0.25}})
+    assert wf.run() == [{"CPU": 2.0, "disk": 0.25}] * 2
+
+
+def test_an_actor_is_released_when_its_last_method_is_done() -> None:
+    class Holder:
+        def pid(self) -> int:
+            return os.getpid()
+
+    holders = [workflow(Holder)() for _ in range(2)]
+    pids = [holder.pid() for holder in holders]
+    # Each actor takes both CPUs as long as it lives, and so does what comes after them.
+    wf = RayWorkflow(workflow(lambda first, second: first != second)(*pids))
+    wf.query().set_remote_args({"num_cpus": 2})
+    assert wf.run() is True
+
+
+def test_what_no_machine_can_hold_is_told_and_the_run_can_be_cancelled() -> None:
+    node = plus().set_name("big")
+    node.backend_info["remote_args"] = {"num_gpus": 1}
+    run = RayWorkflow(node).start()
+    until(lambda: notices(run), 10)
+    assert notices(run) == [
+        "node 'big' needs GPU: 1, the cluster has none: it waits until a machine that has it joins"
+    ]
+    (queued,) = [e for e in run.events[:] if e.node and e.state is NodeState.QUEUED]
+    assert queued.detail == {"why": "needs GPU: 1, the cluster has none"}
+    run.cancel()
+    with pytest.raises(RunCancelledError):
+        run.wait(20)
+    assert run.states["big"] == "pending"
+
+
+# --- what goes wrong -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("args", "field", "reason"),
+    [
+        ({"num_cpu": 2}, "remote_args.num_cpu", "did you mean 'num_cpus'"),
+        ({"num_cpus": -1}, "remote_args.num_cpus", "greater than or equal to 0"),
+        ({"num_gpus": "two"}, "remote_args.num_gpus", "valid number"),
+        ({"resources": {"GPU": 1}}, "remote_args.resources", "'num_cpus' and 'num_gpus' keyword"),
+        ({"label_selector": {"zone": "in("}}, "remote_args.label_selector", "label selector"),
+        ({"scheduling_strategy": 3}, "remote_args.scheduling_strategy", "type of keyword"),
+        ({"name": "mine"}, "remote_args.name", "the node's name is used"),
+        ({"max_concurrency": 4}, "remote_args.max_concurrency", "one after another"),
+        ("two", "remote_args", "dictionary"),
+    ],
+)
+def test_wrong_remote_args_are_refused_at_the_field_when_they_are_set(
+    args: Any, field: str, reason: str
+) -> None:
+    node = plus().set_name("n")
+    wf = RayWorkflow(node)
+    with pytest.raises(BackendInfoError, match=r"node 'n': backend_info\['remote_args'\]") as caught:
+        wf.query("n").set_backend_info("remote_args", args)
+    assert list(caught.value.reasons) == [field]
+    assert reason in caught.value.reasons[field]
+    assert node.backend_info == {}
+
+
+def test_a_result_that_cannot_be_pickled_fails_its_node_in_words(states: Any) -> None:
+    made = workflow(lambda: (i for i in range(3)))().set_name("made")
+    wf = RayWorkflow(workflow(list)(made).set_name("after"))
+    with pytest.raises(
+        NodeExecutionError, match=r"'made' .*its result cannot be pickled .*generator.*Return what can"
+    ):
+        wf.run()
+    assert states(wf.last_run) == {"made": "failed", "after": "skipped"}
+
+
+def test_an_argument_that_cannot_be_pickled_is_named(states: Any) -> None:
+    lock = threading.Lock()
+    wf = RayWorkflow(plus([lock]).set_name("takes"), plus().set_name("fine"))
+    with pytest.raises(
+        NodeExecutionError, match=r"'takes' .*argument 0, .*lock.* cannot be pickled for a Ray worker"
+    ):
+        wf.run()
+    assert states(wf.last_run) == {"takes": "failed", "fine": "done"}
+
+
+def test_a_module_that_the_workers_lack_is_named_with_the_way_out(tmp_path: Path, monkeypatch: Any) -> None:
+    import importlib
+
+    (tmp_path / "only_here.py").write_text("def double(x):\n    return 2 * x\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    double = importlib.import_module("only_here").double
+    with pytest.raises(
+        NodeExecutionError,
+        match=r"its function cannot be loaded on machine .*No module named 'only_here'.*ray_init_args=.*working_dir",
+    ):
+        RayWorkflow(workflow(double)(1)).run()
+
+
+def test_a_storage_that_a_worker_cannot_write_to_names_the_machine(tmp_path: Path) -> None:
+    wf = RayWorkflow(plus().set_name("n"))
+    wf.set_storage(FileStorage(tmp_path / "store"))
+    (tmp_path / "store").write_text("in the way")
+    assert wf.run() == 1
+    (done,) = [e for e in wf.last_run.events if e.node and e.state is NodeState.DONE]
+    assert "(on machine " in done.detail["why_not_saved"]
+
+
+def test_an_address_that_does_not_answer_is_told_at_once(monkeypatch: Any) -> None:
+    import ray
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    began = time.monotonic()
+    for address in ("127.0.0.1:9", "ray://127.0.0.1:9"):
+        with pytest.raises(ClusterError, match=f"no Ray cluster answers at '{address}'.*Check the address"):
+            RayWorkflow(plus(), ray_init_args={"address": address}).run()
+    assert time.monotonic() - began < 15
+
+
+def test_versions_that_differ_are_told(monkeypatch: Any) -> None:
+    import ray
+
+    def init(**_: Any) -> None:
+        raise RuntimeError("Version mismatch: The cluster was started with: Ray: 2.9.0")
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", init)
+    with pytest.raises(
+        ClusterError, match=r"do not fit together: Version mismatch.*Install the same versions"
+    ):
+        RayWorkflow(plus(), ray_init_args={"address": "auto"}).run()
+
+
+def test_an_unknown_argument_of_ray_init_is_told(monkeypatch: Any) -> None:
+    import ray
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    with pytest.raises(TypeError, match="ray_init_args is a dict"):
+        RayWorkflow(plus(), ray_init_args="auto")  # type: ignore[arg-type]
+
+
+# --- lost workers --------------------------------------------------------------------------------------------
+
+
+def die_once(folder: str) -> str:
+    mark = Path(folder, "died")
+    if not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return "alive"
+
+
+def test_a_node_whose_worker_is_killed_runs_again_as_attempt_2(tmp_path: Path, check_log: Any) -> None:
+    wf = RayWorkflow(workflow(die_once)(str(tmp_path)).set_name("n"))
+    assert wf.run() == "alive"
+    (row,) = wf.last_run.report()
+    assert row["attempt"] == 2
+    check_log(wf.last_run)
+
+
+def test_a_node_that_kills_its_worker_each_time_fails_in_words(states: Any) -> None:
+    node = workflow(lambda: os.kill(os.getpid(), 9))().set_name("n")
+    node.backend_info["remote_args"] = {"max_retries": 0}
+    wf = RayWorkflow(plus(node).set_name("after"))
+    with pytest.raises(
+        NodeExecutionError, match=r"'n' failed with WorkerCrashedError: .*max_retries"
+    ) as caught:
+        wf.run()
+    assert isinstance(caught.value.__cause__, WorkerCrashedError)
+    assert states(wf.last_run) == {"n": "failed", "after": "skipped"}
+
+
+def test_ray_tries_again_what_retry_exceptions_says(tmp_path: Path, check_log: Any) -> None:
+    def flaky(folder: str) -> int:
+        count = len(list(Path(folder).iterdir()))
+        Path(folder, str(count)).touch()
+        if count < 2:
+            raise KeyError(f"fault {count}")
+        return count
+
+    node = workflow(flaky)(str(tmp_path)).set_name("flaky")
+    wf = RayWorkflow(plus(node))
+    node.backend_info["remote_args"] = {"max_retries": 1, "retry_exceptions": [KeyError]}
+    with pytest.raises(NodeExecutionError, match="fault 1"):
+        wf.run()
+    node.backend_info["remote_args"] = {"max_retries": 3, "retry_exceptions": [ValueError]}
+    for path in tmp_path.iterdir():
+        path.unlink()
+    with pytest.raises(NodeExecutionError, match="fault 0"):
+        wf.run()
+    for path in tmp_path.iterdir():
+        path.unlink()
+    node.backend_info["remote_args"] = {"max_retries": 3, "retry_exceptions": True}
+    assert wf.run() == 3
+    assert {row["node"]: row["attempt"] for row in wf.last_run.report()}["flaky"] == 3
+    check_log(wf.last_run)
+
+
+class Counter:
+    def __init__(self, start: int) -> None:
+        self.value = start
+
+    def add(self, n: int) -> int:
+        self.value += n
+        return self.value
+
+    def die_once(self, folder: str) -> int:
+        die_once(folder)
+        return self.value
+
+
+def test_an_object_whose_worker_is_killed_is_made_again(tmp_path: Path, check_log: Any) -> None:
+    counter = workflow(Counter)(1)
+    first = counter.add(2)
+    middle = counter.die_once(str(tmp_path))
+    last = counter.add(3)
+    wf = RayWorkflow(first, plus(middle), last, plus(last))
+    assert wf.run() == [3, 4, 6, 7]
+    assert any("the object is made again" in text for text in notices(wf.last_run))
+    check_log(wf.last_run)
+
+
+@pytest.mark.parametrize("for_good", [False, True])
+def test_the_loss_of_the_collector_loses_nothing(check_log: Any, tmp_path: Path, for_good: bool) -> None:
+    import ray
+
+    from fuse_widgets.backends._ray_events import Channel
+
+    first = workflow(gate)(str(tmp_path), "first").set_name("first")
+    wf = RayWorkflow(plus(workflow(len)(first)))
+    run = wf.start()
+    until(lambda: run.states["first"] == "running")
+    for _, collector in Channel._collectors.values():
+        ray.kill(collector, no_restart=for_good)
+    (tmp_path / "go").touch()
+    assert run.wait(30) == 6
+    assert set(run.states.values()) == {"done"}
+    check_log(run)
+
+
+# --- stopping ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stubborn", [False, True])
+def test_cancelled_twice_what_runs_is_interrupted_and_the_cluster_stays_usable(
+    tmp_path: Path, states: Any, check_log: Any, stubborn: bool
+) -> None:
+    def busy(folder: str, stubborn: bool) -> None:
+        Path(folder, "begun").touch()
+        while stubborn:
+            with contextlib.suppress(KeyboardInterrupt):
+                time.sleep(60)
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            pass
+
+    first = workflow(busy)(str(tmp_path), stubborn).set_name("busy")
+    obj = workflow(Counter)(1).set_name("object")
+    wf = RayWorkflow(plus(first).set_name("after"), obj.add(1).set_name("method"))
+    wf.set_storage(FileStorage(tmp_path / "store"))
+    run = wf.start()
+    until(lambda: run.states["busy"] == "running" and run.states["method"] == "done")
+    run.cancel()
+    run.cancel()
+    with pytest.raises(RunCancelledError, match="goes on from what is in storage"):
+        run.wait(30)
+    assert states(run) == {"object": "done", "method": "done", "busy": "cancelled", "after": "pending"}
+    check_log(run)
+    assert wf.storage.list_tasks("workflow") == ["method"]
+    assert RayWorkflow(plus(plus())).run() == 2
+
+
+def test_a_method_that_runs_is_stopped_with_its_actor(tmp_path: Path, states: Any) -> None:
+    class Slow:
+        def wait(self, folder: str) -> None:
+            Path(folder, "begun").touch()
+            time.sleep(60)
+
+    wf = RayWorkflow(workflow(Slow)().set_name("object").wait(str(tmp_path)).set_name("method"))
+    run = wf.start()
+    until(lambda: run.states["method"] == "running")
+    run.cancel()
+    run.cancel()
+    with pytest.raises(RunCancelledError):
+        run.wait(30)
+    assert states(run) == {"object": "done", "method": "cancelled"}
+
+
+def test_ctrl_c_ends_the_run_and_the_cluster_stays_usable(tmp_path: Path, states: Any) -> None:
+    first = workflow(gate)(str(tmp_path), "first").set_name("first")
+    wf = RayWorkflow(plus(first).set_name("after"))
+
+    def press() -> None:
+        until(lambda: wf.last_run is not None and wf.last_run.states["first"] == "running")
+        os.kill(os.getpid(), signal.SIGINT)
+
+    presser = threading.Thread(target=press)
+    presser.start()
+    with pytest.raises(KeyboardInterrupt):
+        wf.run()
+    presser.join()
+    assert states(wf.last_run) == {"first": "cancelled", "after": "pending"}
+    assert RayWorkflow(plus()).run() == 1

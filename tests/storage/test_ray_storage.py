@@ -1,0 +1,120 @@
+"""RayFileStorage: results on the machine of a cluster that `remoteArgs` picks, and runs that use it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fuse_widgets import (
+    DamagedTaskError,
+    FileStorage,
+    PatternError,
+    RayFileStorage,
+    RayWorkflow,
+    StorageError,
+    TaskNotFoundError,
+    storage_factory,
+    workflow,
+)
+
+pytestmark = pytest.mark.usefixtures("ray_cluster")
+THERE = {"num_cpus": 0.1, "resources": {"disk": 0.01}}
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Any:
+    return storage_factory(
+        {"kind": "ray", "options": {"path": str(tmp_path / "store"), "remoteArgs": THERE, "rayInitArgs": {}}}
+    )
+
+
+def test_what_is_saved_there_is_listed_read_and_removed_from_here(disk: Any, tmp_path: Path) -> None:
+    assert disk.list_workflows() == []
+    disk.new_workflow("w")
+    disk.save("w", "a", [1, 2], meta={"seconds": 1.5})
+    disk.save("w", "b", {"x": 3})
+    assert disk.list_workflows() == ["w"]
+    assert disk.list_tasks("w") == ["a", "b"]
+    assert disk.list_tasks("w", "b|c") == ["b"]
+    assert disk.read_task("w", "a") == [1, 2]
+    assert (disk.file_exists("w", "a"), disk.file_exists("w", "c")) == (True, False)
+    record = disk.lookup("w", "a")
+    assert (record.task_name, record.meta, disk.lookup("w", "c")) == ("a", {"seconds": 1.5}, None)
+    assert FileStorage(tmp_path / "store").read_task("w", "b") == {"x": 3}
+    disk.remove_task("w", "a")
+    assert disk.list_tasks("w") == ["b"]
+    disk.remove_workflow("w")
+    assert disk.list_workflows() == []
+
+
+def test_errors_are_those_of_file_storage_and_name_the_machine(disk: Any, tmp_path: Path) -> None:
+    with pytest.raises(TaskNotFoundError, match=r"no task 'a' of workflow 'w'.*\(on machine "):
+        disk.read_task("w", "a")
+    with pytest.raises(PatternError):
+        disk.list_tasks("w", "(")
+    disk.save("w", "a", 1)
+    Path(disk.lookup("w", "a").path).write_bytes(b"what is this")
+    with pytest.raises(DamagedTaskError, match="on machine"):
+        disk.read_task("w", "a")
+    with pytest.raises(Exception, match="pickle"):
+        disk.save("w", "lock", threading.Lock())
+
+
+def test_a_path_that_is_not_writable_there_says_where(tmp_path: Path) -> None:
+    (tmp_path / "store").write_text("in the way")
+    with pytest.raises(StorageError, match=rf"{tmp_path / 'store'}.*on machine"):
+        RayFileStorage(tmp_path / "store", THERE).save("w", "a", 1)
+
+
+def test_wrong_options_are_refused_when_it_is_made(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match=r"no options of a Ray task: .*num_cpu"):
+        RayFileStorage(tmp_path, {"num_cpu": 1})
+    with pytest.raises(StorageError, match="has no option 'remote_args'"):
+        storage_factory({"kind": "ray", "options": {"path": "x", "remote_args": {}}})
+    with pytest.raises(StorageError, match="folder or an address"):
+        RayFileStorage("", THERE)
+
+
+def build(disk: Any, factor: int = 1) -> Any:
+    values = workflow(lambda n: list(range(n)))(4).set_name("values")
+    total = workflow(lambda values, factor: factor * sum(values))(values, factor).set_name("sum")
+    wf = RayWorkflow(workflow(lambda value: f"<{value}>")(total).set_name("text"), workflow_name="pipeline")
+    wf.set_storage(disk)
+    return wf
+
+
+def sources(wf: Any) -> dict[str, Any]:
+    return {row["node"]: row["source"] for row in wf.last_run.report()}
+
+
+def test_a_run_saves_there_before_it_is_over_and_the_next_takes_it_from_there(disk: Any) -> None:
+    wf = build(disk)
+    assert wf.run() == "<6>"
+    assert disk.list_tasks("pipeline") == ["sum", "text", "values"]
+    saved = {e.node: e.detail["saved"] for e in wf.last_run.events if e.node and e.state == "done"}
+    assert saved == {"values": True, "sum": True, "text": True}
+    assert disk.lookup("pipeline", "sum").meta["seconds"] >= 0
+    again = build(disk)
+    assert again.run() == "<6>"
+    assert set(sources(again).values()) == {"stored"}
+    changed = build(disk, factor=2)
+    assert changed.run() == "<12>"
+    assert sources(changed) == {"values": "stored", "sum": "computed", "text": "computed"}
+
+
+def test_what_cannot_be_saved_there_is_told_and_the_run_goes_on(disk: Any, tmp_path: Path) -> None:
+    (tmp_path / "store").write_text("in the way")
+    wf = build(disk)
+    assert wf.run() == "<6>"
+    details = [e.detail for e in wf.last_run.events if e.node and e.state == "done"]
+    assert all(d["saved"] is False and "on machine" in d["why_not_saved"] for d in details)
+
+
+def test_it_can_be_used_inside_a_node(disk: Any) -> None:
+    disk.save("w", "a", 5)
+    read: Callable[..., Any] = workflow(lambda disk: disk.read_task("w", "a"))
+    assert RayWorkflow(read(disk)).run() == 5
