@@ -23,7 +23,6 @@ export default defineConfig({
         },
       },
       {
-        esbuild: { jsx: "automatic", jsxImportSource: "preact" },
         test: {
           name: "browser",
           include: ["test/browser/**/*.test.{ts,tsx}"],

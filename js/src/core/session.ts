@@ -16,19 +16,22 @@ import type {
 /** Of the graph area, pixels. */
 export const HEIGHT = { least: 80, most: 2000, usual: 480 };
 
-export type Topic =
-  | "selected"
-  | "direction"
-  | "height"
-  | "search"
-  | "message"
-  | "fault"
-  | "panels"
-  | "collapsed"
-  | "details"
-  | "printed"
-  | "edits"
-  | "kernel";
+/** What may have changed in a session. */
+export const TOPICS = [
+  "selected",
+  "direction",
+  "height",
+  "search",
+  "message",
+  "fault",
+  "panels",
+  "collapsed",
+  "details",
+  "printed",
+  "edits",
+  "kernel",
+] as const;
+export type Topic = (typeof TOPICS)[number];
 
 /** What is known of the kernel: "unknown" where the host does not say. */
 export type Kernel = "unknown" | "idle" | "busy" | "gone" | "restarted";

@@ -14,7 +14,7 @@ import type { Look } from "./look";
 import { Marks } from "./marks";
 import { paintEdges, paintNodes } from "./paint";
 import { measurer, Scene } from "./scene";
-import { readTheme, type Themes, watchTheme } from "./theme";
+import { readTheme, type Themes } from "./theme";
 import { tell } from "./told";
 import { watchElement } from "./watch";
 
@@ -219,11 +219,11 @@ export class GraphView {
       },
     };
     watchElement(this.stage, watched, signal);
-    watchTheme(() => this.#readTheme(), this.timers, signal);
     this.#still.addEventListener("change", () => this.frames.ask(Paint.live), { signal });
   }
 
-  #readTheme(): void {
+  /** The page may have another theme. */
+  setTheme(): void {
     if (!this.view.width) return;
     const theme = readTheme(this.root, this.#probe, this.#contexts[1]);
     if (JSON.stringify(theme) === JSON.stringify(this.theme)) return;
@@ -243,7 +243,7 @@ export class GraphView {
       canvas.width = Math.round(width * this.#ratio);
       canvas.height = Math.round(height * this.#ratio);
     }
-    if (!this.theme) this.#readTheme();
+    if (!this.theme) this.setTheme();
     if (this.#fitted) this.fit();
     // What is drawn stays where it is, and the node that was selected last in sight.
     else if (before.width && this.scene) {

@@ -122,11 +122,14 @@ export function mount(session: Session, el: HTMLElement, signal: AbortSignal): H
     spoken,
     ...(menu ? [menu.node] : []),
   );
-  if (!graph || graph.stage.hidden) {
-    const mark = (): void => markTheme(root, spoken);
-    watchTheme(mark, timers, signal);
-    timers.after("theme", 0, mark);
-  }
+  const themed = (): void => {
+    if (!graph || graph.stage.hidden) markTheme(root, spoken);
+    graph?.setTheme();
+    timeline?.setTheme();
+    given.signals.theme.value++;
+  };
+  watchTheme(themed, timers, signal);
+  timers.after("theme", 0, themed);
 
   const folds = (): void => {
     for (const name of ["outline", "inspector", "timeline"] satisfies Panel[]) {

@@ -5,7 +5,7 @@ import { clicked } from "../core/selection";
 import type { Session } from "../core/session";
 import { element, setData, setText, type Timers } from "./dom";
 import { measurer } from "./scene";
-import { readTheme, type Themes, watchTheme } from "./theme";
+import { readTheme, type Themes } from "./theme";
 
 const LANE = 20;
 const BAR = 14;
@@ -61,14 +61,6 @@ export class Timeline {
     });
     resize.observe(this.node);
     signal.addEventListener("abort", () => resize.disconnect());
-    watchTheme(
-      () => {
-        this.#theme = null;
-        this.update();
-      },
-      timers,
-      signal,
-    );
     this.#canvas.addEventListener("pointermove", (event) => this.#over(event), { signal });
     this.#canvas.addEventListener("click", (event) => this.#click(event), { signal });
     this.update();
@@ -82,6 +74,12 @@ export class Timeline {
       this.#due = false;
       requestAnimationFrame(() => this.#paint());
     });
+  }
+
+  /** The page may have another theme. */
+  setTheme(): void {
+    this.#theme = null;
+    this.update();
   }
 
   get #end(): number {

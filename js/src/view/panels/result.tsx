@@ -1,4 +1,5 @@
 // The result of a node: what is known of it, and a preview where one is asked for.
+import type { ReadonlySignal } from "@preact/signals";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { oneLine, printable, someLines } from "../../core/format";
 import type { NodeDetails, Preview, ResultFacts } from "../../core/types";
@@ -120,7 +121,7 @@ function PreviewOf({ given, preview }: { given: Given; preview: Preview }) {
       {kind === "svg" && (
         <Picture source={`data:image/svg+xml;charset=utf-8,${encodeURIComponent(content)}`} />
       )}
-      {kind === "html" && <Page html={content} />}
+      {kind === "html" && <Page html={content} theme={given.signals.theme} />}
     </div>
   );
 }
@@ -134,7 +135,7 @@ function Picture({ source }: { source: string }) {
   );
 }
 
-function Page({ html }: { html: string }) {
+function Page({ html, theme }: { html: string; theme: ReadonlySignal<number> }) {
   const host = useRef<HTMLDivElement>(null);
   const [text, setText] = useState("");
   useLayoutEffect(() => {
@@ -142,7 +143,7 @@ function Page({ html }: { html: string }) {
     const { color, backgroundColor } = getComputedStyle(near);
     const dark = near.closest(".fuse-widget")?.getAttribute("data-fuse-theme") === "dark";
     setText(page(html, { text: color, back: backgroundColor, dark }));
-  }, [html]);
+  }, [html, theme.value]);
   return (
     <div ref={host} class="fuse-page fuse-fill">
       {text && (

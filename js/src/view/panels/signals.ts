@@ -1,6 +1,7 @@
 // A session as signals, for the panels: a component that reads one is drawn again when it changes, and no other.
-import { type ReadonlySignal, type Signal, signal } from "@preact/signals";
-import type { Session, Topic } from "../../core/session";
+import { computed, type ReadonlySignal, type Signal, signal } from "@preact/signals";
+import { selectedNodes } from "../../core/details";
+import { type Session, TOPICS, type Topic } from "../../core/session";
 
 export interface Signals {
   /** Another number whenever the graph is another one. */
@@ -8,22 +9,11 @@ export interface Signals {
   /** Another number whenever states have changed; what they are is in `session.store.run`. */
   run: ReadonlySignal<number>;
   topics: Readonly<Record<Topic, ReadonlySignal<number>>>;
+  /** The selected nodes. */
+  nodes: ReadonlySignal<readonly number[]>;
+  /** Another number whenever the page may have another theme; the view counts it up. */
+  theme: Signal<number>;
 }
-
-const TOPICS: Topic[] = [
-  "selected",
-  "direction",
-  "height",
-  "search",
-  "message",
-  "fault",
-  "panels",
-  "collapsed",
-  "details",
-  "printed",
-  "edits",
-  "kernel",
-];
 
 /** Signals of a session that live as long as a view. State stays in the session; these only say that it has changed. */
 export function signalsOf(session: Session, aborted: AbortSignal): Signals {
@@ -43,5 +33,9 @@ export function signalsOf(session: Session, aborted: AbortSignal): Signals {
     stopStore();
     stopSession();
   });
-  return { graph, run, topics };
+  const nodes = computed(() => {
+    void [graph.value, topics.selected.value];
+    return selectedNodes(session);
+  });
+  return { graph, run, topics, nodes, theme: signal(0) };
 }
