@@ -1,6 +1,9 @@
 // Small pieces that the panels share.
+import { computed } from "@preact/signals";
 import type { ComponentChildren, HTMLAttributes } from "preact";
+import { useMemo } from "preact/hooks";
 import { oneLine } from "../../core/format";
+import type { Run } from "../../core/reducer";
 import { STATES } from "../../core/types";
 import { copyText } from "../clipboard";
 import { stateMark } from "../icons";
@@ -9,9 +12,28 @@ import type { Given } from "./panel";
 /** JupyterLab asks the element with the focus itself before it takes a key as one of its own. */
 export const KEYS = { "data-lm-suppress-shortcuts": "true" };
 
-let made = 0;
-/** An id that no other element of the page has. */
-export const freshId = (): string => `fuse-${++made}`;
+/** An id that no other element of the page has: each widget brings a module of its own, so chance has to do. */
+export const freshId = (): string => `fuse-${Math.random().toString(36).slice(2, 12)}`;
+
+/** Such an id for the life of a component. */
+export function useFreshId(): string {
+  return useMemo(freshId, []);
+}
+
+/** What a node has in the run; what uses this is drawn again when that is another value, and not with the whole run. */
+export function useOfNode<T>({ session, signals }: Given, node: number, read: OfNode<T>): T {
+  const found = useMemo(
+    () =>
+      computed(() => {
+        void signals.run.value;
+        return read(session.store.run, node);
+      }),
+    [session, signals, node, read],
+  );
+  return found.value;
+}
+type OfNode<T> = (run: Run, node: number) => T;
+export const stateOf: OfNode<number> = (run, node) => run.state[node];
 
 interface ButtonProps {
   /** For tests: what it does, in a word. */
@@ -78,9 +100,10 @@ export function StateGlyph({ code }: { code: number }) {
 /** A node by its name; a click selects it and brings it into view. */
 export function NodeLink({ given, node, note }: { given: Given; node: number; note?: string }) {
   const { store } = given.session;
+  void given.signals.graph.value;
   const name = store.graph?.names[node];
+  const code = useOfNode(given, node, stateOf);
   if (name === undefined) return null;
-  const code = store.run.state[node];
   return (
     <button
       type="button"

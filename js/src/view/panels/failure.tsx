@@ -1,22 +1,23 @@
 // What went wrong: the error at once, its frames as soon as the kernel has told them.
 import { oneLine, printable, shortPath } from "../../core/format";
-import { type Failure, type Frame, State } from "../../core/types";
-import { CopyButton, count, NodeLink } from "./bits";
+import { type Failure, type Frame, type NodeError, State } from "../../core/types";
+import { CopyButton, count, NodeLink, stateOf, useOfNode } from "./bits";
 import type { Given } from "./panel";
 
 interface Props {
   given: Given;
   node: number;
+  error: NodeError;
   failure: Failure | null;
 }
 
-export function Failed({ given, node, failure }: Props) {
+export function Failed({ given, node, error, failure }: Props) {
   const { store } = given.session;
-  const error = store.run.errors.get(node);
-  const skipped = store.run.state[node] === State.skipped;
-  const named = error?.root && error.root !== store.graph?.names[node] ? error.root : null;
+  void given.signals.graph.value;
+  const skipped = useOfNode(given, node, stateOf) === State.skipped;
+  const named = error.root && error.root !== store.graph?.names[node] ? error.root : null;
   const root = failure?.root ?? (named === null ? undefined : store.indexOf(named));
-  const type = failure?.type || error?.type || "";
+  const type = failure?.type || error.type;
   return (
     <section class="fuse-error" aria-label="error">
       {(skipped || root !== undefined) && (
@@ -29,7 +30,7 @@ export function Failed({ given, node, failure }: Props) {
         <div class="fuse-error-text">
           <strong>{oneLine(type, 160)}</strong>
           {": "}
-          {printable(failure?.message || error?.message || "")}
+          {printable(failure?.message || error.message)}
         </div>
       )}
       {failure && failure.frames.length > 0 && <Frames frames={failure.frames} />}

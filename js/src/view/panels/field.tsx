@@ -1,13 +1,12 @@
 // One field of the form: label, control, what is wrong. What a person types stays until it is taken or given up.
 import type { ComponentChildren } from "preact";
-import { useRef } from "preact/hooks";
 import { reprOf, shownFor } from "../../core/details";
 import { type Draft, type Editor, pathOf, type Standing, standing } from "../../core/editor";
 import { oneLine, printable } from "../../core/format";
 import { type Field, placeholderOf, textOf, worded } from "../../core/schema";
 import type { Settings, Shown } from "../../core/types";
 import { BUTTONS } from "../icons";
-import { Button, freshId, KEYS, Picture } from "./bits";
+import { Button, KEYS, Picture, useFreshId } from "./bits";
 
 /** Where a field stands. */
 export interface Place {
@@ -38,9 +37,7 @@ interface Control {
 
 export function Setting({ field, place }: Props) {
   const { editor, settings, current } = place;
-  const ids = useRef("");
-  ids.current ||= freshId();
-  const id = ids.current;
+  const id = useFreshId();
   const path = pathOf(field);
   const at = standing(settings, field.path);
   const draft = editor.draft(path);

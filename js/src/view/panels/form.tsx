@@ -1,6 +1,6 @@
 // The form for `backend_info`: fields from the schema of the backend, for one node or for all that are selected.
 import { useLayoutEffect } from "preact/hooks";
-import { isCurrent, selectedNodes } from "../../core/details";
+import { isCurrent, selectionKey } from "../../core/details";
 import { flat, standing } from "../../core/editor";
 import { oneLine } from "../../core/format";
 import { type Field, fieldsOf } from "../../core/schema";
@@ -14,11 +14,9 @@ import { remembered } from "./state";
 
 /** The form as a part of its own. */
 export function Form(given: Given) {
-  const { signals } = given;
-  void [signals.topics.selected.value, signals.graph.value];
   return (
     <div class="fuse-tabarea fuse-alone">
-      {selectedNodes(given.session).length ? (
+      {given.signals.nodes.value.length ? (
         <Settings given={given} headed={false} />
       ) : (
         <p class="fuse-quiet">Select nodes to edit their backend_info.</p>
@@ -41,13 +39,13 @@ export function Settings({ given, headed }: { given: Given; headed: boolean }) {
   const { session, signals } = given;
   const { topics } = signals;
   const { editor, edited, raw } = remembered(session);
-  void [topics.selected.value, topics.details.value, topics.edits.value, topics.search.value];
+  void [topics.selected.value, topics.details.value, topics.edits.value];
   void [edited.value, signals.graph.value];
   const fields = fieldsFor(session.schema);
   const current = isCurrent(session.details, session);
   const settings = (current && session.details?.settings) || NOTHING;
   const place: Place = { editor, settings, current };
-  const about = session.selected.join("\n");
+  const about = selectionKey(session.selected);
   // What was being typed for the selection before is sent, as when its field is left.
   useLayoutEffect(() => void editor.leave(flat(fields)), [about]);
   const keys = (event: KeyboardEvent): void => {
@@ -99,7 +97,8 @@ export function Settings({ given, headed }: { given: Given; headed: boolean }) {
 /** "Editing 4 nodes that match .*SVM.*". */
 function About({ given, headed }: { given: Given; headed: boolean }) {
   const { selected, search, store } = given.session;
-  const nodes = selectedNodes(given.session);
+  void [given.signals.topics.search.value, given.signals.graph.value];
+  const nodes = given.signals.nodes.value;
   const matches = search.index;
   const set = new Set(nodes);
   const same =

@@ -1,8 +1,8 @@
 // The inspector: all there is to know of the selected node or nodes. What the columns tell is there at once.
 import { useLayoutEffect, useRef } from "preact/hooks";
-import { isCurrent, nodeDetails, selectedNodes } from "../../core/details";
+import { isCurrent, nodeDetails, selectionKey } from "../../core/details";
 import { BUTTONS } from "../icons";
-import { freshId, KEYS, Picture, Scrolling } from "./bits";
+import { KEYS, Picture, Scrolling, useFreshId } from "./bits";
 import { Settings } from "./form";
 import { NodeHeader } from "./header";
 import { Overview } from "./overview";
@@ -17,10 +17,9 @@ import { remembered, TABS, type Tab } from "./state";
 export function Inspector(given: Given) {
   const { session, signals, graph } = given;
   const { topics } = signals;
-  void [topics.panels.value, topics.selected.value, topics.details.value, signals.graph.value];
-  void signals.run.value;
+  void [topics.panels.value, signals.graph.value];
   if (graph && !session.panels.includes("inspector")) return null;
-  const nodes = selectedNodes(session);
+  const nodes = signals.nodes.value;
   return (
     <>
       {graph && <Splitter />}
@@ -46,18 +45,18 @@ export function Inspector(given: Given) {
   );
 }
 
-function Inspected({ given, nodes }: { given: Given; nodes: number[] }) {
-  const { session } = given;
+function Inspected({ given, nodes }: { given: Given; nodes: readonly number[] }) {
+  const { session, signals } = given;
   const { tab } = remembered(session);
-  const id = useRef("");
-  id.current ||= freshId();
+  const id = useFreshId();
+  void [signals.topics.details.value, signals.graph.value];
   const tabs: readonly Tab[] = nodes.length === 1 ? TABS : TABS.slice(0, 2);
   const open = tabs.includes(tab.value) ? tab.value : "Overview";
   const node = nodes[0];
   const current = isCurrent(session.details, session);
   const details = nodeDetails(session.details, session);
   const area = useRef<HTMLDivElement>(null);
-  const about = session.selected.join("\n");
+  const about = selectionKey(session.selected);
   // Another node begins at its top.
   useLayoutEffect(() => {
     if (area.current) area.current.scrollTop = 0;
@@ -69,13 +68,13 @@ function Inspected({ given, nodes }: { given: Given; nodes: number[] }) {
       ) : (
         <SeveralHeader given={given} nodes={nodes} />
       )}
-      <Tabs tabs={tabs} open={open} id={id.current} choose={(chosen) => (tab.value = chosen)} />
+      <Tabs tabs={tabs} open={open} id={id} choose={(chosen) => (tab.value = chosen)} />
       <Scrolling
         ref={area}
         class={`fuse-tabarea fuse-tabarea-${open.toLowerCase()} ${current ? "" : "fuse-stale"}`}
         role="tabpanel"
-        id={`${id.current}-area`}
-        aria-labelledby={`${id.current}-${open}`}
+        id={`${id}-area`}
+        aria-labelledby={`${id}-${open}`}
         aria-busy={!current}
         data-fuse-tab={open}
       >

@@ -10,6 +10,7 @@ import {
 } from "../../core/outline";
 import { isActive } from "../../core/reducer";
 import { State } from "../../core/types";
+import { freshId } from "./bits";
 import type { Given } from "./panel";
 
 /** Height of a row and of the head, pixels. */
@@ -20,8 +21,8 @@ const TICK = 200;
 const NONE: Uint32Array = new Uint32Array();
 
 export class List {
-  /** Of its elements, no other list of the page has it: each widget counts for itself, so chance has to do. */
-  readonly id = `fuse-${Math.random().toString(36).slice(2, 12)}`;
+  /** What the ids of its elements begin with. */
+  readonly id = freshId();
   readonly sorting = signal<Sorting | null>(null);
   readonly text = signal("");
   readonly states = signal<ReadonlySet<number>>(new Set());
@@ -37,17 +38,7 @@ export class List {
     this.given.signals.topics.panels.value;
     return this.given.graph === null || this.given.session.panels.includes("outline");
   });
-  readonly selected = computed(() => {
-    const { session, signals } = this.given;
-    signals.graph.value;
-    signals.topics.selected.value;
-    const found = new Set<number>();
-    for (const name of session.selected) {
-      const i = session.store.indexOf(name);
-      if (i !== undefined) found.add(i);
-    }
-    return found;
-  });
+  readonly selected = computed(() => new Set(this.given.signals.nodes.value));
   /** 1 for each node that the search matches; null without a search. */
   readonly matched = computed(() => {
     const { session, signals } = this.given;

@@ -1,10 +1,11 @@
 // The first tab: what a node is, what went wrong, what it takes and gives.
 import { oneLine, printable, shortPath } from "../../core/format";
 import { linksOf } from "../../core/links";
-import { type Argument, KINDS, type NodeDetails } from "../../core/types";
+import type { Run } from "../../core/reducer";
+import { type Argument, KINDS, type NodeDetails, type NodeError } from "../../core/types";
 import { relatives } from "../../core/walk";
 import { Attempts } from "./attempts";
-import { Button, count, NodeList, Row, Section } from "./bits";
+import { Button, count, NodeList, Row, Section, useOfNode } from "./bits";
 import { Failed } from "./failure";
 import type { Given } from "./panel";
 import { selectFunction } from "./several";
@@ -17,7 +18,9 @@ interface Props {
 }
 
 export function Overview({ given, node, details }: Props) {
-  const { graph, run } = given.session.store;
+  const { graph } = given.session.store;
+  void given.signals.graph.value;
+  const error = useOfNode(given, node, errorOf);
   if (!graph) return null;
   const links = linksOf(graph);
   const parents = relatives(links, [node], "parents");
@@ -26,8 +29,8 @@ export function Overview({ given, node, details }: Props) {
   const literal = details?.arguments.filter((argument) => !argument.nodes.length) ?? [];
   return (
     <>
-      {run.errors.has(node) && (
-        <Failed given={given} node={node} failure={details?.failure ?? null} />
+      {error && (
+        <Failed given={given} node={node} error={error} failure={details?.failure ?? null} />
       )}
       <Facts given={given} node={node} details={details} />
       <Section title={parents.length ? `Inputs (${parents.length})` : "Inputs"}>
@@ -64,6 +67,8 @@ export function Overview({ given, node, details }: Props) {
     </>
   );
 }
+
+const errorOf = (run: Run, node: number): NodeError | undefined => run.errors.get(node);
 
 /** For each node that stands in an argument the names of these arguments. */
 function argumentsByNode(details: NodeDetails | null): Map<number, string> {

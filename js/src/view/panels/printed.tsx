@@ -1,8 +1,8 @@
 // What a node has printed, as it prints it.
-import { useLayoutEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { printable } from "../../core/format";
 import { State } from "../../core/types";
-import { CopyButton, Scrolling } from "./bits";
+import { CopyButton, Scrolling, stateOf, useOfNode } from "./bits";
 import type { Given } from "./panel";
 
 /** So near to the end (in pixels) counts as being there. */
@@ -10,10 +10,11 @@ const NEAR = 24;
 
 export function Printed({ given, node }: { given: Given; node: number }) {
   const { session, signals } = given;
-  void [signals.topics.printed.value, signals.run.value];
+  void [signals.topics.printed.value, signals.graph.value];
+  const state = useOfNode(given, node, stateOf);
   const { printed, store } = session;
   const ours = printed?.index === node && printed.version === store.graph?.version ? printed : null;
-  const text = ours ? printable(ours.text) : "";
+  const text = useMemo(() => (ours ? printable(ours.text) : ""), [ours]);
   const area = useRef<HTMLDivElement>(null);
   const follow = useRef(true);
   const shown = useRef(-1);
@@ -39,9 +40,7 @@ export function Printed({ given, node }: { given: Given; node: number }) {
         onScroll={scrolled}
         data-fuse-role="printed"
       >
-        <pre>
-          {text || <span class="fuse-quiet">{nothing(store.run.state[node], ours !== null)}</span>}
-        </pre>
+        <pre>{text || <span class="fuse-quiet">{nothing(state, ours !== null)}</span>}</pre>
       </Scrolling>
     </>
   );

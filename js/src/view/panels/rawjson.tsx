@@ -1,16 +1,13 @@
 // The settings as raw JSON, beside the form.
-import { useRef } from "preact/hooks";
 import { RAW, rawOf } from "../../core/editor";
 import { oneLine, printable } from "../../core/format";
-import { Button, freshId, KEYS } from "./bits";
+import { Button, KEYS, useFreshId } from "./bits";
 import type { Place } from "./field";
 import type { Given } from "./panel";
 
 export function RawJson({ place }: { given: Given; place: Place }) {
   const { editor, settings, current } = place;
-  const ids = useRef("");
-  ids.current ||= freshId();
-  const id = ids.current;
+  const id = useFreshId();
   const { values, left } = rawOf(settings);
   const shown = current ? JSON.stringify(values, null, 2) : "\u2026";
   const draft = editor.draft(RAW);

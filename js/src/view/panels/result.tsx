@@ -2,8 +2,9 @@
 import type { ReadonlySignal } from "@preact/signals";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { oneLine, printable, someLines } from "../../core/format";
+import type { Run } from "../../core/reducer";
 import type { NodeDetails, Preview, ResultFacts } from "../../core/types";
-import { Button, CopyButton, Row, Scrolling } from "./bits";
+import { Button, CopyButton, Row, Scrolling, useOfNode } from "./bits";
 import { page } from "./page";
 import type { Given } from "./panel";
 
@@ -20,18 +21,16 @@ interface Props {
 }
 
 export function Result({ given, node, details }: Props) {
-  const { store } = given.session;
-  const { run, graph } = store;
+  const { graph } = given.session.store;
+  void given.signals.graph.value;
   // Another node, run or attempt: what was shown is about something else.
-  const about = [
-    graph?.version,
-    graph?.names[node],
-    run.run,
-    run.attempt[node],
-    run.state[node],
-  ].join();
+  const attempt = useOfNode(given, node, attemptOf);
+  const about = `${graph?.version} ${attempt} ${graph?.names[node]}`;
   return <Shown key={about} given={given} node={node} details={details} />;
 }
+
+const attemptOf = ({ run, attempt, state }: Run, node: number): string =>
+  `${run} ${attempt[node]} ${state[node]}`;
 
 function Shown({ given, node, details }: Props) {
   const { session } = given;

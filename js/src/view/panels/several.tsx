@@ -1,12 +1,12 @@
 // The inspector for several nodes, and for none.
 import { oneLine } from "../../core/format";
-import { STATES } from "../../core/types";
+import { type Graph, STATES } from "../../core/types";
 import { Button, count, NodeList, Section, StateGlyph } from "./bits";
 import type { Given } from "./panel";
 
 const MOST_FUNCTIONS = 12;
 
-export function SeveralHeader({ given, nodes }: { given: Given; nodes: number[] }) {
+export function SeveralHeader({ given, nodes }: { given: Given; nodes: readonly number[] }) {
   return (
     <header class="fuse-head">
       <h3 class="fuse-head-name">{count(nodes.length, "node")}</h3>
@@ -17,7 +17,8 @@ export function SeveralHeader({ given, nodes }: { given: Given; nodes: number[] 
   );
 }
 
-function StateCounts({ given, nodes }: { given: Given; nodes: number[] }) {
+function StateCounts({ given, nodes }: { given: Given; nodes: readonly number[] }) {
+  void given.signals.run.value;
   const { state } = given.session.store.run;
   const counts = new Array<number>(STATES.length).fill(0);
   for (const node of nodes) counts[state[node]]++;
@@ -35,7 +36,7 @@ function StateCounts({ given, nodes }: { given: Given; nodes: number[] }) {
   );
 }
 
-export function SeveralNodes({ given, nodes }: { given: Given; nodes: number[] }) {
+export function SeveralNodes({ given, nodes }: { given: Given; nodes: readonly number[] }) {
   return (
     <>
       <Section title="Functions">
@@ -86,6 +87,10 @@ export function selectFunction({ session }: Given, f: number): void {
   if (graph) session.select(graph.names.filter((_, i) => graph.function[i] === f));
 }
 
+function everyNode({ names }: Graph): number[] {
+  return names.map((_, i) => i);
+}
+
 export function NothingSelected({ given }: { given: Given }) {
   const graph = given.session.store.graph;
   const nodes = graph?.names.length ?? 0;
@@ -101,7 +106,7 @@ export function NothingSelected({ given }: { given: Given }) {
         <Section
           title={`${count(nodes, "node")}, ${count(links, "edge")}, ${count(graph.functions.length, "function")}`}
         >
-          <Functions given={given} nodes={graph.names.map((_, i) => i)} />
+          <Functions given={given} nodes={everyNode(graph)} />
         </Section>
       )}
     </div>
