@@ -150,7 +150,7 @@ def _sheet(theme: str) -> str:
 
 def _summary(graph: Graph, status: _Status) -> str:
     states = ", ".join([f"{n} {state}" for state, n in status.counts.items()])
-    nodes = "1 node" if len(graph) == 1 else f"{len(graph)} nodes"
+    nodes = "1 node" if len(graph) == 1 else f"{len(graph):,} nodes"
     return f"{one_line(graph.title, 80)}: {nodes}{'; ' if states else ''}{states}"
 
 
@@ -218,7 +218,7 @@ def _progress(graph: Graph, status: _Status) -> str:
     """The line beside the bar, as js/src/core/progress.ts has it."""
     counts, total = status.counts, len(graph)
     if status.wire["started"] is None and counts.get("pending", 0) == total:
-        return "1 node" if total == 1 else f"{total} nodes"
+        return "1 node" if total == 1 else f"{total:,} nodes"
     parts = [f"{counts.get('done', 0) + counts.get('cached', 0)} of {total}"]
     if counts.get("cached"):
         parts.append(f"{counts['cached']} stored")

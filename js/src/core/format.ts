@@ -24,6 +24,11 @@ export function roughly(seconds: number): string {
   return `${Math.round(seconds / 360) / 10} h`;
 }
 
+/** "1 node", "1,200 nodes". */
+export function counted(n: number, one: string, several = `${one}s`): string {
+  return `${n.toLocaleString("en")} ${n === 1 ? one : several}`;
+}
+
 function two(n: number): string {
   return String(n).padStart(2, "0");
 }

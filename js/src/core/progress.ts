@@ -1,9 +1,20 @@
 // What the toolbar and the hover card say, as text and numbers.
 import { nodeSeconds, runSeconds } from "./clock";
-import { duration, oneLine, roughly, someLines } from "./format";
+import { counted, duration, oneLine, roughly, someLines } from "./format";
 import { linksOf, row } from "./links";
 import { isActive, type Run } from "./reducer";
 import { type Graph, KINDS, STATES, State } from "./types";
+
+/** States from left to right in a bar of progress; what is not in it is still to come. */
+export const BAR = [
+  State.cached,
+  State.done,
+  State.running,
+  State.paused,
+  State.failed,
+  State.skipped,
+  State.cancelled,
+] as const;
 
 /**
  * Seconds until the run ends, as far as one can tell: what similar nodes took (same function, else the mean
@@ -47,7 +58,7 @@ export function progressText(graph: Graph, run: Run, kernelNow: number): string 
   const active = isActive(run.runState);
   const parts: string[] = [];
   const touched = n - c[State.pending] > 0 || active || run.ended !== null;
-  if (!touched) return n === 1 ? "1 node" : `${n} nodes`;
+  if (!touched) return counted(n, "node");
   parts.push(`${c[State.done] + c[State.cached]} of ${n}`);
   if (c[State.cached]) parts.push(`${c[State.cached]} stored`);
   for (const code of [State.failed, State.skipped, State.cancelled]) {
@@ -72,19 +83,18 @@ export function graphLabel(graph: Graph, run: Run): string {
   const title = graph.title ? `Workflow ${oneLine(graph.title, 80)}` : "Workflow";
   const n = graph.names.length;
   const m = (graph.links.length || graph.edges.length) / 2;
-  return `${title}: ${n} ${n === 1 ? "node" : "nodes"}, ${m} ${m === 1 ? "edge" : "edges"}; ${counts.join(", ")}${boxesText(graph)}`;
+  return `${title}: ${counted(n, "node")}, ${counted(m, "edge")}; ${counts.join(", ")}${boxesText(graph)}`;
 }
 
 /** For a screen reader: node `i` in one sentence, "split, done, 1.0 s, 2 inputs, 3 outputs". */
 export function nodeSentence(graph: Graph, run: Run, i: number, kernelNow: number): string {
   const { parents, children } = linksOf(graph);
-  const count = (n: number, what: string): string => `${n} ${what}${n === 1 ? "" : "s"}`;
   const parts = [
     oneLine(graph.names[i], 160) || "a node without a name",
     STATES[run.state[i]] ?? "",
     duration(nodeSeconds(run, i, kernelNow), run.state[i] === State.running),
-    count(row(parents, i).length, "input"),
-    count(row(children, i).length, "output"),
+    counted(row(parents, i).length, "input"),
+    counted(row(children, i).length, "output"),
   ];
   return parts.filter((part) => part).join(", ");
 }
@@ -92,7 +102,7 @@ export function nodeSentence(graph: Graph, run: Run, i: number, kernelNow: numbe
 function boxesText({ boxes }: Graph): string {
   if (!boxes.length) return "";
   const inside = boxes.reduce((sum, { count }) => sum + count, 0);
-  return `; ${inside} of the nodes in ${boxes.length} ${boxes.length === 1 ? "box" : "boxes"}`;
+  return `; ${inside} of the nodes in ${counted(boxes.length, "box", "boxes")}`;
 }
 
 /** What is known of the first node that failed by itself, -1 where none did. */

@@ -13,14 +13,6 @@ export function relatives(links: Links, nodes: Iterable<number>, which: Relative
   return ascending(reached(rows, nodes, far));
 }
 
-/**
- * A shortest path along the edges between two nodes, whichever of them comes first; from the upper to the lower.
- * Empty where no path joins them.
- */
-export function shortestPath(links: Links, a: number, b: number): number[] {
-  return pathDown(links, a, b) ?? pathDown(links, b, a) ?? [];
-}
-
 /** All nodes on any path along the edges between two nodes, both of them included; empty where no path joins them. */
 export function between(links: Links, a: number, b: number): Uint32Array {
   if (a === b) return Uint32Array.of(a);
@@ -70,24 +62,6 @@ function ascending(marked: Uint8Array): Uint32Array {
   const found: number[] = [];
   for (let i = 0; i < marked.length; i++) if (marked[i]) found.push(i);
   return Uint32Array.from(found);
-}
-
-/** A shortest path from `a` down to `b`, null where there is none. */
-function pathDown(links: Links, a: number, b: number): number[] | null {
-  const from = new Int32Array(links.children.at.length - 1).fill(-1);
-  from[a] = a;
-  const todo = [a];
-  for (let k = 0; k < todo.length && from[b] < 0; k++) {
-    for (const next of row(links.children, todo[k])) {
-      if (from[next] >= 0) continue;
-      from[next] = todo[k];
-      todo.push(next);
-    }
-  }
-  if (from[b] < 0) return null;
-  const path = [b];
-  while (path[path.length - 1] !== a) path.push(from[path[path.length - 1]]);
-  return path.reverse();
 }
 
 interface Place {

@@ -1,5 +1,6 @@
 // Boxes that stand for several nodes: a second sheet behind each, the bar of their states, their count.
 import { isBox } from "../core/groups";
+import { BAR } from "../core/progress";
 import type { Run } from "../core/reducer";
 import { STATES, State } from "../core/types";
 import { drawnHeight, type Look, RADIUS, SHEET } from "./look";
@@ -10,16 +11,6 @@ export interface BoxLook extends Look {
   found: Uint32Array | null;
 }
 
-/** From left to right in the bar, as in that of the toolbar; what is not there is still to come. */
-const BAR = [
-  State.cached,
-  State.done,
-  State.running,
-  State.paused,
-  State.failed,
-  State.skipped,
-  State.cancelled,
-];
 /** Pixels: height of the bar, distance from the lower edge, least length of what is in it at all. */
 const [THICK, BELOW, LEAST] = [3, 2.5, 3];
 const PERIOD = 2400;

@@ -2,6 +2,9 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 
+/** JupyterLab asks the element with the focus itself before it takes a key as one of its own ("x" cuts the cell). */
+export const KEYS = { "data-lm-suppress-shortcuts": "true" };
+
 export interface Attributes {
   class?: string;
   text?: string;
@@ -19,8 +22,7 @@ export function element<K extends keyof HTMLElementTagNameMap>(
     if (name === "text") made.textContent = value;
     else made.setAttribute(name, value);
   }
-  // JupyterLab asks the element with the focus itself before it takes a key as one of its own ("x" cuts the cell).
-  if (made.tabIndex >= 0) made.setAttribute("data-lm-suppress-shortcuts", "true");
+  if (made.tabIndex >= 0) setData(made, KEYS);
   made.append(...children);
   return made;
 }

@@ -116,18 +116,21 @@ function sight({ view, selected }: Scope): Entry[] {
 const OFFERED = 4;
 
 function folds({ session, graph, selected }: Scope): Entry[] {
+  if (!graph.groups.length) return [];
   const { collapsed } = session;
-  const known = new Set(graph.groups.map(({ id }) => id));
+  const now = new Set(collapsed);
   const entry = (role: string, label: string, groups: string[], count?: number): Entry => ({
     role,
     label,
     ...(count !== undefined && { count }),
-    disabled: groups.length === collapsed.length && groups.every((id) => collapsed.includes(id)),
+    disabled: groups.length === collapsed.length && groups.every((id) => now.has(id)),
     act: () => session.collapse(groups),
   });
-  const mine = boxedGroups(graph, selected);
-  const open = groupsOf(graph, selected).filter(({ id }) => !collapsed.includes(id));
-  const less = (gone: string[]): string[] => collapsed.filter((id) => !gone.includes(id));
+  const open = groupsOf(graph, selected).filter(({ id }) => !now.has(id));
+  const without = (gone: Iterable<string>): string[] => {
+    const dropped = new Set(gone);
+    return collapsed.filter((id) => !dropped.has(id));
+  };
   const big = bigGroups(graph);
   return [
     ...open
@@ -135,9 +138,9 @@ function folds({ session, graph, selected }: Scope): Entry[] {
       .map(({ id, label, count }) =>
         entry("collapse", `Collapse ${oneLine(label, 40)}`, [...collapsed, id], count),
       ),
-    entry("expand", "Expand", less(mine)),
+    entry("expand", "Expand", without(boxedGroups(graph, selected))),
     ...(big.length ? [entry("collapse-big", "Collapse the big groups", big)] : []),
-    entry("expand-all", "Expand all", less([...known])),
+    entry("expand-all", "Expand all", without(graph.groups.map(({ id }) => id))),
   ];
 }
 

@@ -30,6 +30,11 @@ const KIND_MARKS = [
   "M4.6 -4.6 C2.6 -5.4 1.8 -4.4 1.5 -2.6 L0.4 3 C0 4.7 -0.8 5.3 -2.2 4.7 M-1 -1.4 H4 M-4.2 3.6 h0.01",
 ];
 
+/** Whether a state has a ring for a disc: what has not begun, or will not. */
+export function isHollow(code: number): boolean {
+  return code === State.pending || code === State.queued || code === State.skipped;
+}
+
 let states: Map<number, Icon> | undefined;
 let kinds: Path2D[] | undefined;
 

@@ -1,10 +1,11 @@
 // Keys of a view: arrows walk through the graph, letters do what the toolbar does. The search and the panels have keys of
 // their own, which come first.
+import { areaOf } from "../core/area";
 import { nodeSentence } from "../core/progress";
 import type { Session } from "../core/session";
 import type { Panel } from "../core/types";
 import { revealed, toGraph } from "../core/viewport";
-import { type Arrow, drawnAs, nearestTo, step } from "../core/walk";
+import { type Arrow, nearestTo, step } from "../core/walk";
 import type { Timers } from "./dom";
 import type { GraphView } from "./graph";
 import type { SearchBar } from "./searchbar";
@@ -53,11 +54,9 @@ export function keys(hands: Hands, signal: AbortSignal): (node: number) => void 
     const { graph: known, run } = store;
     if (!graph || !known) return;
     session.select([known.names[node]]);
-    const k = drawnAs(known, node);
-    const [x, y, wide, tall] = [known.x[k], known.y[k], known.w[k] / 2, known.h / 2];
-    const area = { left: x - wide, right: x + wide, top: y - tall, bottom: y + tall };
-    const to = revealed(graph.at, area, graph.view);
-    if (to !== graph.at) graph.move(to);
+    const area = areaOf(known, node);
+    const to = area && revealed(graph.at, area, graph.view);
+    if (to && to !== graph.at) graph.move(to);
     hands.speak(nodeSentence(known, run, node, store.kernelNow()));
   };
   const only = (): number => {

@@ -1,7 +1,8 @@
 // The menu of the selection: beside its button, or where the graph was pressed with the right button.
+
 import { render } from "preact";
 import type { Session } from "../core/session";
-import { element } from "./dom";
+import { element, KEYS } from "./dom";
 import { type Entry, sections } from "./entries";
 import type { GraphView } from "./graph";
 
@@ -26,7 +27,7 @@ function Items({ sections, close }: Given) {
         role="menuitem"
         tabIndex={-1}
         data-fuse-role={`menu-${role}`}
-        data-lm-suppress-shortcuts="true"
+        {...KEYS}
         disabled={disabled}
         aria-keyshortcuts={key === "Esc" ? "Escape" : key}
         onClick={act}

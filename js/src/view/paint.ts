@@ -15,7 +15,7 @@ import {
   paintCounts,
   paintSheets,
 } from "./boxes";
-import { DISC, kindIcon, stateIcon } from "./icons";
+import { DISC, isHollow, kindIcon, stateIcon } from "./icons";
 import {
   AT,
   clear,
@@ -184,7 +184,7 @@ function marks(look: NodeLook, nodes: readonly number[], code: number): void {
   const { kind } = look.scene.graph;
   // Larger than life where the boxes are small, so that the state can still be read.
   const grow = Math.min(1.35, Math.max(1, 0.5 / at.zoom));
-  const hollow = code === State.pending || code === State.queued || code === State.skipped;
+  const hollow = isHollow(code);
   context.lineWidth = 1.5 * grow;
   context.beginPath();
   for (const i of nodes) {

@@ -1,25 +1,14 @@
 // How far the run is, as a bar of states and a line of text.
 import { oneLine } from "../core/format";
-import { progressText } from "../core/progress";
+import { BAR, progressText } from "../core/progress";
 import type { Session } from "../core/session";
 import { STATES, State } from "../core/types";
 import { element, setData, setText } from "./dom";
 
-/** From left to right in the bar; what is not there is still to come. */
-const ORDER = [
-  State.cached,
-  State.done,
-  State.running,
-  State.paused,
-  State.failed,
-  State.skipped,
-  State.cancelled,
-];
-
 export class ProgressBar {
   readonly node: HTMLElement;
   #bar: HTMLElement;
-  #parts = ORDER.map((code) => element("span", { class: `fuse-part fuse-is-${STATES[code]}` }));
+  #parts = BAR.map((code) => element("span", { class: `fuse-part fuse-is-${STATES[code]}` }));
   #text = element("span", { class: "fuse-progress" });
   #where = element("span", { class: "fuse-where", "data-fuse-role": "where" });
 
@@ -37,7 +26,7 @@ export class ProgressBar {
     const { counts, state } = this.session.store.run;
     const n = Math.max(1, state.length);
     let shown = 0;
-    for (const [k, code] of ORDER.entries()) {
+    for (const [k, code] of BAR.entries()) {
       this.#parts[k].style.flexGrow = String(counts[code]);
       this.#parts[k].hidden = counts[code] === 0;
       shown += counts[code];

@@ -3,7 +3,7 @@ import { type ComponentType, h } from "preact";
 import { isActive } from "../core/reducer";
 import type { Session } from "../core/session";
 import { PARTS, type Panel, type Part } from "../core/types";
-import { element, setText, Timers } from "./dom";
+import { element, KEYS, setText, Timers } from "./dom";
 import { Footer } from "./footer";
 import { Paint } from "./frames";
 import { gestures } from "./gestures";
@@ -53,7 +53,7 @@ export function mount(session: Session, el: HTMLElement, signal: AbortSignal): H
     "data-fuse-painted": "0",
     "data-fuse-parts": PARTS.filter(has).join(" "),
     // JupyterLab's own keys (d d, a, b) stay out while the widget has the focus.
-    "data-lm-suppress-shortcuts": "true",
+    ...KEYS,
   });
   const timers = new Timers(signal);
   const graph = has("graph") ? new GraphView(session, root, timers, signal) : null;
@@ -129,7 +129,8 @@ export function mount(session: Session, el: HTMLElement, signal: AbortSignal): H
     given.signals.theme.value++;
   };
   watchTheme(themed, timers, signal);
-  timers.after("theme", 0, themed);
+  // A graph reads the theme itself with its first size.
+  if (!graph || graph.stage.hidden) timers.after("theme", 0, themed);
 
   const folds = (): void => {
     for (const name of ["outline", "inspector", "timeline"] satisfies Panel[]) {

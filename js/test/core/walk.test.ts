@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { linksOf, row } from "../../src/core/links";
 import type { Graph } from "../../src/core/types";
-import { between, relatives, shortestPath, step } from "../../src/core/walk";
+import { between, relatives, step } from "../../src/core/walk";
 import { decodeGraph } from "../../src/sync/decode";
 import { classifiers, graph, randomDag, type Spec } from "../fake";
 
@@ -69,14 +69,6 @@ describe("relatives and paths in random graphs", () => {
               (i === a || i === b || (reach[a][i] && reach[i][b]) || (reach[b][i] && reach[i][a])),
           );
           expect([...between(links, a, b)]).toEqual(on);
-          const path = shortestPath(links, a, b);
-          expect(path.length > 0).toBe(joined);
-          if (!joined) continue;
-          expect(new Set([path[0], path.at(-1)])).toEqual(new Set([a, b]));
-          for (let k = 1; k < path.length; k++) {
-            expect([...row(links.children, path[k - 1])]).toContain(path[k]);
-          }
-          expect(path.every((i) => on.includes(i))).toBe(true);
         }
       }
       const both = [0, n - 1];
@@ -88,13 +80,9 @@ describe("relatives and paths in random graphs", () => {
       );
     },
   );
-  it("take the shorter of two ways", () => {
+  it("take all ways between two nodes, whichever comes first", () => {
     const links = linksOf(dag([0, 1], [1, 2], [2, 4], [0, 3], [3, 4]));
-    expect(shortestPath(links, 0, 4)).toEqual([0, 3, 4]);
-    expect(shortestPath(links, 4, 0)).toEqual([0, 3, 4]);
     expect([...between(links, 4, 0)]).toEqual([0, 1, 2, 3, 4]);
-    expect(shortestPath(links, 1, 3)).toEqual([]);
-    expect(shortestPath(links, 2, 2)).toEqual([2]);
   });
 });
 

@@ -149,6 +149,21 @@ describe("a box of several nodes", () => {
   });
 });
 
+describe("a workflow without groups", () => {
+  it("has nothing to expand in its menu", () => {
+    const { model, root } = open([]);
+    const entries = (): string[] => {
+      root.querySelector<HTMLElement>('[data-fuse-role="selection"]')?.click();
+      return [...root.querySelectorAll<HTMLElement>("[role=menuitem]")].map(
+        ({ dataset }) => dataset.fuseRole ?? "",
+      );
+    };
+    expect(entries()).toContain("menu-expand");
+    model.set("_graph", { ...grouped(SPECS, [], { version: 2 }), groups: [] });
+    expect(entries().filter((role) => /expand|collapse/.test(role))).toEqual([]);
+  });
+});
+
 describe("a bar of states", () => {
   const counts = (given: Record<number, number>): Uint32Array =>
     Uint32Array.from({ length: 9 }, (_, code) => given[code] ?? 0);

@@ -10,13 +10,19 @@ export async function settle(): Promise<void> {
   for (let n = 0; n < 12; n++) await Promise.resolve();
 }
 
-export function inspected(specs: Spec[] = classifiers(["moons"]), traits: Partial<Traits> = {}) {
+/** @param widgetManager the host's. */
+export function inspected(
+  specs: Spec[] = classifiers(["moons"]),
+  traits: Partial<Traits> = {},
+  widgetManager?: unknown,
+) {
   const model = new FakeModel({
     _graph: graph(specs),
     _status: status(specs.length),
     panels: ["inspector"],
     ...traits,
   });
+  Object.assign(model, { widget_manager: widgetManager });
   const kernel = new FakeInspection(model, specs);
   model.onSend = (command) => {
     if (!kernel.answer(command)) model.reply(command);

@@ -6,11 +6,9 @@ import { oneLine } from "../../core/format";
 import type { Run } from "../../core/reducer";
 import { STATES } from "../../core/types";
 import { copyText } from "../clipboard";
-import { stateMark } from "../icons";
+import { KEYS } from "../dom";
+import { DISC, isHollow, stateMark } from "../icons";
 import type { Given } from "./panel";
-
-/** JupyterLab asks the element with the focus itself before it takes a key as one of its own. */
-export const KEYS = { "data-lm-suppress-shortcuts": "true" };
 
 /** An id that no other element of the page has: each widget brings a module of its own, so chance has to do. */
 export const freshId = (): string => `fuse-${Math.random().toString(36).slice(2, 12)}`;
@@ -87,11 +85,11 @@ export function Picture({ path }: { path: string }) {
 /** The disc and mark of a state, as in the graph. */
 export function StateGlyph({ code }: { code: number }) {
   const name = STATES[code] ?? "pending";
-  const hollow = name === "pending" || name === "queued" || name === "skipped";
+  const hollow = isHollow(code);
   const mark = stateMark(code);
   return (
     <svg class={`fuse-glyph fuse-glyph-${name}`} viewBox="-10 -10 20 20" aria-hidden="true">
-      <circle r={hollow ? 8 : 9} class={hollow ? "fuse-hollow" : ""} />
+      <circle r={hollow ? DISC - 1 : DISC} class={hollow ? "fuse-hollow" : ""} />
       {mark && <path d={mark[0]} class={`fuse-mark-${mark[1]} ${hollow ? "fuse-hollow" : ""}`} />}
     </svg>
   );
@@ -197,6 +195,3 @@ export function CopyButton({
 export function Scrolling(props: HTMLAttributes<HTMLDivElement>) {
   return <div {...{ tabIndex: 0, ...KEYS }} {...props} />;
 }
-
-export const count = (n: number, one: string, several = `${one}s`): string =>
-  `${n.toLocaleString("en")} ${n === 1 ? one : several}`;

@@ -1,6 +1,7 @@
 // Under the form: undo and redo, where an edit counts, the edits as Python.
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { oneLine, printable, someLines } from "../../core/format";
+import { whyLost } from "../../core/kernel";
 import { copyText } from "../clipboard";
 import { Button } from "./bits";
 import type { Given } from "./panel";
@@ -10,13 +11,16 @@ export function Doing({ given }: { given: Given }) {
   const { session } = given;
   const { editor } = remembered(session);
   const { edits } = session;
+  const lost = whyLost(session.kernel);
   const step = (which: "undo" | "redo", word: string, keys: string) => {
     const does = oneLine(edits?.[which] ?? "", 200);
     return (
       <Button
         does={which}
-        off={!does || editor.busy !== ""}
-        title={does ? `${word}: ${does} (${keys})` : `Nothing to ${which}`}
+        off={!does || editor.busy !== "" || lost !== ""}
+        title={
+          lost ? `Not now: ${lost}` : does ? `${word}: ${does} (${keys})` : `Nothing to ${which}`
+        }
         act={() => void editor.undo(which)}
       >
         {word}
@@ -30,7 +34,7 @@ export function Doing({ given }: { given: Given }) {
       <div class="fuse-ask">
         {step("undo", "Undo", "Ctrl+Z")}
         {step("redo", "Redo", "Ctrl+Shift+Z")}
-        <CopyAsCode given={given} />
+        <CopyAsCode given={given} lost={lost} />
       </div>
       {last && (
         <div class="fuse-quiet fuse-doing-last" title={last} role="status">
@@ -47,7 +51,7 @@ export function Doing({ given }: { given: Given }) {
   );
 }
 
-function CopyAsCode({ given }: { given: Given }) {
+function CopyAsCode({ given, lost }: { given: Given; lost: string }) {
   const { session } = given;
   const { code } = remembered(session);
   const act = async (event: MouseEvent): Promise<void> => {
@@ -66,7 +70,8 @@ function CopyAsCode({ given }: { given: Given }) {
     <Button
       does="copy-code"
       act={(event) => void act(event)}
-      title="The same as Python, for the notebook"
+      off={lost !== ""}
+      title={lost ? `Not now: ${lost}` : "The same as Python, for the notebook"}
     >
       Copy as code
     </Button>

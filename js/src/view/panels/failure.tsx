@@ -1,7 +1,7 @@
 // What went wrong: the error at once, its frames as soon as the kernel has told them.
-import { oneLine, printable, shortPath } from "../../core/format";
+import { counted, oneLine, printable, shortPath } from "../../core/format";
 import { type Failure, type Frame, type NodeError, State } from "../../core/types";
-import { CopyButton, count, NodeLink, stateOf, useOfNode } from "./bits";
+import { CopyButton, NodeLink, stateOf, useOfNode } from "./bits";
 import type { Given } from "./panel";
 
 interface Props {
@@ -62,7 +62,7 @@ function Frames({ frames }: { frames: Frame[] }) {
           {run[0].inner ? (
             <details>
               <summary class="fuse-quiet">
-                {count(run.length, "frame")} of {owner(run)}
+                {counted(run.length, "frame")} of {owner(run)}
               </summary>
               {run.map((frame, k) => (
                 <OneFrame key={`${k}`} frame={frame} />

@@ -5,8 +5,9 @@ import { type Draft, type Editor, pathOf, type Standing, standing } from "../../
 import { oneLine, printable } from "../../core/format";
 import { type Field, placeholderOf, textOf, worded } from "../../core/schema";
 import type { Settings, Shown } from "../../core/types";
+import { KEYS } from "../dom";
 import { BUTTONS } from "../icons";
-import { Button, KEYS, Picture, useFreshId } from "./bits";
+import { Button, Picture, useFreshId } from "./bits";
 
 /** Where a field stands. */
 export interface Place {
@@ -14,6 +15,13 @@ export interface Place {
   settings: Settings;
   /** False while the settings are those of another selection: nothing can be edited yet. */
   current: boolean;
+  /** Why nothing can be edited since the kernel is lost, "" where it can. */
+  lost: string;
+}
+
+/** What a control carries while the kernel is lost. */
+export function whileLost({ lost }: Place): { "aria-disabled"?: true; title?: string } {
+  return lost ? { "aria-disabled": true, title: `Not now: ${lost}` } : {};
 }
 
 interface Props {
@@ -29,6 +37,8 @@ interface Control {
   text: string;
   hint: string;
   current: boolean;
+  /** Whether it can only be read now. */
+  readOnly: boolean;
   common: Record<string, unknown>;
   type: (text: string) => void;
   commit: (again?: boolean) => void;
@@ -36,7 +46,7 @@ interface Control {
 }
 
 export function Setting({ field, place }: Props) {
-  const { editor, settings, current } = place;
+  const { editor, settings, current, lost } = place;
   const id = useFreshId();
   const path = pathOf(field);
   const at = standing(settings, field.path);
@@ -52,6 +62,7 @@ export function Setting({ field, place }: Props) {
     text: draft?.text ?? shown,
     hint: hintOf(field, at, current),
     current,
+    readOnly: !current || lost !== "",
     common: {
       id,
       "data-fuse-field": path,
@@ -59,6 +70,7 @@ export function Setting({ field, place }: Props) {
       "aria-describedby": [wrong && `${id}-wrong`, field.description && `${id}-about`]
         .filter(Boolean)
         .join(" "),
+      ...whileLost(place),
       ...KEYS,
     },
     type: (text) => editor.type(path, text, shown, shownFor(settings, field.path[0])),
@@ -91,6 +103,7 @@ export function Setting({ field, place }: Props) {
             class="fuse-unset"
             title={`Unset ${oneLine(path, 60)} on all of these nodes`}
             label={`Unset ${oneLine(path, 60)}`}
+            off={lost !== ""}
             act={() => void editor.unset(field, shownFor(settings, field.path[0]))}
           >
             <Picture path={BUTTONS.close} />
@@ -157,7 +170,7 @@ function keys(control: Control) {
 }
 
 function Line(control: Control) {
-  const { field, text, hint, current, common, type, commit } = control;
+  const { field, text, hint, readOnly, common, type, commit } = control;
   const number = field.kind === "number";
   return (
     <input
@@ -168,7 +181,7 @@ function Line(control: Control) {
       autocomplete="off"
       spellcheck={false}
       placeholder={hint}
-      readOnly={!current}
+      readOnly={readOnly}
       value={text}
       onInput={(event) => type(event.currentTarget.value)}
       onBlur={() => commit()}
@@ -178,17 +191,17 @@ function Line(control: Control) {
 }
 
 function Json(control: Control) {
-  const { text, hint, current, common, type, commit } = control;
+  const { text, hint, readOnly, common, type, commit } = control;
   return (
     <textarea
+      title="JSON; Enter sends it, Shift+Enter begins a new line"
       {...common}
       class="fuse-control fuse-mono"
       rows={Math.min(8, text.split("\n").length)}
       spellcheck={false}
       placeholder={hint}
-      readOnly={!current}
+      readOnly={readOnly}
       value={text}
-      title="JSON; Enter sends it, Shift+Enter begins a new line"
       onInput={(event) => type(event.currentTarget.value)}
       onBlur={() => commit()}
       onKeyDown={keys(control)}
@@ -197,7 +210,7 @@ function Json(control: Control) {
 }
 
 function Choice(control: Control) {
-  const { field, at, text, current, common, type, commit, draft } = control;
+  const { field, at, text, current, readOnly, common, type, commit, draft } = control;
   const options = [...field.options];
   const odd = at.how === "set" && text !== "" && !draft;
   const has = (value: Shown): boolean =>
@@ -210,7 +223,7 @@ function Choice(control: Control) {
     <select
       {...common}
       class="fuse-control"
-      disabled={!current}
+      disabled={readOnly}
       value={mixed ? "mixed" : text}
       onChange={(event) => {
         type(event.currentTarget.value);

@@ -2,10 +2,11 @@
 import { useLayoutEffect } from "preact/hooks";
 import { isCurrent, selectionKey } from "../../core/details";
 import { flat, standing } from "../../core/editor";
-import { oneLine } from "../../core/format";
+import { counted, oneLine } from "../../core/format";
+import { whyLost } from "../../core/kernel";
 import { type Field, fieldsOf } from "../../core/schema";
 import type { Settings as Values } from "../../core/types";
-import { Button, count } from "./bits";
+import { Button } from "./bits";
 import { Doing } from "./doing";
 import { Group, type Place, Setting } from "./field";
 import type { Given } from "./panel";
@@ -40,11 +41,11 @@ export function Settings({ given, headed }: { given: Given; headed: boolean }) {
   const { topics } = signals;
   const { editor, edited, raw } = remembered(session);
   void [topics.selected.value, topics.details.value, topics.edits.value];
-  void [edited.value, signals.graph.value];
+  void [edited.value, signals.graph.value, topics.kernel.value];
   const fields = fieldsFor(session.schema);
   const current = isCurrent(session.details, session);
   const settings = (current && session.details?.settings) || NOTHING;
-  const place: Place = { editor, settings, current };
+  const place: Place = { editor, settings, current, lost: whyLost(session.kernel) };
   const about = selectionKey(session.selected);
   // What was being typed for the selection before is sent, as when its field is left.
   useLayoutEffect(() => void editor.leave(flat(fields)), [about]);
@@ -74,7 +75,7 @@ export function Settings({ given, headed }: { given: Given; headed: boolean }) {
           </Button>
         </div>
         {raw.value ? (
-          <RawJson given={given} place={place} />
+          <RawJson place={place} />
         ) : (
           <>
             {fields.length === 0 && (
@@ -113,7 +114,7 @@ function About({ given, headed }: { given: Given; headed: boolean }) {
   const name = nodes.length === 1 ? oneLine(store.graph?.names[nodes[0]] ?? selected[0], 120) : "";
   return (
     <div class="fuse-quiet fuse-form-about">
-      Editing <strong>{name || count(nodes.length, "node")}</strong>
+      Editing <strong>{name || counted(nodes.length, "node")}</strong>
       {same && (
         <>
           {nodes.length === 1 ? " that matches " : " that match "}

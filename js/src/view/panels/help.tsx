@@ -1,6 +1,6 @@
 // What keys and mouse do, in a dialog over the page.
 import { render } from "preact";
-import { element } from "../dom";
+import { element, KEYS } from "../dom";
 
 type Line = [keys: string[], what: string];
 
@@ -115,7 +115,7 @@ export function openHelp(root: HTMLElement, whole: boolean): void {
     "aria-modal": "true",
     "aria-labelledby": "fuse-help-title",
     "data-fuse-role": "help-card",
-    "data-lm-suppress-shortcuts": "true",
+    ...KEYS,
   });
   const close = (): void => dialog.close();
   dialog.addEventListener("click", (event) => event.target === dialog && close());

@@ -1,8 +1,9 @@
 // The inspector: all there is to know of the selected node or nodes. What the columns tell is there at once.
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { isCurrent, nodeDetails, selectionKey } from "../../core/details";
+import { KEYS } from "../dom";
 import { BUTTONS } from "../icons";
-import { KEYS, Picture, Scrolling, useFreshId } from "./bits";
+import { Picture, Scrolling, useFreshId } from "./bits";
 import { Settings } from "./form";
 import { NodeHeader } from "./header";
 import { Overview } from "./overview";

@@ -1,10 +1,14 @@
 // The nodes as a table beside the graph. Only the rows in sight are in the DOM.
+
 import { useComputed } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useLayoutEffect, useMemo, useRef } from "preact/hooks";
+import { counted } from "../../core/format";
 import { IMPORTANCE } from "../../core/outline";
 import { STATES } from "../../core/types";
-import { Picture, StateIcon } from "./icons";
+import { KEYS } from "../dom";
+import { BUTTONS } from "../icons";
+import { Picture, StateGlyph } from "./bits";
 import { List } from "./list";
 import type { Given } from "./panel";
 import { COLUMNS, Heads, Rows } from "./rows";
@@ -26,8 +30,7 @@ function Head({ list }: { list: List }) {
   const { session, graph, signals } = list.given;
   signals.graph.value;
   const all = session.store.graph?.names.length ?? 0;
-  const nodes = all === 1 ? "node" : "nodes";
-  const count = list.filtering.value ? `${list.rows.value.length} of ${all}` : `${all} ${nodes}`;
+  const count = list.filtering.value ? `${list.rows.value.length} of ${all}` : counted(all, "node");
   const close = (): void => {
     session.open("outline", false);
     graph?.stage.focus();
@@ -47,7 +50,7 @@ function Head({ list }: { list: List }) {
           data-fuse-role="close-outline"
           onClick={close}
         >
-          <Picture name="close" />
+          <Picture path={BUTTONS.close} />
         </button>
       )}
     </header>
@@ -80,7 +83,7 @@ function Filters({ list }: { list: List }) {
         autocomplete="off"
         spellcheck={false}
         data-fuse-role="filter"
-        data-lm-suppress-shortcuts="true"
+        {...KEYS}
         value={list.text.value}
         onInput={(event) => {
           list.text.value = event.currentTarget.value;
@@ -96,7 +99,7 @@ function Filters({ list }: { list: List }) {
             pressed={list.states.value.has(code)}
             act={() => list.toggleState(code)}
           >
-            <StateIcon code={code} />
+            <StateGlyph code={code} />
             {counts[code]}
           </Chip>
         ))}
@@ -175,7 +178,7 @@ function Table({ list }: { list: List }) {
       aria-rowcount={rows.length + 1}
       aria-colcount={COLUMNS.length}
       aria-activedescendant={drawn ? `${id}-${active}` : undefined}
-      data-lm-suppress-shortcuts="true"
+      {...KEYS}
       data-fuse-role="grid"
       onScroll={() => list.scrolled()}
       onFocus={(event) => event.target === grid.current && list.focused()}

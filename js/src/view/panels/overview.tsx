@@ -1,11 +1,11 @@
 // The first tab: what a node is, what went wrong, what it takes and gives.
-import { oneLine, printable, shortPath } from "../../core/format";
+import { counted, oneLine, printable, shortPath } from "../../core/format";
 import { linksOf } from "../../core/links";
 import type { Run } from "../../core/reducer";
 import { type Argument, KINDS, type NodeDetails, type NodeError } from "../../core/types";
 import { relatives } from "../../core/walk";
 import { Attempts } from "./attempts";
-import { Button, count, NodeList, Row, Section, useOfNode } from "./bits";
+import { Button, NodeList, Row, Section, useOfNode } from "./bits";
 import { Failed } from "./failure";
 import type { Given } from "./panel";
 import { selectFunction } from "./several";
@@ -104,7 +104,7 @@ function Facts({ given, node, details }: Props) {
             title="Select all nodes of this function"
             act={() => selectFunction(given, f)}
           >
-            select all {count(alike, "node")}
+            select all {counted(alike, "node")}
           </Button>
         )}
       </Row>

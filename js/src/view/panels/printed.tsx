@@ -1,6 +1,6 @@
 // What a node has printed, as it prints it.
 import { useLayoutEffect, useMemo, useRef } from "preact/hooks";
-import { printable } from "../../core/format";
+import { counted, printable } from "../../core/format";
 import { State } from "../../core/types";
 import { CopyButton, Scrolling, stateOf, useOfNode } from "./bits";
 import type { Given } from "./panel";
@@ -48,7 +48,7 @@ export function Printed({ given, node }: { given: Given; node: number }) {
 
 function facts(text: string, cut: number): string {
   const lines = text ? text.split("\n").length - (text.endsWith("\n") ? 1 : 0) : 0;
-  const told = lines === 1 ? "1 line" : `${lines.toLocaleString("en")} lines`;
+  const told = counted(lines, "line");
   return cut
     ? `the last ${told}; ${cut.toLocaleString("en")} characters before are left out`
     : told;

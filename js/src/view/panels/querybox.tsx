@@ -1,7 +1,8 @@
 // A query at the end of a cell: what it matches, in a line, and the way to see it in the graph.
 import { useSignal } from "@preact/signals";
-import { oneLine } from "../../core/format";
+import { counted, oneLine } from "../../core/format";
 import type { Session } from "../../core/session";
+import type { Handle } from "../root";
 import type { Given } from "./panel";
 
 /** How many names are told; the line ends where there is no room. */
@@ -16,7 +17,7 @@ export function QueryBox({ session, signals, graph }: Given) {
   signals.topics.selected.value;
   const { query, pending, error } = session.search;
   const names = matched(session);
-  const nodes = `${names.length} ${names.length === 1 ? "node" : "nodes"}`;
+  const nodes = counted(names.length, "node");
   const listed = names.slice(0, NAMES).map((name) => oneLine(name, 80) || "(no name)");
   if (names.length > NAMES) listed.push("\u2026");
 
@@ -93,7 +94,7 @@ async function inOthers(session: Session): Promise<number> {
   }
 }
 
-type Root = HTMLElement & { fuse?: { model: unknown; workflow: string } };
+type Root = HTMLElement & { fuse?: Handle };
 
 /** The nearest other widget on the page that shows the same workflow as a graph. */
 function nearest(session: Session): Root | null {

@@ -1,12 +1,12 @@
 // The settings as raw JSON, beside the form.
 import { RAW, rawOf } from "../../core/editor";
 import { oneLine, printable } from "../../core/format";
-import { Button, KEYS, useFreshId } from "./bits";
-import type { Place } from "./field";
-import type { Given } from "./panel";
+import { KEYS } from "../dom";
+import { Button, useFreshId } from "./bits";
+import { type Place, whileLost } from "./field";
 
-export function RawJson({ place }: { given: Given; place: Place }) {
-  const { editor, settings, current } = place;
+export function RawJson({ place }: { place: Place }) {
+  const { editor, settings, current, lost } = place;
   const id = useFreshId();
   const { values, left } = rawOf(settings);
   const shown = current ? JSON.stringify(values, null, 2) : "\u2026";
@@ -27,7 +27,7 @@ export function RawJson({ place }: { given: Given; place: Place }) {
         data-fuse-role="raw-text"
         rows={Math.max(6, Math.min(16, text.split("\n").length + 1))}
         spellcheck={false}
-        readOnly={!current}
+        readOnly={!current || lost !== ""}
         value={text}
         onInput={(event) => editor.type(RAW, event.currentTarget.value, shown, null)}
         onKeyDown={(event) => {
@@ -37,6 +37,7 @@ export function RawJson({ place }: { given: Given; place: Place }) {
           event.preventDefault();
           event.stopPropagation();
         }}
+        {...whileLost(place)}
         {...KEYS}
       />
       {wrong && (
@@ -54,8 +55,8 @@ export function RawJson({ place }: { given: Given; place: Place }) {
         <Button
           does="apply"
           act={apply}
-          off={!draft || draft.state === "pending"}
-          title="Ctrl+Enter"
+          off={!draft || draft.state === "pending" || lost !== ""}
+          title={lost ? `Not now: ${lost}` : "Ctrl+Enter"}
         >
           Apply
         </Button>

@@ -1,11 +1,13 @@
 // The rows of the outline. A row is drawn again when what it shows has changed, and no other.
+
 import { useComputed } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { nodeSeconds } from "../../core/clock";
 import { duration, graphemes, oneLine } from "../../core/format";
 import type { Column } from "../../core/outline";
 import { STATES, State } from "../../core/types";
-import { StateIcon } from "./icons";
+import { KEYS } from "../dom";
+import { StateGlyph } from "./bits";
 import { type List, ROW } from "./list";
 
 export const COLUMNS: { column: Column; label: string; title: string }[] = [
@@ -50,7 +52,7 @@ export function Heads({ list }: { list: List }) {
                 tabIndex={-1}
                 title={title}
                 data-fuse-role={`sort-${column}`}
-                data-lm-suppress-shortcuts="true"
+                {...KEYS}
                 onClick={() => list.sort(column)}
                 onKeyDown={key}
               >
@@ -131,7 +133,7 @@ function Row({ list, id, node, at }: { list: List; id: string; node: number; at:
         {called}
       </Cell>
       <Cell column="state">
-        <StateIcon code={Number(code)} />
+        <StateGlyph code={Number(code)} />
         {state}
       </Cell>
       <Cell column="seconds">{time}</Cell>

@@ -1,7 +1,7 @@
 // The inspector for several nodes, and for none.
-import { oneLine } from "../../core/format";
+import { counted, oneLine } from "../../core/format";
 import { type Graph, STATES } from "../../core/types";
-import { Button, count, NodeList, Section, StateGlyph } from "./bits";
+import { Button, NodeList, Section, StateGlyph } from "./bits";
 import type { Given } from "./panel";
 
 const MOST_FUNCTIONS = 12;
@@ -9,7 +9,7 @@ const MOST_FUNCTIONS = 12;
 export function SeveralHeader({ given, nodes }: { given: Given; nodes: readonly number[] }) {
   return (
     <header class="fuse-head">
-      <h3 class="fuse-head-name">{count(nodes.length, "node")}</h3>
+      <h3 class="fuse-head-name">{counted(nodes.length, "node")}</h3>
       <div class="fuse-head-counts">
         <StateCounts given={given} nodes={nodes} />
       </div>
@@ -104,7 +104,7 @@ export function NothingSelected({ given }: { given: Given }) {
       </p>
       {graph && nodes > 0 && (
         <Section
-          title={`${count(nodes, "node")}, ${count(links, "edge")}, ${count(graph.functions.length, "function")}`}
+          title={`${counted(nodes, "node")}, ${counted(links, "edge")}, ${counted(graph.functions.length, "function")}`}
         >
           <Functions given={given} nodes={everyNode(graph)} />
         </Section>

@@ -1,6 +1,6 @@
 // The edge between graph and inspector, to be dragged.
 import { useLayoutEffect, useRef } from "preact/hooks";
-import { KEYS } from "./bits";
+import { KEYS } from "../dom";
 
 export const WIDTH = { least: 240, most: 640, usual: 360, step: 16 };
 const KEPT = "fuse-widgets:inspector";

@@ -1,0 +1,59 @@
+// @vitest-environment jsdom
+// The form while the kernel is gone or another one: nothing in it can be changed, and it says why.
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { classifiers } from "../fake";
+import { FakeKernel, manager } from "../fakekernel";
+import { browser } from "./browser";
+import { inspected, settle } from "./inspected";
+
+const SPECS = classifiers(["moons"]);
+const WHY = "Not now: the kernel was restarted; run the cell again to go on";
+let page: ReturnType<typeof browser>;
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setInterval", "Date"] });
+  page = browser();
+});
+afterEach(() => {
+  page.restore();
+  vi.useRealTimers();
+  document.body.replaceChildren();
+});
+
+async function restarted() {
+  const connection = new FakeKernel();
+  const all = inspected(SPECS, {}, manager(connection));
+  const view = all.view();
+  await all.select(SPECS[3].name);
+  await view.tab("backend_info");
+  const off = (): boolean => view.field("retries").getAttribute("aria-disabled") === "true";
+  expect(off()).toBe(false);
+  connection.statusChanged.emit("restarting");
+  await settle();
+  return { ...all, ...view };
+}
+
+describe("the form of a kernel that was restarted", () => {
+  it("is disabled, and says why", async () => {
+    const { field, role } = await restarted();
+    for (const path of ["retries", "label", "tags"]) {
+      expect(field(path).readOnly).toBe(true);
+      expect(field(path).getAttribute("aria-disabled")).toBe("true");
+      expect(field(path).title).toBe(WHY);
+    }
+    expect(field("executor").disabled).toBe(true);
+    expect(field("executor").title).toBe(WHY);
+    for (const name of ["undo", "redo", "copy-code"]) {
+      expect(role(name).getAttribute("aria-disabled")).toBe("true");
+      expect(role(name).title).toBe(WHY);
+    }
+  });
+
+  it("keeps raw JSON as well", async () => {
+    const { role, click } = await restarted();
+    await click("raw-json");
+    expect(role<HTMLTextAreaElement>("raw-text").readOnly).toBe(true);
+    expect(role("raw-text").title).toBe(WHY);
+    expect(role("apply").getAttribute("aria-disabled")).toBe("true");
+  });
+});
