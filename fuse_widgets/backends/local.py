@@ -102,6 +102,7 @@ class LocalWorkflow(BaseWorkflow):
         parse(LocalInfo, name, info)
 
     def check_whole_info(self, name: str, info: Mapping[str, Any]) -> None:
+        super().check_whole_info(name, info)  # which a subclass may have made stricter
         self._parsed(name, info)
 
     def check(self, nodes: list[Node]) -> None:

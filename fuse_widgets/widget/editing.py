@@ -85,6 +85,7 @@ class Editing:
         self._names: dict[int, Sequence[str]] = {}  # by version of the graph
         self._edition: object = None
         self._published = self._stale = False
+        self._answered = False  # with an answer that has not gone out
         self.look_again()
 
     def look_again(self) -> None:
@@ -115,7 +116,7 @@ class Editing:
             self._run, self._counts_from, self._stale = None, "", True
         if not self._stale:
             return
-        self._published, self._stale = True, False
+        self._published, self._stale, self._answered = True, False, False
         index = self._widget.graph.index
         changed = sorted(index[node.name] for node in self._ledger.nodes if node.name in index)
         self._widget._edits = {
@@ -163,6 +164,8 @@ class Editing:
         return answer
 
     def _answering(self, args: dict[str, Any], do: Callable[[], str]) -> object:
+        if self._answered:
+            self._widget.flush()  # there is room for one answer: the one before goes out first
         errors: dict[str, str] = {}
         try:
             text = do()
@@ -183,7 +186,7 @@ class Editing:
             "text": clear(text),
             "errors": {clear(name): clear(reason) for name, reason in errors.items()},
         }
-        self._stale = True
+        self._stale = self._answered = True
         self._widget.inspection.selected()
         return ANSWERED
 

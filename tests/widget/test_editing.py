@@ -19,10 +19,11 @@ from pydantic import BaseModel, Field
 from fuse_widgets import BaseWorkflow, DAGWidget, LocalWorkflow, Run, workflow
 from fuse_widgets.backends.info import BackendInfo, parse
 from fuse_widgets.engine._node import forget
+from fuse_widgets.engine.errors import BackendInfoError
 from fuse_widgets.engine.nodes import Node
 from fuse_widgets.widget import live
 from fuse_widgets.widget.bridge import bridge
-from fuse_widgets.widget.commands import CommandError
+from fuse_widgets.widget.commands import CommandError, execute
 
 
 @workflow
@@ -238,6 +239,37 @@ def test_one_node_that_refuses_keeps_all_as_they_are() -> None:
     assert list(answer["errors"]) == ["retries"]
     assert "node 'b'" in answer["text"]
     assert infos(nodes) == [{}, {"retries": "wrong"}]
+
+
+def test_what_a_backend_derived_from_another_refuses_is_refused() -> None:
+    class Strict(LocalWorkflow):
+        def check_backend_info(self, name: str, info: Any) -> None:
+            if "team" not in info:
+                raise BackendInfoError(name, "team", None, "every node needs a team")
+
+    widget = DAGWidget(Strict(*chain("a")))
+    assert "every node needs a team" in edit(widget, [0], retries=1)["text"]
+    assert edit(widget, [0], retries=1, team="vision")["ok"]
+
+
+def test_edits_that_come_at_once_are_answered_one_by_one() -> None:
+    widget = DAGWidget(LocalWorkflow(*chain("a")))
+    answers: list[tuple[str, bool]] = []
+    widget.observe(
+        lambda change: answers.append((change["new"]["answer"]["id"], change["new"]["answer"]["ok"])),
+        "_edits",
+    )
+
+    def both() -> None:
+        for number, value in (("1", 2), ("2", -1), ("3", 4)):
+            message = {"nodes": [0], "version": 1, "set": {"retries": value}}
+            execute(
+                widget, {"kind": "command", "id": number, "name": "edit", "args": message}, lambda reply: None
+            )
+
+    bridge.post(widget, both)
+    assert bridge.wait_idle()
+    assert answers == [("1", True), ("2", False), ("3", True)]
 
 
 def test_errors_of_nested_fields_have_their_path() -> None:
