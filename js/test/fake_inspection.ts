@@ -136,7 +136,7 @@ export class FakeInspection {
     const calls = Object.entries(this.infos[set]).map(
       ([key, value]) => `    .set_backend_info("${key}", ${JSON.stringify(value)})`,
     );
-    return `workflow.query(r".*SVM.*") \\\n${calls.join(" \\\n")}`;
+    return ["(", '    wf.query(r".*SVM.*")', ...calls, ")"].join("\n");
   }
 
   #reply(command: Command, data: unknown): void {

@@ -27,6 +27,7 @@ import type {
 import { CatchUp } from "./catchup";
 import { Commands, SLOW } from "./commands";
 import { decodeDelta, decodeEdits, decodeGraph, decodeStatus } from "./decode";
+import { Faults } from "./faults";
 import { KernelWatch } from "./kernel";
 import type { Listener, Model, Traits } from "./model";
 import { Searcher } from "./search";
@@ -45,7 +46,7 @@ export class Session implements SharedSession {
   printed: Printed | null = null;
   edits: Edits | null = null;
   readonly parts: readonly Part[];
-  #faults = new Map<string, string>();
+  #faults = new Faults(() => this.#tell("fault"));
   #listeners = new Set<(topic: Topic) => void>();
   #heard: [string, Listener][] = [];
   #commands: Commands;
@@ -128,7 +129,7 @@ export class Session implements SharedSession {
 
   /** Why the newest graph, status or delta could not be read, "" where they could. */
   get fault(): string {
-    return this.#faults.values().next().value ?? "";
+    return this.#faults.first;
   }
 
   get listeners(): number {
@@ -239,23 +240,11 @@ export class Session implements SharedSession {
     this.#heard.push([event, listener]);
   }
 
-  #guarded(what: "graph" | "status" | "delta" | "matches" | "edits", read: () => void): void {
-    const before = this.fault;
-    try {
-      read();
-      this.#faults.delete(what);
-    } catch (error) {
-      console.error("fuse_widgets:", error);
-      this.#faults.set(what, error instanceof Error ? error.message : String(error));
-    }
-    if (this.fault !== before) this.#tell("fault");
-  }
-
   #readGraph(): void {
     const wire = this.model.get("_graph");
     if (!wire?.names || this.store.graph?.version === wire.version) return;
     this.#commands.answered();
-    this.#guarded("graph", () => this.store.setGraph(decodeGraph(wire)));
+    this.#faults.guard("graph", () => this.store.setGraph(decodeGraph(wire)));
     this.#searcher.forget();
     this.#readMatches();
     // Both may have come in one message, and the status that belongs to this graph was read before it.
@@ -263,19 +252,19 @@ export class Session implements SharedSession {
   }
 
   #readMatches(): void {
-    this.#guarded("matches", () => this.#searcher.readMatches());
+    this.#faults.guard("matches", () => this.#searcher.readMatches());
   }
 
   #readStatus(): void {
     const wire = this.model.get("_status");
     if (!wire?.state) return;
-    this.#guarded("status", () => this.store.setStatus(decodeStatus(wire)));
+    this.#faults.guard("status", () => this.store.setStatus(decodeStatus(wire)));
     if (this.#catchUp.caughtUp()) this.store.setLive(true);
   }
 
   #readDelta(head: DeltaHead, bytes: DataView | undefined): void {
     const before = this.store.run.run;
-    this.#guarded("delta", () => this.store.receive(decodeDelta(head, bytes)));
+    this.#faults.guard("delta", () => this.store.receive(decodeDelta(head, bytes)));
     // A kernel that ends may still tell what becomes of its nodes.
     if (isLost(this.kernel)) this.store.setLive(false);
     // What was refused before this run began is of no interest any more.
@@ -315,7 +304,7 @@ export class Session implements SharedSession {
   #readEdits(): void {
     const wire = this.model.get("_edits");
     if (!wire?.changed) return;
-    this.#guarded("edits", () => {
+    this.#faults.guard("edits", () => {
       this.edits = decodeEdits(wire as WireEdits, this.store.graph?.names.length ?? 0);
     });
     this.#tell("edits");
