@@ -36,3 +36,24 @@ export function nextMatch(index: Uint32Array | null, node: number, by: 1 | -1): 
   const found = by > 0 ? index.find((i) => i > node) : index.findLast((i) => i < node);
   return found ?? (by > 0 ? index[0] : index[index.length - 1]);
 }
+
+/** A pattern that would match, and how many names it does. */
+export interface Advice {
+  pattern: string;
+  count: number;
+}
+
+/** A text as a pattern that matches just this text, in Python and here. */
+export function escaped(text: string): string {
+  return text.replace(/[\\^$.|?*+()[\]{}]/g, "\\$&");
+}
+
+/** What to search for in place of a text that is no whole name but stands in some; null where there is nothing to say. */
+export function adviceFor(
+  { query, index, error, pending }: Search,
+  names: readonly string[],
+): Advice | null {
+  if (!query || !index || index.length || error || pending) return null;
+  const count = names.reduce((sum, name) => sum + (name.includes(query) ? 1 : 0), 0);
+  return count ? { pattern: `.*${escaped(query)}.*`, count } : null;
+}

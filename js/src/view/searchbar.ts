@@ -1,6 +1,6 @@
 // The field of the search: pattern, count of matches, ways to go through them and to select them.
 import { oneLine } from "../core/format";
-import { countText, nextMatch } from "../core/search";
+import { adviceFor, countText, nextMatch } from "../core/search";
 import type { Session } from "../core/session";
 import { element, glyph, setData, setText } from "./dom";
 import type { GraphView } from "./graph";
@@ -12,6 +12,7 @@ export class SearchBar {
   #field: HTMLInputElement;
   #count = element("span", { class: "fuse-count", role: "status" });
   #problem = element("div", { class: "fuse-problem", role: "status" });
+  #advice = element("div", { class: "fuse-advice", role: "status" });
   #buttons: HTMLButtonElement[];
   /** Selects a node and goes on from there, on the graph. */
   into: (node: number) => void = () => {};
@@ -30,7 +31,7 @@ export class SearchBar {
     this.#field = element("input", {
       class: "fuse-field",
       type: "text",
-      placeholder: "regular expression",
+      placeholder: "pattern for whole names, such as .*fit.*",
       "aria-label": "search for nodes whose names match a regular expression",
       title: "Nodes whose whole names match a regular expression ( / )",
       autocomplete: "off",
@@ -39,11 +40,12 @@ export class SearchBar {
       enterkeyhint: "search",
       "data-fuse-role": "search",
     });
-    const button = (role: string, title: string, picture: string, act: () => void) => {
+    const button = (role: string, title: string, picture: string, act: () => void, word = "") => {
       const made = element(
         "button",
         { class: "fuse-button fuse-small", type: "button", title, "data-fuse-role": role },
         glyph(picture),
+        ...(word ? [element("span", { text: word })] : []),
       );
       made.setAttribute("aria-label", title);
       made.addEventListener("click", act, { signal });
@@ -52,7 +54,13 @@ export class SearchBar {
     this.#buttons = [
       button("previous", "Previous match (Shift+Enter)", BUTTONS.previous, () => this.go(-1)),
       button("next", "Next match (Enter)", BUTTONS.next, () => this.go(1)),
-      button("select-matches", "Select the matches", BUTTONS.select, () => this.#select()),
+      button(
+        "select-matches",
+        "Select the matches",
+        BUTTONS.select,
+        () => this.#select(),
+        "Select",
+      ),
     ];
     this.node = element(
       "div",
@@ -61,6 +69,7 @@ export class SearchBar {
       this.#count,
       ...this.#buttons,
       this.#problem,
+      this.#advice,
     );
     this.#field.addEventListener("input", () => this.#typed(), { signal });
     this.update();
@@ -80,6 +89,8 @@ export class SearchBar {
     const wrong = search.error !== "";
     setText(this.#count, countText(search, store.graph?.names.length ?? 0));
     setText(this.#problem, oneLine(search.error, 300));
+    this.#advise();
+    this.node.classList.toggle("fuse-asked", query !== "");
     this.node.classList.toggle("fuse-pending", pending);
     this.node.classList.toggle("fuse-wrong", wrong);
     setData(this.#field, { "aria-invalid": String(wrong) });
@@ -117,6 +128,30 @@ export class SearchBar {
     } else return;
     event.preventDefault();
     event.stopPropagation();
+  }
+
+  /** A pattern for those who typed a part of a name. */
+  #advise(): void {
+    const { search, store } = this.session;
+    const advice = adviceFor(search, store.graph?.names ?? []);
+    if (!advice) {
+      this.#advice.replaceChildren();
+      return;
+    }
+    const { pattern, count } = advice;
+    const contain = count === 1 ? "1 contains it" : `${count.toLocaleString("en")} contain it`;
+    const button = element("button", {
+      class: "fuse-link-text",
+      type: "button",
+      text: oneLine(pattern, 80),
+      title: "Search for this",
+      "data-fuse-role": "advice",
+    });
+    button.addEventListener("click", () => {
+      this.session.find(pattern, true);
+      this.#field.focus();
+    });
+    this.#advice.replaceChildren(`no whole name matches; ${contain}: `, button);
   }
 
   #typed(): void {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { countText, NO_SEARCH, nextMatch } from "../../src/core/search";
+import { adviceFor, countText, escaped, NO_SEARCH, nextMatch } from "../../src/core/search";
 
 const found = (...index: number[]) => ({
   ...NO_SEARCH,
@@ -35,5 +35,34 @@ describe("next and previous", () => {
     expect([nextMatch(first, -1, 1), nextMatch(first, 4, 1), nextMatch(first, 4, -1)]).toEqual([
       0, 0, 0,
     ]);
+  });
+});
+
+describe("the advice for a part of a name", () => {
+  const names = ["mask one", "mask two", "a.b", "axb"];
+
+  it("offers a pattern for the names that contain what was typed", () => {
+    expect(adviceFor({ ...found(), query: "mask" }, names)).toEqual({
+      pattern: ".*mask.*",
+      count: 2,
+    });
+    expect(adviceFor({ ...found(), query: "a.b" }, ["xa.b", "axb"])).toEqual({
+      pattern: ".*a\\.b.*",
+      count: 1,
+    });
+  });
+
+  it("says nothing where something matches, is wrong, has no answer yet or stands in no name", () => {
+    expect(adviceFor({ ...found(1), query: "mask" }, names)).toBeNull();
+    expect(adviceFor({ ...found(), query: "mask", error: "broken" }, names)).toBeNull();
+    expect(adviceFor({ ...found(), query: "mask", pending: true }, names)).toBeNull();
+    expect(adviceFor({ ...found(), query: "max" }, names)).toBeNull();
+    expect(adviceFor(NO_SEARCH, names)).toBeNull();
+  });
+
+  it("writes text so that a pattern matches just this text", () => {
+    for (const text of ["f(x)[0]{1}", "a^b$c|d", "1.5*2+3?", "back\\slash", "plain_name-1"]) {
+      expect(new RegExp(`^${escaped(text)}$`).test(text)).toBe(true);
+    }
   });
 });

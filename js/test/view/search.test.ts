@@ -120,6 +120,21 @@ describe("the search field", () => {
     ]);
   });
 
+  it("offers a pattern where what was typed is only a part of names", () => {
+    const { model, view, answer } = open();
+    const { root, field, type, text, part } = view();
+    type("SVM");
+    vi.advanceTimersByTime(30);
+    answer();
+    expect(text("advice")).toBe("no whole name matches; 4 contain it: .*SVM.*");
+    part("advice").click();
+    expect([model.traits.query, field.value]).toEqual([".*SVM.*", ".*SVM.*"]);
+    answer();
+    page.frame();
+    expect([root.dataset.fuseMatches, text("advice")]).toEqual(["4", ""]);
+    expect(document.activeElement).toBe(field);
+  });
+
   it("gets the focus with a slash from anywhere in the widget, and gives it back with Esc", () => {
     const { view } = open();
     const { root, field, key } = view();
