@@ -264,7 +264,9 @@ class Teller:
                 for name, amount in machine["Resources"].items():
                     if not name.startswith("node:"):
                         total[name] = total.get(name, 0) + amount
-        self._tell({"cluster": {"machines": len(alive), "resources": total}})
+        machines_text = "1 machine" if len(alive) == 1 else f"{len(alive)} machines"
+        parts = [machines_text, *(f"{total[name]:g} {name}s" for name in ("CPU", "GPU") if total.get(name))]
+        self._tell({"where": ", ".join(parts), "cluster": {"machines": len(alive), "resources": total}})
 
     def _tell(self, detail: dict[str, Any]) -> None:
         run = self.run

@@ -98,6 +98,9 @@ def test_the_run_says_what_the_cluster_has() -> None:
     wf.run()
     (cluster,) = [e.detail["cluster"] for e in wf.last_run.events if e.detail and "cluster" in e.detail]
     assert (cluster["machines"], cluster["resources"]["CPU"]) == (1, 2.0)
+    assert [e.detail["where"] for e in wf.last_run.events if e.detail and "where" in e.detail] == [
+        "1 machine, 2 CPUs"
+    ]
 
 
 def test_results_stay_in_the_cluster_where_nobody_asks_for_them() -> None:

@@ -1,0 +1,117 @@
+"""What RayWorkflow adds to Ray: a chain of trivial nodes beside a bare loop of `f.remote(ref)`, and what must stay small.
+
+Run it with `python -m tests.benchmarks.ray_vs_loop`; it exits with 1 where a bound is broken. RAY_ADDRESS names a cluster
+of two CPUs that is there already.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import ray
+
+from fuse_widgets import RayWorkflow, workflow
+from tests.benchmarks.table import Row, main_of
+
+CHAIN = 3_000
+MANY = 20_000
+REPETITIONS = 5
+
+
+def plus(x: int) -> int:
+    return x + 1
+
+
+def nap(seconds: float) -> None:
+    time.sleep(seconds)
+
+
+def seconds(action: Callable[[], Any]) -> float:
+    began = time.perf_counter()
+    action()
+    return time.perf_counter() - began
+
+
+def peak() -> float:
+    """The most memory that this process has had, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+
+
+def bare_chain(count: int) -> Any:
+    f = ray.remote(plus)
+    ref = f.remote(0)
+    for _ in range(count - 1):
+        ref = f.remote(ref)
+    return ray.get(ref)
+
+
+def chain(count: int) -> RayWorkflow:
+    node: Any = 0
+    for _ in range(count):
+        node = workflow(plus)(node)
+    wf = RayWorkflow(node)
+    wf.subscribe(lambda events: None)
+    return wf
+
+
+def warm_up() -> None:
+    """Start the workers: what is measured begins with both of them there."""
+    RayWorkflow(*[workflow(nap)(0.5) for _ in range(4)]).run()
+    bare_chain(50)
+
+
+def chains(count: int, repetitions: int) -> Row:
+    """Wall times, taken in turns: the median of their ratios."""
+    ratios = []
+    for place in range(repetitions):
+        wf = chain(count)
+        both = [lambda: bare_chain(count), wf.run]
+        times = {i: seconds(both[i]) for i in ((0, 1) if place % 2 else (1, 0))}
+        ratios.append(times[1] / times[0])
+    return Row(
+        f"{count:,} trivial nodes in a chain / bare loop of f.remote(ref)", statistics.median(ratios), 1.10
+    )
+
+
+def naps(count: int = 300, each: float = 0.1, cpus: int = 2) -> Row:
+    wf = RayWorkflow(*[workflow(nap)(each) for _ in range(count)])
+    return Row(
+        f"{count} nodes of {each * 1000:.0f} ms on {cpus} CPUs / ideal",
+        seconds(wf.run) / (count * each / cpus),
+        1.05,
+    )
+
+
+def large_array() -> Row:
+    node: Any = workflow(lambda: np.ones(200_000_000, dtype="u1"))()
+    for _ in range(4):
+        node = workflow(lambda array: array + np.uint8(1))(node)
+    before = peak()
+    assert RayWorkflow(workflow(lambda array: int(array[-1]))(node)).run() == 5
+    return Row("200 MB through 5 nodes: growth of the driver, MB", peak() - before, 20)
+
+
+def many(count: int) -> Row:
+    nodes = [workflow(plus)(i) for i in range(count)]
+    RayWorkflow(*nodes).run(return_results=False, max_pending_tasks=1000)
+    return Row(f"{count:,} nodes, 1,000 pending at most: memory of the driver, MB", peak(), 500)
+
+
+def measure() -> list[Row]:
+    address = os.environ.get("RAY_ADDRESS", "local")
+    new: dict[str, Any] = {"num_cpus": 2, "include_dashboard": False} if address == "local" else {}
+    ray.init(address, log_to_driver=False, **new)
+    warm_up()
+    rows = [large_array(), many(MANY), chains(CHAIN, REPETITIONS), naps()]
+    ray.shutdown()
+    return rows
+
+
+if __name__ == "__main__":
+    main_of(measure)
