@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-import warnings
 from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any, Literal, TypeVar
@@ -21,6 +19,7 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from ..engine.errors import BackendInfoError, shorten
+from ..engine.warn import warn
 
 __all__ = ["BackendInfo", "LocalInfo", "RayInfo", "RemoteArgs", "not_understood", "parse", "warn_of_key"]
 
@@ -179,16 +178,43 @@ def parse(model: type[Info], name: str, info: Mapping[str, Any]) -> Info:
             model.model_fields[key].description if key is not None and key in model.model_fields else None
         )
         if inner and key is not None:
-            reason, value = f"{inner}: {reason.removesuffix('.')}", info[key]
+            separator = " " if reason.startswith("has to ") else ": "
+            reason, value = f"{inner}{separator}{reason}", info[key]
         elif described:
             reason = f"{reason}. {key}: {described}"
         raise BackendInfoError(name, key, value, reason, reasons) from None
 
 
+#: In words what pydantic's types of errors mean, with their `ctx`; what is not here is as pydantic says it.
+_WORDS = {
+    "bool_type": "has to be true or false",
+    "dict_type": "has to be a dict",
+    "finite_number": "has to be a finite number",
+    "float_type": "has to be a number",
+    "greater_than": "has to be more than {gt}",
+    "greater_than_equal": "has to be {ge} or more",
+    "int_from_float": "has to be a whole number",
+    "int_type": "has to be a whole number",
+    "less_than": "has to be less than {lt}",
+    "less_than_equal": "has to be {le} or less",
+    "list_type": "has to be a list",
+    "literal_error": "has to be one of {expected}",
+    "string_type": "has to be a text",
+}
+
+
 def _reason(error: Mapping[str, Any]) -> str:
-    """What pydantic says, within a sentence."""
-    reason: str = error["msg"].removeprefix("Value error, ")
+    """What is wrong, within a sentence."""
+    if words := _WORDS.get(error["type"]):
+        return words.format_map({name: _in_words(value) for name, value in error.get("ctx", {}).items()})
+    reason: str = error["msg"].removeprefix("Value error, ").removesuffix(".")
     return reason[:1].lower() + reason[1:]
+
+
+def _in_words(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.replace(" or ", ", ")  # the values of a Literal
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _field(error: Mapping[str, Any], info: Any) -> str:
@@ -230,15 +256,10 @@ def warn_of_key(model: type[BackendInfo], backend: str, key: str, count: int) ->
         if near
         else f"it understands {', '.join(map(repr, model.model_fields))}."
     )
-    level, frame = 1, sys._getframe()
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(_PACKAGE):
-        level, frame = level + 1, frame.f_back
-    warnings.warn(
+    warn(
         f"{backend} does not understand backend_info[{shorten(key)!r}], which "
-        f"{'1 node has' if count == 1 else f'{count:,} nodes have'}: {way_out} It is kept, and changes nothing.",
-        stacklevel=level,
+        f"{'1 node has' if count == 1 else f'{count:,} nodes have'}: {way_out} It is kept, and changes nothing."
     )
 
 
-_PACKAGE = f"{__name__.partition('.')[0]}."
 DEFAULTS = LocalInfo()

@@ -34,6 +34,70 @@ class Promise:
             f"{self!r} has no value yet, so it is neither true nor false: decide in a @workflow function that takes it"
         )
 
+    def __format__(self, spec: str) -> str:
+        if spec:
+            raise self._not_yet(f"the format {spec!r}")
+        return str(self)
+
+    def _not_yet(self, what: str) -> TypeError:
+        return TypeError(
+            f"{self!r} has no value yet, so {what} does not work on it: do that in a @workflow function that takes it"
+        )
+
+    #: numpy leaves `array + node` to the node.
+    __array_ufunc__ = None
+
+
+def _refuse(special: str, what: str) -> None:
+    text = what if what.endswith(")") or " " in what else repr(what)
+
+    def refused(self: Promise, *_: Any, **__: Any) -> Any:
+        raise self._not_yet(text)
+
+    refused.__name__ = special
+    setattr(Promise, special, refused)
+
+
+#: What people write as if the value were there already. `==`, hash and `[]` have a meaning of their own.
+_BINARY = {
+    "add": "+",
+    "sub": "-",
+    "mul": "*",
+    "matmul": "@",
+    "truediv": "/",
+    "floordiv": "//",
+    "mod": "%",
+    "pow": "**",
+    "and": "&",
+    "or": "|",
+    "xor": "^",
+    "lshift": "<<",
+    "rshift": ">>",
+    "divmod": "divmod()",
+}
+_OTHERS = {
+    "lt": "<",
+    "le": "<=",
+    "gt": ">",
+    "ge": ">=",
+    "neg": "-",
+    "pos": "+",
+    "invert": "~",
+    "abs": "abs()",
+    "len": "len()",
+    "contains": "in",
+    "int": "int()",
+    "float": "float()",
+    "complex": "complex()",
+    "index": "an index",
+    "round": "round()",
+    "call": "a call",
+}
+for _name, _what in (_BINARY | _OTHERS).items():
+    _refuse(f"__{_name}__", _what)
+for _name, _what in _BINARY.items():
+    _refuse(f"__r{_name}__", _what)
+
 
 def map_nodes(value: Any, lookup: Callable[[Node], Any]) -> Any:
     """`value` with each node in it, at any depth of list, tuple, dict and set, replaced by `lookup(node)`.

@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any, overload
 
+from ._arguments import Promise
 from ._node import Node
 from ._objects import ObjectNode
 from ._signature import Signature
@@ -102,7 +103,7 @@ def workflow(func: Any) -> Any:
         return func
     if isinstance(func, type):
         return WorkflowClass(func)
-    if not callable(func):
+    if isinstance(func, Promise) or not callable(func):
         raise TypeError(f"@workflow takes a function or a class, not {shorten(repr(func))}")
     if inspect.iscoroutinefunction(func):
         raise TypeError(

@@ -300,6 +300,14 @@ class NodeItem(Promise):
     def __iter__(self) -> Iterator[Any]:
         raise _not_iterable(repr(self))
 
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or name in NodeItem.__slots__:  # these are not there while it is unpickled
+            raise AttributeError(name)
+        raise AttributeError(
+            f"{self!r} has no attribute {name!r}; its value has not been computed yet. "
+            "Pass it to a @workflow function, and use the attribute there."
+        )
+
     def _source(self) -> Node:
         return self.node
 

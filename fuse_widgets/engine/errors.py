@@ -146,7 +146,7 @@ class BackendInfoError(FuseError, ValueError):
         self.reasons = dict(reasons or {key or "": reason})
         super().__init__(
             f"node {shorten(node)!r}: backend_info{'' if key is None else f'[{key!r}]'} is {shorten(repr(value))}, "
-            f"but {reason}."
+            f"but {reason.removesuffix('.')}."
         )
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .errors import shorten
+from .warn import warn
 
 if TYPE_CHECKING:
     from .nodes import Node
@@ -18,7 +18,7 @@ __all__ = ["Query"]
 class Query:
     """The nodes of a workflow whose whole names match a pattern.
 
-    Every `set_...` returns the query, so that calls can be chained.
+    Every `set_...` and `unset_...` returns the query, so that calls can be chained.
 
     Attributes:
         workflow: The workflow that was asked.
@@ -46,6 +46,24 @@ class Query:
         """
         return self._update({key: value})
 
+    def unset_backend_info(self, key: str) -> Query:
+        """Take one key out of the `backend_info` of every node, so that the backend's default holds again.
+
+        Nodes that do not have the key stay as they are.
+
+        Raises:
+            BackendInfoError: The backend cannot work with what is left; no node was changed.
+        """
+        for node in self.nodes:
+            if key in node.backend_info:
+                left = {name: value for name, value in node.backend_info.items() if name != key}
+                self.workflow.check_backend_info(node.name, left)
+        for node in self.nodes:
+            node.backend_info.pop(key, None)
+        if not self.nodes:
+            self._warn_of_none("unset")
+        return self
+
     def set_remote_args(self, args: Mapping[str, Any]) -> Query:
         """Set the options that a remote backend starts each node's task with, for example `{"num_cpus": 2}`."""
         return self._update({"remote_args": dict(args)})
@@ -62,12 +80,14 @@ class Query:
         if self.nodes:
             self.workflow.note_keys(dict.fromkeys(items, len(self.nodes)))
         else:
-            warnings.warn(
-                f"no node of workflow {shorten(self.workflow.workflow_name)!r} has a whole name that matches "
-                f"{self.pattern!r}, so nothing was set",
-                stacklevel=3,
-            )
+            self._warn_of_none("set")
         return self
+
+    def _warn_of_none(self, done: str) -> None:
+        warn(
+            f"no node of workflow {shorten(self.workflow.workflow_name)!r} has a whole name that matches "
+            f"{self.pattern!r}, so nothing was {done}"
+        )
 
     def __repr__(self) -> str:
         names = ", ".join(repr(shorten(node.name, 40)) for node in self.nodes[:4])

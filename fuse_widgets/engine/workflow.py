@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
 
 from . import _node
+from ._arguments import Promise
 from ._signature import Signature
 from .errors import FuseError, PatternError, shorten
 from .events import EventHub, Subscriber
@@ -171,7 +172,7 @@ class BaseWorkflow:
         if node.kind != "function":
             raise ValueError(f"{node!r} belongs to an object; only function nodes can get another function")
         plain = func.func if isinstance(func, WorkflowFunction) else func
-        if not callable(plain):
+        if isinstance(plain, Promise) or not callable(plain):
             raise TypeError(f"{node!r} takes a function, not {shorten(repr(plain))}")
         name = getattr(plain, "__qualname__", type(plain).__qualname__)
         Signature(plain).check(name, node.args, node.kwargs)
@@ -295,7 +296,9 @@ class BaseWorkflow:
         with self._starting:
             active = self.active_run
             if active is not None:
-                raise FuseError(f"{active!r} is under way: wait for it, or cancel it with .cancel()")
+                raise FuseError(
+                    f"{active!r} is under way: wait for it, or cancel it with workflow.active_run.cancel()"
+                )
             order = self._order()
             self.check(order.nodes)
             previous = self.last_run

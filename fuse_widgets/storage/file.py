@@ -6,12 +6,12 @@ import errno
 import json
 import os
 import time
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from ..engine.errors import shorten
+from ..engine.warn import warn
 from ..engine.workflow import compile_pattern
 from . import taskfile
 from .base import (
@@ -153,7 +153,7 @@ class FileStorage(Storage):
         try:
             return self.lookup(workflow_name, task_name) is not None
         except DamagedTaskError as error:
-            warnings.warn(str(error), stacklevel=2)
+            warn(str(error))
             return False
 
     def list_tasks(self, workflow_name: str, pattern: str | None = None) -> list[str]:

@@ -235,7 +235,9 @@ def test_a_second_run_while_one_is_under_way_is_refused_with_the_way_out() -> No
     wf = CallsExec(workflow(go.wait)(10))
     run = wf.start()
     try:
-        with pytest.raises(FuseError, match="under way: wait for it, or cancel it"):
+        with pytest.raises(
+            FuseError, match=r"under way: wait for it, or cancel it with workflow.active_run.cancel\(\)"
+        ):
             wf.start()
         with pytest.raises(FuseError, match="under way"):
             wf.run()

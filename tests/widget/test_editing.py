@@ -223,8 +223,8 @@ def test_a_wrong_value_is_refused_at_its_field_and_no_node_is_changed() -> None:
     answer = edit(widget, [0, 1], retries=-1, cache="yes")
     assert not answer["ok"]
     assert answer["errors"] == {
-        "cache": "input should be a valid boolean",
-        "retries": "input should be greater than or equal to 0",
+        "cache": "has to be true or false",
+        "retries": "has to be 0 or more",
     }
     assert "node 'a': backend_info['cache'] is 'yes'" in answer["text"]
     assert infos(nodes) == [{}, {}]
