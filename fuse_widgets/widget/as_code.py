@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import keyword
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
+from ..engine.errors import shorten
 from ..engine.patterns import shortest_pattern
 from .changes import UNSET, canonical
 
@@ -17,14 +20,24 @@ Edit = tuple[str, str, Any]
 WIDTH = 44
 
 
-def code_of(edits: Iterable[Edit], names: Sequence[str], variable: str = "wf") -> str:
+def code_of(
+    edits: Iterable[Edit],
+    names: Sequence[str],
+    variable: str | None = "wf",
+    title: str = "workflow",
+    patterns: Iterable[str] = (),
+) -> str:
     """Python code that makes edits, one query for each set of nodes.
 
     Args:
         edits: Name of a node, key, and its value or `UNSET`.
         names: All names of the workflow.
-        variable: What the workflow is called.
+        variable: What the workflow is called, as an expression; None where no expression is known, which the code says.
+        title: Name of the workflow.
+        patterns: Valid patterns that the person has searched with, the newest first; the first one that matches
+            exactly the nodes of an edit is used for it, else the shortest that can be found.
     """
+    patterns = list(patterns)
     together: dict[tuple[str, str | None], tuple[str, Any, list[str]]] = {}
     for name, key, value in edits:
         which = (key, None if value is UNSET else canonical(value))
@@ -32,40 +45,44 @@ def code_of(edits: Iterable[Edit], names: Sequence[str], variable: str = "wf") -
     sets: dict[frozenset[str], list[tuple[str, Any]]] = {}
     for key, value, nodes in together.values():
         sets.setdefault(frozenset(nodes), []).append((key, value))
-    blocks = []
+
+    @cache
+    def matched(pattern: str) -> frozenset[str]:
+        return frozenset(filter(re.compile(pattern).fullmatch, names))
+
+    blocks = [] if variable else [f"# wf: the workflow {shorten(title)!r}"]
     for chosen, changes in sets.items():
-        pattern = shortest_pattern(
-            [name for name in names if name in chosen], [name for name in names if name not in chosen]
-        )
-        everything = len(chosen) == len(names)
-        query = f"{variable}.query({'' if everything else raw_literal(pattern)})"
-        blocks += _statements(query, changes)
+        argument = ""
+        if len(chosen) < len(names):
+            own = next((pattern for pattern in patterns if matched(pattern) == chosen), None)
+            argument = raw_literal(own or _shortest(chosen, names))
+        blocks.append(_statement(f"{variable or 'wf'}.query({argument})", changes))
     return "\n".join(blocks)
 
 
-def _statements(query: str, changes: Sequence[tuple[str, Any]]) -> list[str]:
-    gone = [key for key, value in changes if value is UNSET]
-    arguments = [f"{_literal(key)}, {_literal(value)}" for key, value in changes if value is not UNSET]
-    found = []
-    if gone:
-        pops = [f"    node.backend_info.pop({_literal(key)}, None)" for key in gone]
-        found.append("\n".join([f"for node in {query}:", *pops]))
-    if arguments:
-        found.append(_chain(query, arguments))
-    return found
+def _shortest(chosen: frozenset[str], names: Sequence[str]) -> str:
+    return shortest_pattern(
+        [name for name in names if name in chosen], [name for name in names if name not in chosen]
+    )
 
 
-def _chain(query: str, arguments: Sequence[str]) -> str:
+def _statement(query: str, changes: Sequence[tuple[str, Any]]) -> str:
     """The calls on a query, broken into lines where Black would break them at this width."""
-    line = query + "".join(f".set_backend_info({some})" for some in arguments)
-    if len(arguments) == 1 and len(line) <= WIDTH:
+    calls = [("unset_backend_info", _literal(key)) for key, value in changes if value is UNSET]
+    calls += [
+        ("set_backend_info", f"{_literal(key)}, {_literal(value)}")
+        for key, value in changes
+        if value is not UNSET
+    ]
+    line = query + "".join(f".{method}({arguments})" for method, arguments in calls)
+    if len(calls) == 1 and len(line) <= WIDTH:
         return line
-    return "\n".join(["(", f"    {query}", *map(_call, arguments), ")"])
+    return "\n".join(["(", f"    {query}", *[_call(*call) for call in calls], ")"])
 
 
-def _call(arguments: str) -> str:
-    line = f"    .set_backend_info({arguments})"
-    return line if len(line) <= WIDTH else f"    .set_backend_info(\n        {arguments}\n    )"
+def _call(method: str, arguments: str) -> str:
+    line = f"    .{method}({arguments})"
+    return line if len(line) <= WIDTH else f"    .{method}(\n        {arguments}\n    )"
 
 
 def _literal(value: Any) -> str:
@@ -82,24 +99,52 @@ def _literal(value: Any) -> str:
 
 def raw_literal(pattern: str) -> str:
     """A regular expression as a raw string; a quote in it that would end the string is written as `\\x22`."""
+    if not pattern.isprintable():
+        return repr(pattern)
     if '"' not in pattern:
         return f'r"{pattern}"'
     if "'" not in pattern:
         return f"r'{pattern}'"
-    return 'r"' + pattern.replace('"', r"\x22") + '"'
+    return 'r"' + _QUOTE.sub(lambda found: found[1] or r"\x22", pattern) + '"'
 
 
-def name_in_notebook(workflow: object) -> str:
-    """What the person calls the workflow: the shortest public name in the notebook that is bound to it, else `wf`."""
+#: A double quote, escaped or not; or another escape, which stays as it is.
+_QUOTE = re.compile(r'(\\[^"])|\\?"')
+
+
+def name_in_notebook(workflow: object) -> str | None:
+    """What the person calls the workflow: the shortest public name in the notebook that is bound to it.
+
+    Where there is none, an item of a list or dict that has one, as `flows["a"]`; else None.
+    """
     ipython = sys.modules.get("IPython")
     shell = None if ipython is None else ipython.get_ipython()
     bound: Mapping[str, Any] = dict(getattr(shell, "user_ns", {}))  # a cell may be binding names meanwhile
-    names = [
-        name
+    public = {
+        name: value
         for name, value in bound.items()
-        if value is workflow
-        and name.isidentifier()
-        and not name.startswith("_")
-        and not keyword.iskeyword(name)
+        if name.isidentifier() and not name.startswith("_") and not keyword.iskeyword(name)
+    }
+    names = [name for name, value in public.items() if value is workflow]
+    names = names or [
+        f"{name}[{_literal(key)}]"
+        for name, value in public.items()
+        if name not in _IPYTHON
+        for key in _keys_of(value, workflow)
     ]
-    return min(names, key=lambda name: (len(name), name), default="wf")
+    return min(names, key=lambda name: (len(name), name), default=None)
+
+
+#: What IPython keeps of earlier cells.
+_IPYTHON = ("In", "Out")
+
+
+def _keys_of(container: Any, item: object) -> list[str | int]:
+    """The keys, texts and whole numbers, that a dict, list or tuple has an item under."""
+    if type(container) is dict:
+        pairs: Iterable[tuple[Any, Any]] = list(container.items())
+    elif type(container) in (list, tuple):
+        pairs = enumerate(list(container))
+    else:
+        return []
+    return [key for key, value in pairs if value is item and type(key) in (str, int)]

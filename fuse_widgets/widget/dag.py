@@ -25,6 +25,7 @@ from ..view.snapshot import render_fragment, render_html, render_svg
 from ..view.state import NodeStates, StatusColumns, clip
 from . import live
 from .bridge import bridge
+from .collapsed import warn_of_unknown
 from .commands import CommandError, execute
 from .display import show
 from .editing import Editing, schema_of
@@ -119,6 +120,8 @@ class DAGWidget(anywidget.AnyWidget):
         self.workflow = workflow
         whole = Graph.of(workflow, direction)
         groups = checked_ids(whole.big_groups() if collapsed is None else collapsed)
+        if collapsed is not None:
+            warn_of_unknown(whole, groups)
         self.graph = whole.collapse(groups)
         status = StatusColumns(self.graph.names)
         status.version = 1
@@ -252,7 +255,12 @@ class DAGWidget(anywidget.AnyWidget):
 
     @traitlets.validate("collapsed")
     def _check_collapsed(self, proposal: Any) -> list[str]:
-        return checked_ids(proposal["value"])
+        ids = checked_ids(proposal["value"])
+        if self._following and not bridge.is_current:  # from Python; a browser offers what there is
+            unknown = {*ids} - {*self.collapsed} - {group.id for group in self.graph.groups}
+            if unknown:
+                warn_of_unknown(Graph.of(self.workflow), [name for name in ids if name in unknown])
+        return ids
 
     @traitlets.validate("query")
     def _check_query(self, proposal: Any) -> str:

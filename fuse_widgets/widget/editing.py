@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["Editing", "schema_of"]
 
 log = logging.getLogger("fuse_widgets")
-#: How many steps can be taken back, and of how many graphs the names are kept.
-STEPS, GRAPHS = 200, 8
+#: How many steps can be taken back, of how many graphs the names are kept, and how many patterns of searches.
+STEPS, GRAPHS, QUERIES = 200, 8, 20
 
 
 def schema_of(workflow: BaseWorkflow) -> dict[str, Any]:
@@ -82,6 +82,7 @@ class Editing:
         self._answer: dict[str, Any] | None = None
         self._counts_from = ""
         self._run: Run | None = None  # under way when the newest edit was made
+        self._queries: deque[str] = deque(maxlen=QUERIES)  # that edits were made with
         self._names: dict[int, Sequence[str]] = {}  # by version of the graph
         self._edition: object = None
         self._published = self._stale = False
@@ -151,17 +152,25 @@ class Editing:
                 "there is nothing to copy: backend_info is as it was before it was edited here"
             )
         names = [node.name for node in self._widget.workflow.find_nodes()]
-        variable = name_in_notebook(self._widget.workflow)
+        workflow = self._widget.workflow
+        variable, title = name_in_notebook(workflow), workflow.workflow_name
+        patterns = list(filter(None, dict.fromkeys([self._query(), *reversed(self._queries)])))
         answer: Future[dict[str, Any]] = Future()
 
         def work() -> None:
             try:
-                answer.set_result({"code": clear_code(code_of(edits, names, variable))})
+                answer.set_result({"code": clear_code(code_of(edits, names, variable, title, patterns))})
             except BaseException as error:
                 answer.set_exception(error)
 
         threading.Thread(target=work, name="fuse code", daemon=True).start()
         return answer
+
+    def _query(self) -> str:
+        """The pattern in force, "" where there is none or it is broken; it was tried, so that it takes no long time."""
+        found = self._widget._matches
+        query = self._widget.query
+        return query if found.get("query") == query and not found.get("error") else ""
 
     def _answering(self, args: dict[str, Any], do: Callable[[], str]) -> object:
         if self._answered:
@@ -252,6 +261,9 @@ class Editing:
             put(change.node, change.key, change.after)
         self._undo.append(changes)
         self._redo.clear()
+        query = self._query()
+        if query and query not in self._queries:
+            self._queries.append(query)
         self._done(changes)
         return f"{label(changes)}{self._not_understood(values)}"
 

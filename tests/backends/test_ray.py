@@ -211,7 +211,7 @@ def test_what_no_machine_can_hold_is_told_and_the_run_can_be_cancelled() -> None
     ("args", "field", "reason"),
     [
         ({"num_cpu": 2}, "remote_args.num_cpu", "did you mean 'num_cpus'"),
-        ({"num_cpus": -1}, "remote_args.num_cpus", "greater than or equal to 0"),
+        ({"num_cpus": -1}, "remote_args.num_cpus", "has to be 0 or more"),
         ({"num_gpus": "two"}, "remote_args.num_gpus", "has to be a number"),
         ({"resources": {"GPU": 1}}, "remote_args.resources", "'num_cpus' and 'num_gpus' keyword"),
         ({"label_selector": {"zone": "in("}}, "remote_args.label_selector", "label selector"),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 from ipywidgets import Widget
 
@@ -31,7 +33,66 @@ def close_widgets() -> Iterator[None]:
 def two_groups() -> DAGWidget:
     loaded = [load(i).set_name(f"load {i}") for i in range(3)]
     sums = [add(node).set_name(f"sum {i}") for i, node in enumerate(loaded)]
-    return DAGWidget(LocalWorkflow(add(*sums).set_name("all")), collapsed=["function:load", "prefix:none"])
+    return DAGWidget(LocalWorkflow(add(*sums).set_name("all")), collapsed=["function:load"])
+
+
+def test_groups_that_there_are_not_are_told_in_python_once_with_the_nearest() -> None:
+    with pytest.warns(UserWarning, match="has no group 'load': did you mean 'function:load'") as warned:
+        widget = DAGWidget(two_groups().workflow, collapsed=["load", "function:load"])
+    assert [one.filename for one in warned] == [__file__]
+    with pytest.warns(
+        UserWarning, match="has no group 'function:nope': there are 'function:add', 'function:load', "
+    ) as warned:
+        widget.collapsed = ["load", "function:nope"]
+    assert [one.filename for one in warned] == [__file__]
+    with pytest.warns(UserWarning, match="no group 'prefix:summ': did you mean 'prefix:sum '"):
+        widget.collapsed = ["prefix:summ"]
+
+
+@pytest.mark.filterwarnings("error")
+def test_groups_that_come_with_the_graph_or_from_the_browser_are_no_mistake() -> None:
+    widget = two_groups()
+    widget.set_state({"collapsed": ["function:nope"]})
+    settle()
+    assert widget.collapsed == ["function:nope"]
+    first = widget.workflow.find_nodes()[0]
+    for i in range(2):
+        workflow(new)(first).set_name(f"new {i}")
+    widget.collapsed = ["function:new"]
+    settle()
+    assert boxes(widget) == [("new", 2)]
+
+
+def new(_: int) -> int:
+    return 0
+
+
+def places(widget: DAGWidget) -> dict[str, tuple[float, float]]:
+    layout = widget.graph.layout
+    return {
+        name: (float(layout.x[at]), float(layout.y[at]))
+        for name, at in widget.graph.index.items()
+        if layout.x[at] == layout.x[at]
+    }
+
+
+@pytest.mark.parametrize("collapsed", [[], ["function:load"]])
+def test_another_function_moves_nothing(collapsed: list[str]) -> None:
+    rng = random.Random(3)
+    nodes = [load(i).set_name(f"n{i}") for i in range(12)]
+    for i in range(30):
+        nodes.append(add(*rng.sample(nodes, 2)).set_name(f"m{i}"))
+    widget = DAGWidget(LocalWorkflow(*nodes), collapsed=collapsed)
+    before, drawn = places(widget), boxes(widget)
+    for node in nodes[12::5]:
+        widget.workflow.replace_func(node, lambda *_: 0)
+    widget.refresh()
+    assert "<lambda>" in " ".join(widget.graph.functions)
+    assert places(widget) == before
+    assert boxes(widget) == drawn
+    assert np.array_equal(
+        widget.graph.layout.route, DAGWidget(widget.workflow, collapsed=collapsed).graph.layout.route
+    )
 
 
 def settle() -> None:
@@ -70,7 +131,8 @@ def test_a_run_counts_nodes_and_not_boxes() -> None:
 
 def test_ids_of_groups_can_travel_whatever_is_in_them() -> None:
     widget = two_groups()
-    widget.collapsed = ["function:load", "half \ud800"]
+    with pytest.warns(UserWarning, match="has no group"):
+        widget.collapsed = ["function:load", "half \ud800"]
     assert widget.get_state("collapsed") == {"collapsed": ["function:load", "half ?"]}
     settle()
     assert len(widget.graph.boxes) == 1

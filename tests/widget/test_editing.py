@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,6 +23,7 @@ from fuse_widgets.engine._node import forget
 from fuse_widgets.engine.errors import BackendInfoError
 from fuse_widgets.engine.nodes import Node
 from fuse_widgets.widget import live
+from fuse_widgets.widget.as_code import raw_literal
 from fuse_widgets.widget.bridge import bridge
 from fuse_widgets.widget.commands import CommandError, execute
 
@@ -694,7 +696,15 @@ def test_two_nodes_of_one_name_end_no_cell_with_an_error(caplog: pytest.LogCaptu
 
 def code(widget: DAGWidget) -> str:
     found: str = widget.editing.code({}).result(10)["code"]
-    return found
+    return found.removeprefix("# wf: the workflow 'workflow'\n")
+
+
+def test_code_says_what_wf_is_where_nothing_is_bound_to_the_workflow() -> None:
+    widget = open_widget(*chain("a"))
+    edit(widget, [0], retries=3)
+    assert widget.editing.code({}).result(10)["code"] == (
+        "# wf: the workflow 'workflow'\nwf.query().set_backend_info(\"retries\", 3)"
+    )
 
 
 def test_edits_are_given_as_python() -> None:
@@ -714,10 +724,9 @@ def test_edits_are_given_as_python() -> None:
             '        "remote_args", {"num_cpus": 0.5}',
             "    )",
             ")",
-            'for node in wf.query(r"circles-fit"):',
-            '    node.backend_info.pop("cache", None)',
             "(",
             '    wf.query(r"circles-fit")',
+            '    .unset_backend_info("cache")',
             '    .set_backend_info("executor", "thread")',
             ")",
             "(",
@@ -754,6 +763,50 @@ def test_the_workflow_is_called_what_the_person_calls_it(monkeypatch: pytest.Mon
     assert code(widget) == 'p2.query().set_backend_info("retries", 3)'
 
 
+@pytest.mark.parametrize(
+    ("place", "written"),
+    [
+        (lambda wf: {"models": {"b": 1, "a": wf}}, 'models["a"]'),
+        (lambda wf: {"models": {7: wf, (1, 2): wf}}, "models[7]"),
+        (lambda wf: {"flows": [None, wf], "Out": {3: wf}, "_oh": {3: wf}}, "flows[1]"),
+        (lambda wf: {"flows": [[wf]], "Out": {3: wf}}, "wf"),
+    ],
+)
+def test_a_workflow_in_a_container_is_called_by_its_place(
+    monkeypatch: pytest.MonkeyPatch, place: Any, written: str
+) -> None:
+    widget = open_widget(*chain("a"))
+    space = place(widget.workflow)
+    monkeypatch.setattr("IPython.get_ipython", lambda: SimpleNamespace(user_ns=space))
+    edit(widget, [0], retries=3)
+    assert f"{written}.query()" in code(widget)
+    exec(code(widget), {"wf": widget.workflow, **space})
+
+
+def test_the_pattern_that_was_searched_with_is_kept_in_the_code() -> None:
+    widget = open_widget(chain("moons-fit", "moons-score", "circles-fit", "iris-fit")[-1])
+    widget.query = "(moons|circles)-fit"
+    edit(widget, [0, 2], retries=3)
+    assert code(widget) == '(\n    wf.query(r"(moons|circles)-fit")\n    .set_backend_info("retries", 3)\n)'
+    widget.query = "(moons"  # broken: what was searched with at the time of the edit still holds
+    assert 'r"(moons|circles)-fit"' in code(widget)
+    widget.query = "[mc].*-fit"
+    assert 'r"[mc].*-fit"' in code(widget), "the present one comes first"
+    edit(widget, [3], cache=False)
+    assert 'r"iris.*"' in code(widget) or 'r"iris-fit"' in code(widget)
+
+
+@given(st.text(alphabet="ab\\\"'\n.", max_size=8))
+def test_a_pattern_as_a_literal_matches_what_it_matches(pattern: str) -> None:
+    try:
+        compiled = re.compile(pattern)
+    except re.error:
+        return
+    read = re.compile(eval(raw_literal(pattern)))
+    for text in ['"', "'", '\\"', "a", "\"'", "'\"", "\n", "\\", "\"'\\", "a\"'b", "b\\'\"", "\\\"'"]:
+        assert bool(read.fullmatch(text)) == bool(compiled.fullmatch(text))
+
+
 def test_the_code_comes_as_the_reply_to_its_command() -> None:
     widget = open_widget(*chain("a"))
     edit(widget, [0], retries=3)
@@ -768,7 +821,7 @@ def test_the_code_comes_as_the_reply_to_its_command() -> None:
             "id": "7",
             "ok": True,
             "text": "",
-            "data": {"code": 'wf.query().set_backend_info("retries", 3)'},
+            "data": {"code": "# wf: the workflow 'workflow'\nwf.query().set_backend_info(\"retries\", 3)"},
         }
     ]
 
