@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from ipywidgets import Widget
 
 from fuse_widgets import DAGWidget, LocalWorkflow, workflow
 from fuse_widgets.widget.bridge import bridge
@@ -22,12 +20,6 @@ def load(number: int) -> int:
 @workflow
 def add(*numbers: int) -> int:
     return sum(numbers)
-
-
-@pytest.fixture(autouse=True)
-def close_widgets() -> Iterator[None]:
-    yield
-    Widget.close_all()
 
 
 def two_groups() -> DAGWidget:

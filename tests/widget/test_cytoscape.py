@@ -7,7 +7,6 @@ import json
 import math
 import sys
 import weakref
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -40,12 +39,6 @@ def add(a: int, b: int = 1) -> int:
 @workflow
 def fail(a: int) -> int:
     raise ValueError("no luck")
-
-
-@pytest.fixture(autouse=True)
-def close_widgets() -> Iterator[None]:
-    yield
-    Widget.close_all()
 
 
 def diamond() -> tuple[WorkflowNode, ...]:

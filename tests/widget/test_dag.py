@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import traitlets
-from ipywidgets import Widget
 from ipywidgets.widgets.widget import _instances
 
 from fuse_widgets import BaseWorkflow, DAGWidget, LocalWorkflow, NodeExecutionError, workflow
@@ -25,12 +23,6 @@ def add(a: int, b: int = 1) -> int:
 @workflow
 def fail(a: int) -> int:
     raise ValueError("no luck")
-
-
-@pytest.fixture(autouse=True)
-def close_widgets() -> Iterator[None]:
-    yield
-    Widget.close_all()
 
 
 def diamond() -> tuple[Node, ...]:

@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ipywidgets import Widget
 from pydantic import BaseModel, Field
 
 from fuse_widgets import BaseWorkflow, DAGWidget, LocalWorkflow, Run, workflow
@@ -31,12 +30,6 @@ from fuse_widgets.widget.commands import CommandError, execute
 @workflow
 def step(*_inputs: Any) -> int:
     return 1
-
-
-@pytest.fixture(autouse=True)
-def close_widgets() -> Iterator[None]:
-    yield
-    Widget.close_all()
 
 
 class Quiet(BaseWorkflow):

@@ -6,12 +6,11 @@ import base64
 import gc
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
-from ipywidgets import Widget
 
 from fuse_widgets import DAGWidget, LocalWorkflow, NodeExecutionError, workflow
 from fuse_widgets.engine.nodes import Node
@@ -27,12 +26,6 @@ PNG = b"\x89PNG\r\n\x1a\n" + b"x" * 20
 @workflow
 def add(a: int, b: int = 1) -> int:
     return a + b
-
-
-@pytest.fixture(autouse=True)
-def close_widgets() -> Iterator[None]:
-    yield
-    Widget.close_all()
 
 
 def finish(widget: DAGWidget) -> None:

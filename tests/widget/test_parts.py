@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import traitlets
-from ipywidgets import HBox, Widget, jslink, link
+from ipywidgets import HBox, jslink, link
 from ipywidgets.widgets.widget import _instances
 
 from fuse_widgets import (
@@ -35,12 +34,6 @@ TYPES = (Path(__file__).parents[2] / "js" / "src" / "core" / "types.ts").read_te
 @workflow
 def step(*_inputs: Any) -> int:
     return 1
-
-
-@pytest.fixture(autouse=True)
-def close_widgets() -> Iterator[None]:
-    yield
-    Widget.close_all()
 
 
 @pytest.fixture

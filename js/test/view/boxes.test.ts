@@ -1,27 +1,17 @@
 // @vitest-environment jsdom
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { State } from "../../src/core/types";
 import { segments } from "../../src/view/boxes";
 import type { Handle } from "../../src/view/root";
 import widget from "../../src/widget";
 import { classifiers, delta, FakeModel, grouped, matches, status } from "../fake";
-import { browser, drawn } from "./browser";
+import { drawn, freshBrowser } from "./browser";
 
 const SPECS = classifiers(["moons", "circles"]);
 const N = SPECS.length;
 const FITS = "function:fit_and_score";
 const fits = SPECS.flatMap(({ fn }, i) => (fn === "fit_and_score" ? [i] : []));
-let page: ReturnType<typeof browser>;
-
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date"] });
-  page = browser();
-});
-afterEach(() => {
-  page.restore();
-  vi.useRealTimers();
-  document.body.replaceChildren();
-});
+const page = freshBrowser();
 
 function open(collapsed = [FITS]) {
   const model = new FakeModel({

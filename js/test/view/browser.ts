@@ -1,5 +1,5 @@
 // What jsdom lacks, as fakes that count: canvases, observers, media queries, animation frames.
-import { vi } from "vitest";
+import { afterEach, beforeEach, vi } from "vitest";
 
 export interface Counts {
   listeners: number;
@@ -140,5 +140,26 @@ export function browser() {
       vi.unstubAllGlobals();
       vi.restoreAllMocks();
     },
+  };
+}
+
+const TIMERS = ["setTimeout", "clearTimeout", "setInterval", "clearInterval", "Date"] as const;
+
+/** These fakes and fake timers anew for each test of a file, and an empty page after it. */
+export function freshBrowser(...more: "performance"[]) {
+  let now: ReturnType<typeof browser>;
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: [...TIMERS, ...more] });
+    now = browser();
+  });
+  afterEach(() => {
+    now.restore();
+    vi.useRealTimers();
+    document.body.replaceChildren();
+  });
+  return {
+    open: () => now.open(),
+    resize: (width: number, height: number) => now.resize(width, height),
+    frame: (time?: number) => now.frame(time),
   };
 }

@@ -1,23 +1,11 @@
 // @vitest-environment jsdom
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { classifiers } from "../fake";
-import { browser } from "./browser";
+import { freshBrowser } from "./browser";
 import { inspected, settle } from "./inspected";
 
 const SVM = ["moons, Linear SVM-model", "moons, RBF SVM-model"];
-let page: ReturnType<typeof browser>;
-
-beforeEach(() => {
-  vi.useFakeTimers({
-    toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval", "Date"],
-  });
-  page = browser();
-});
-afterEach(() => {
-  page.restore();
-  vi.useRealTimers();
-  document.body.replaceChildren();
-});
+const page = freshBrowser();
 
 async function open(
   selected = SVM,

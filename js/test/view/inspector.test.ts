@@ -1,28 +1,18 @@
 // @vitest-environment jsdom
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import { State } from "../../src/core/types";
 import { POLICY, page as pageOf } from "../../src/view/panels/page";
 import { size } from "../../src/view/panels/result";
 import { bytes, classifiers, delta, layered, status } from "../fake";
-import { browser } from "./browser";
+import { freshBrowser } from "./browser";
 import { inspected, settle } from "./inspected";
 
 const SPECS = classifiers(["moons"]);
 const RBF = "moons, RBF SVM-model";
 const HOSTILE = '<img src=x onerror="document.title=1">\u001b[31mred\u001b[0m';
-let page: ReturnType<typeof browser>;
-
+const page = freshBrowser();
 beforeEach(() => {
-  vi.useFakeTimers({
-    toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval", "Date"],
-  });
   vi.setSystemTime(1_000_000);
-  page = browser();
-});
-afterEach(() => {
-  page.restore();
-  vi.useRealTimers();
-  document.body.replaceChildren();
 });
 
 async function open(

@@ -1,25 +1,13 @@
 // @vitest-environment jsdom
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { State } from "../../src/core/types";
 import type { Handle } from "../../src/view/root";
 import widget from "../../src/widget";
 import { classifiers, delta, FakeModel, graph, type Spec, status } from "../fake";
-import { browser, drawn } from "./browser";
+import { drawn, freshBrowser } from "./browser";
 
 const NOTHING = { listeners: 0, observers: 0, frames: 0, timers: 0 };
-let page: ReturnType<typeof browser>;
-
-beforeEach(() => {
-  vi.useFakeTimers({
-    toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval", "Date"],
-  });
-  page = browser();
-});
-afterEach(() => {
-  page.restore();
-  vi.useRealTimers();
-  document.body.replaceChildren();
-});
+const page = freshBrowser();
 
 function open(specs: Spec[] = classifiers(["moons"]), traits = {}) {
   const model = new FakeModel({ _graph: graph(specs), _status: status(specs.length), ...traits });

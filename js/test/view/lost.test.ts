@@ -1,24 +1,14 @@
 // @vitest-environment jsdom
 // The form while the kernel is gone or another one: nothing in it can be changed, and it says why.
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { classifiers } from "../fake";
 import { FakeKernel, manager } from "../fakekernel";
-import { browser } from "./browser";
+import { freshBrowser } from "./browser";
 import { inspected, settle } from "./inspected";
 
 const SPECS = classifiers(["moons"]);
 const WHY = "Not now: the kernel was restarted; run the cell again to go on";
-let page: ReturnType<typeof browser>;
-
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setInterval", "Date"] });
-  page = browser();
-});
-afterEach(() => {
-  page.restore();
-  vi.useRealTimers();
-  document.body.replaceChildren();
-});
+freshBrowser();
 
 async function restarted() {
   const connection = new FakeKernel();

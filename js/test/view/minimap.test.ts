@@ -1,23 +1,13 @@
 // @vitest-environment jsdom
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { State } from "../../src/core/types";
 import type { Handle } from "../../src/view/root";
 import widget from "../../src/widget";
 import { delta, FakeModel, graph, layered, status } from "../fake";
-import { browser, drawn } from "./browser";
+import { drawn, freshBrowser } from "./browser";
 
 const SPECS = layered(400);
-let page: ReturnType<typeof browser>;
-
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date", "performance"] });
-  page = browser();
-});
-afterEach(() => {
-  page.restore();
-  vi.useRealTimers();
-  document.body.replaceChildren();
-});
+const page = freshBrowser("performance");
 
 function open(width = 800, height = 400) {
   const model = new FakeModel({ _graph: graph(SPECS), _status: status(SPECS.length) });

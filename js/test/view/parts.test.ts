@@ -1,24 +1,16 @@
 // @vitest-environment jsdom
 // Parts that stand alone: a query at the end of a cell, the progress of a run.
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import { type Command, type Part, State } from "../../src/core/types";
 import widget from "../../src/widget";
 import { classifiers, delta, FakeModel, graph, matches, status } from "../fake";
-import { browser } from "./browser";
+import { freshBrowser } from "./browser";
 
 const SPECS = classifiers(["moons"]);
 const NAMES = SPECS.map((spec) => spec.name);
-let page: ReturnType<typeof browser>;
-
+const page = freshBrowser();
 beforeEach(() => {
-  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date"] });
-  page = browser();
   HTMLElement.prototype.scrollIntoView = vi.fn();
-});
-afterEach(() => {
-  page.restore();
-  vi.useRealTimers();
-  document.body.replaceChildren();
 });
 
 async function settled(): Promise<void> {

@@ -1,9 +1,9 @@
 // @vitest-environment jsdom
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { Handle } from "../../src/view/root";
 import widget from "../../src/widget";
 import { bytes, classifiers, FakeModel, graph, matches, type Spec, status } from "../fake";
-import { browser } from "./browser";
+import { freshBrowser } from "./browser";
 
 const DIAMOND: Spec[] = [
   { name: "load", fn: "f" },
@@ -12,17 +12,7 @@ const DIAMOND: Spec[] = [
   { name: "end", fn: "h", parents: [1, 2] },
   { name: "alone", fn: "i" },
 ];
-let page: ReturnType<typeof browser>;
-
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date"] });
-  page = browser();
-});
-afterEach(() => {
-  page.restore();
-  vi.useRealTimers();
-  document.body.replaceChildren();
-});
+const page = freshBrowser();
 
 function open(specs = DIAMOND, traits = {}, size: [number, number] = [1000, 400]) {
   const model = new FakeModel({ _graph: graph(specs), _status: status(specs.length), ...traits });

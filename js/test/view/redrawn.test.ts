@@ -1,19 +1,17 @@
 // @vitest-environment jsdom
 // Which components are drawn again while a run goes on: 30 times a second, in graphs of thousands of nodes.
 import { options, type VNode } from "preact";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { State } from "../../src/core/types";
 import { delta, layered } from "../fake";
-import { browser } from "./browser";
+import { freshBrowser } from "./browser";
 import { inspected, settle } from "./inspected";
 
-let page: ReturnType<typeof browser>;
+const page = freshBrowser();
 let drawn: string[] = [];
 const before = options.diffed;
 
 beforeEach(() => {
-  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setInterval", "Date"] });
-  page = browser();
   options.diffed = (vnode: VNode) => {
     if (typeof vnode.type === "function") drawn.push(vnode.type.name);
     before?.(vnode);
@@ -21,9 +19,6 @@ beforeEach(() => {
 });
 afterEach(() => {
   options.diffed = before ?? (() => {});
-  page.restore();
-  vi.useRealTimers();
-  document.body.replaceChildren();
 });
 
 const SPECS = layered(100);

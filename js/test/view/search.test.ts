@@ -1,23 +1,13 @@
 // @vitest-environment jsdom
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import type { Handle } from "../../src/view/root";
 import widget from "../../src/widget";
 import { classifiers, evaluated, FakeModel, graph, status } from "../fake";
-import { browser } from "./browser";
+import { freshBrowser } from "./browser";
 
 const SPECS = classifiers(["moons", "circles"]);
 const NAMES = SPECS.map((spec) => spec.name);
-let page: ReturnType<typeof browser>;
-
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date"] });
-  page = browser();
-});
-afterEach(() => {
-  page.restore();
-  vi.useRealTimers();
-  document.body.replaceChildren();
-});
+const page = freshBrowser();
 
 function open() {
   const model = new FakeModel({ _graph: graph(SPECS), _status: status(SPECS.length) });
