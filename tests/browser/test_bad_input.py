@@ -338,7 +338,10 @@ def test_an_edit_during_a_blocking_cell_is_made_and_a_restart_loses_no_text(
     session = next(one for one in lab.api("sessions") if one["path"] == book.name)
     lab.api(f"kernels/{session['kernel']['id']}/restart", "POST")
     form.dag.wait("root.innerText.includes('restarted')")
-    form.enter("ratio", "0.11", "the kernel was restarted; run the cell again to go on")
+    expect(form.field("ratio")).to_have_attribute("aria-disabled", "true")
+    expect(form.field("ratio")).to_have_attribute(
+        "title", "Not now: the kernel was restarted; run the cell again to go on"
+    )
     expect(form.field("ratio")).to_have_value("0.11")
 
 
