@@ -29,6 +29,25 @@ export function eachBar(run: Run, end: number, draw: (bar: Bar) => void): void {
   }
 }
 
+/** Whether any node has begun with a worker. */
+export function hasBegun(run: Run): boolean {
+  return run.begin.some((time, node) => run.worker[node] > 0 && !Number.isNaN(time));
+}
+
+/** Of bars of all lanes, those that are clear of the bar before on their lane that was kept, by the time they begin. */
+export function clear<B extends { lane: number; x: number; wide: number }>(
+  bars: readonly B[],
+): B[] {
+  const taken = new Map<number, number>();
+  return [...bars]
+    .sort((a, b) => a.x - b.x)
+    .filter(({ lane, x, wide }) => {
+      if (x < (taken.get(lane) ?? -Infinity)) return false;
+      taken.set(lane, x + wide);
+      return true;
+    });
+}
+
 /** The node that a lane shows at a time, -1 for none; `slack` seconds to both sides make short ones easier to hit. */
 export function barAt(run: Run, end: number, lane: number, time: number, slack: number): number {
   let [found, near] = [-1, Number.POSITIVE_INFINITY];

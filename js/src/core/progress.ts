@@ -3,7 +3,7 @@ import { nodeSeconds, runSeconds } from "./clock";
 import { counted, duration, oneLine, roughly, someLines } from "./format";
 import { linksOf, row } from "./links";
 import { isActive, type Run } from "./reducer";
-import { type Graph, KINDS, STATES, State } from "./types";
+import { type Graph, KINDS, type RunState, STATES, State } from "./types";
 
 /** States from left to right in a bar of progress; what is not in it is still to come. */
 export const BAR = [
@@ -50,7 +50,14 @@ export function secondsLeft(graph: Graph, run: Run, kernelNow: number): number {
   return work / sideBySide;
 }
 
-/** "12 of 17 · 1 failed · 6.1 s, about 4 s left". */
+/** How a run stands that neither goes on by itself nor has come to its end. */
+const HALTED: Partial<Record<RunState, string>> = {
+  paused: "paused",
+  stopping: "stopping",
+  cancelled: "stopped",
+};
+
+/** "12 of 17 · 1 failed · 6.1 s, about 4 s left", "stopped · 3 of 9 · 2.0 s". */
 export function progressText(graph: Graph, run: Run, kernelNow: number): string {
   const n = run.state.length;
   const c = run.counts;
@@ -59,12 +66,13 @@ export function progressText(graph: Graph, run: Run, kernelNow: number): string 
   const parts: string[] = [];
   const touched = n - c[State.pending] > 0 || active || run.ended !== null;
   if (!touched) return counted(n, "node");
+  const halted = HALTED[run.runState];
+  if (halted) parts.push(halted);
   parts.push(`${c[State.done] + c[State.cached]} of ${n}`);
   if (c[State.cached]) parts.push(`${c[State.cached]} stored`);
   for (const code of [State.failed, State.skipped, State.cancelled]) {
     if (c[code]) parts.push(`${c[code]} ${STATES[code]}`);
   }
-  if (run.runState === "paused" || run.runState === "stopping") parts.push(run.runState);
   if (Number.isFinite(elapsed)) {
     const left = secondsLeft(graph, run, kernelNow);
     const time = duration(elapsed, active);
@@ -73,6 +81,15 @@ export function progressText(graph: Graph, run: Run, kernelNow: number): string 
     );
   }
   return parts.join(" \u00b7 ");
+}
+
+/** What a run that stops waits for, "" for one that does not stop. */
+export function stoppingText({ runState, counts }: Run): string {
+  if (runState !== "stopping") return "";
+  const running = counts[State.running];
+  if (!running) return "Stopping.";
+  const nodes = running === 1 ? "1 node that runs" : `${running} nodes that run`;
+  return `Stopping: waiting for ${nodes}. Interrupt ends ${running === 1 ? "it" : "them"}.`;
 }
 
 /** For a screen reader: what is drawn, in one sentence. */

@@ -138,6 +138,14 @@ export function clamp(at: Viewport, graph: Size, view: Size, keep = 48): Viewpor
   };
 }
 
+/** Whether a rectangle of the graph is in the view as a whole, `margin` pixels from its edges. */
+export function holds(at: Viewport, area: Rect, view: Size, margin = 8): boolean {
+  const start = toView(at, area.left, area.top);
+  const end = toView(at, area.right, area.bottom);
+  const across = start.x >= margin && end.x <= view.width - margin;
+  return across && start.y >= margin && end.y <= view.height - margin;
+}
+
 /** Moves the view just so far that a rectangle of the graph is in it; the same viewport where it is already. */
 export function revealed(at: Viewport, area: Rect, view: Size, margin = 24): Viewport {
   const start = toView(at, area.left, area.top);

@@ -33,15 +33,16 @@ export function between(links: Links, a: number, b: number): Uint32Array {
 /**
  * Where an arrow key leads from node `i`, -1 for nowhere. Along the layers (left to right: the keys right and left) it
  * goes along an edge to the child or parent that stands nearest to the side, across them to the next node of the layer.
- * A node inside of a box stands where the box does.
+ * Of several children or parents it prefers the one that comes last in `way`, the nodes it came by. A node inside of a box stands where the box does.
  */
-export function step(graph: Graph, i: number, arrow: Arrow): number {
+export function step(graph: Graph, i: number, arrow: Arrow, way: readonly number[] = []): number {
   const down = graph.direction === "TB";
   const along = arrow === "left" || arrow === "right" ? !down : down;
   const on = arrow === "right" || arrow === "down";
   if (!along) return beside(graph, i, on);
   const links = linksOf(graph);
-  return nearest(graph, i, row(on ? links.children : links.parents, i));
+  const next = new Set(row(on ? links.children : links.parents, i));
+  return way.findLast((node) => next.has(node)) ?? nearest(graph, i, next);
 }
 
 /** Marks what is reached from the nodes by at least one edge: by one only, or by any number (`far`). */

@@ -107,7 +107,7 @@ function sight({ view, selected }: Scope): Entry[] {
       role: "centre",
       label: "Centre",
       disabled,
-      act: () => view.show(selected[selected.length - 1]),
+      act: () => view.centre(selected[selected.length - 1]),
     },
   ];
 }

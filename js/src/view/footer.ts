@@ -1,7 +1,7 @@
 // The line under the graph: what the person should know now. Its height never changes.
 import { oneLine } from "../core/format";
 import { kernelText, whyLost } from "../core/kernel";
-import { firstFailed } from "../core/progress";
+import { firstFailed, stoppingText } from "../core/progress";
 import { HEIGHT, type Session } from "../core/session";
 import { State } from "../core/types";
 import { element, setData, setText } from "./dom";
@@ -61,7 +61,7 @@ export class Footer {
     setData(this.#kernel, { "data-fuse-kernel": kernel, "data-fuse-live": String(store.live) });
     const spoken = kind === "hint" ? "" : `. ${text}`;
     // Said once per change of the run, not with every node.
-    const now = `${run.run} ${run.runState} ${kind} ${kind === "hint" ? "" : text}`;
+    const now = `${run.run} ${run.runState} ${kind} ${kind === "hint" || kind === "stopping" ? "" : text}`;
     if (now !== this.#state) {
       this.#state = now;
       const done = run.counts[State.done] + run.counts[State.cached];
@@ -81,6 +81,8 @@ export class Footer {
     }
     const lost = whyLost(kernel);
     if (lost) return { text: lost, kind: "notice", node: -1 };
+    const stopping = stoppingText(run);
+    if (stopping) return { text: stopping, kind: "stopping", node: -1 };
     const failed = firstFailed(run);
     if (failed >= 0 && graph) {
       const error = run.errors.get(failed);

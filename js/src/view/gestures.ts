@@ -15,7 +15,7 @@ export interface Said {
   hover(node: number): void;
   hint(text: string): void;
   /** A node was clicked, without more: what is known of it may be shown. */
-  picked(): void;
+  picked(node: number): void;
   /** The menu is asked for, at a point of the page. */
   menu(at: { x: number; y: number }): void;
 }
@@ -136,14 +136,14 @@ export function gestures(graph: GraphView, said: Said, signal: AbortSignal): voi
       // The first click may have moved what lay under the pointer.
       const group = graph.scene && groupOfBox(graph.scene.graph, last.node);
       if (group) session.collapse(session.collapsed.filter((id) => id !== group));
-      else if (last.node >= 0) graph.show(last.node);
+      else if (last.node >= 0) graph.centre(last.node);
       else graph.fit();
       last = { ...last, time: -Infinity };
       return;
     }
     last = { time: add ? -Infinity : event.timeStamp, x: event.clientX, y: event.clientY, node };
     select(node < 0 ? [] : [node], add);
-    if (node >= 0 && !add) said.picked();
+    if (node >= 0 && !add) said.picked(node);
   }
 
   /** The part of the graph between two points of the stage. */

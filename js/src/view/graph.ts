@@ -1,5 +1,5 @@
 // The graph area of one view: canvases, viewport, painting when something changed.
-import { areaAround, areaOf, keptInSight } from "../core/area";
+import { areaAround, areaOf, keptInSight, touches } from "../core/area";
 import { isBox, paintedCount } from "../core/groups";
 import { kept, placeOf } from "../core/kept";
 import { isActive } from "../core/reducer";
@@ -8,9 +8,9 @@ import * as port from "../core/viewport";
 import { drawnAs } from "../core/walk";
 import { element, type Timers } from "./dom";
 import { Frames, Paint } from "./frames";
-import { paintLabels } from "./labels";
+import { labels, paintLabels } from "./labels";
 import { paintLive } from "./live";
-import type { Look } from "./look";
+import { type Look, namesInside } from "./look";
 import { Marks } from "./marks";
 import { paintEdges, paintNodes } from "./paint";
 import { measurer, Scene } from "./scene";
@@ -30,6 +30,8 @@ export class GraphView {
   hovered = -1;
   /** True while the pointer drags or the wheel turns. */
   busy = false;
+  /** What lies over a corner of the stage, at its lower edge. */
+  over: HTMLElement | null = null;
   /** Called after each paint with what was painted, for what shows the same in another way. */
   painted: (due: number) => void = () => {};
   theme: Themes | null = null;
@@ -135,7 +137,8 @@ export class GraphView {
   /** Goes to a match, which then stands out among the others. */
   showMatch(i: number): void {
     this.marks.current = i;
-    this.show(i);
+    this.frames.ask(Paint.nodes);
+    this.centre(i);
   }
 
   setHovered(i: number): void {
@@ -174,8 +177,42 @@ export class GraphView {
     else this.move(port.fitRect(area, this.view, this.at.stretch));
   }
 
-  /** Brings node `i` to the middle, large enough to be read. */
+  /** Brings node `i` into view where it can be read; moves nothing where it is in sight already. */
   show(i: number): void {
+    if (this.#isReadable(i)) this.reveal(i);
+    else this.centre(i);
+  }
+
+  /** Moves the view just so far that node `i` is in it. */
+  reveal(i: number): void {
+    const area = this.scene && areaOf(this.scene.graph, i);
+    if (!area || !this.view.width) return;
+    let to = this.at;
+    if (!port.holds(to, area, this.view)) to = port.revealed(to, area, this.view);
+    const { over } = this;
+    if (over && !over.hidden && touches(area, this.#under(over, to))) {
+      to = port.revealed(to, area, { ...this.view, height: over.offsetTop });
+    }
+    if (to !== this.at) this.move(to);
+  }
+
+  /** The part of the graph under an element of the stage. */
+  #under({ offsetLeft, offsetTop, offsetWidth, offsetHeight }: HTMLElement, at: port.Viewport) {
+    const start = port.toGraph(at, offsetLeft, offsetTop);
+    const end = port.toGraph(at, offsetLeft + offsetWidth, offsetTop + offsetHeight);
+    return { left: start.x, top: start.y, right: end.x, bottom: end.y };
+  }
+
+  /** Whether the name of node `i` is drawn, or would be where it is in view. */
+  #isReadable(i: number): boolean {
+    if (!this.scene || !this.theme || !this.view.width) return false;
+    const look = this.#look(0);
+    const { graph } = this.scene;
+    return namesInside(look) || labels(look, [isBox(graph, i) ? i : drawnAs(graph, i)]).length > 0;
+  }
+
+  /** Brings node `i` to the middle, large enough to be read. */
+  centre(i: number): void {
     if (!this.scene) return;
     const { graph } = this.scene;
     const k = isBox(graph, i) ? i : drawnAs(graph, i);

@@ -17,6 +17,8 @@ export class HoverCard {
   #name = element("div", { class: "fuse-card-name" });
   #facts = element("dl", { class: "fuse-card-facts" });
   #shown = -1;
+  /** The node that something else tells about. */
+  #resting = -1;
 
   constructor(
     readonly graph: GraphView,
@@ -31,13 +33,20 @@ export class HoverCard {
   }
 
   hover(i: number): void {
-    if (i < 0) {
+    if (i !== this.#resting) this.#resting = -1;
+    if (i < 0 || i === this.#resting) {
       this.timers.stop("card");
       this.#hide();
     } else if (i !== this.#shown) {
       if (this.#shown >= 0) this.#show(i);
       else this.timers.after("card", DELAY, () => this.#show(i));
     }
+  }
+
+  /** Hides the card of node `i` until the pointer has left it: something else tells about it. */
+  rest(i: number): void {
+    this.#resting = i;
+    this.hover(i);
   }
 
   /** New states or a new second: the text of the card that is shown, if any. */

@@ -1,10 +1,9 @@
 // Keys of a view: arrows walk through the graph, letters do what the toolbar does. The search and the panels have keys of
 // their own, which come first.
-import { areaOf } from "../core/area";
 import { nodeSentence } from "../core/progress";
 import type { Session } from "../core/session";
-import type { Panel } from "../core/types";
-import { revealed, toGraph } from "../core/viewport";
+import type { Graph, Panel } from "../core/types";
+import { toGraph } from "../core/viewport";
 import { type Arrow, nearestTo, step } from "../core/walk";
 import type { Timers } from "./dom";
 import type { GraphView } from "./graph";
@@ -29,6 +28,8 @@ const ARROWS: Record<string, Arrow> = {
   ArrowDown: "down",
 };
 const PAN = 64;
+/** Most nodes of a way that are remembered. */
+const WAY = 256;
 const TEXT = "input, textarea, select, [contenteditable]";
 
 /** Follows the keys until the signal ends; gives what selects a node as an arrow key does. */
@@ -54,14 +55,19 @@ export function keys(hands: Hands, signal: AbortSignal): (node: number) => void 
     const { graph: known, run } = store;
     if (!graph || !known) return;
     session.select([known.names[node]]);
-    const area = areaOf(known, node);
-    const to = area && revealed(graph.at, area, graph.view);
-    if (to && to !== graph.at) graph.move(to);
+    graph.reveal(node);
     hands.speak(nodeSentence(known, run, node, store.kernelNow()));
   };
   const only = (): number => {
     const [name] = session.selected;
     return session.selected.length === 1 ? (store.indexOf(name) ?? -1) : -1;
+  };
+
+  /** Nodes in the order in which the arrows came to them, of one graph. */
+  let way: { graph: Graph; nodes: number[] } | null = null;
+  const wayTo = (known: Graph, from: number): number[] => {
+    if (way?.graph !== known || way.nodes.at(-1) !== from) way = { graph: known, nodes: [from] };
+    return way.nodes;
   };
 
   const inTheMiddle = (): number => {
@@ -73,25 +79,37 @@ export function keys(hands: Hands, signal: AbortSignal): (node: number) => void 
   function walk(arrow: Arrow, pan: boolean): void {
     if (!graph || !store.graph) return;
     const from = only();
+    if (!pan && !session.selected.length) {
+      begin();
+      return;
+    }
     if (pan || from < 0) {
       const [dx, dy] = { left: [1, 0], right: [-1, 0], up: [0, 1], down: [0, -1] }[arrow];
       graph.move({ ...graph.at, tx: graph.at.tx + dx * PAN, ty: graph.at.ty + dy * PAN });
       return;
     }
-    const to = step(store.graph, from, arrow);
-    if (to >= 0) go(to);
-    else
+    const nodes = wayTo(store.graph, from);
+    const to = step(store.graph, from, arrow, nodes);
+    if (to >= 0) {
+      if (nodes.length > WAY) nodes.splice(0, WAY / 2);
+      nodes.push(to);
+      go(to);
+    } else
       hands.speak(
         `no further node ${arrow === "up" || arrow === "down" ? arrow : `to the ${arrow}`}`,
       );
   }
 
+  /** Selects a node to begin with: the match that was gone to, else what is in the middle. */
+  function begin(): void {
+    const start = search && search.at >= 0 ? search.at : inTheMiddle();
+    if (start >= 0) go(start);
+  }
+
   /** Selects a node to begin with; then opens the inspector; then goes into it. */
   function inspect(): void {
-    if (!session.selected.length) {
-      const start = search && search.at >= 0 ? search.at : inTheMiddle();
-      if (start >= 0) go(start);
-    } else if (!panel("inspector")) return;
+    if (!session.selected.length) begin();
+    else if (!panel("inspector")) return;
     else if (session.panels.includes("inspector")) enter("inspector");
     else session.open("inspector", true);
   }

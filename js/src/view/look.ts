@@ -64,7 +64,7 @@ export function place({ context, at, ratio }: Look, zoom = at.zoom): void {
 }
 
 /** Whether names stand inside the boxes: these are high enough, and the usual box holds half its name. */
-export function namesInside({ scene, boxes, at }: Look): boolean {
+export function namesInside({ scene, boxes, at }: Pick<Look, "scene" | "boxes" | "at">): boolean {
   if (at.zoom >= DETAIL.names) return true;
   if ((boxes.h + GAPS) * at.zoom < LINE) return false;
   const usual = scene.usualWidth;

@@ -67,10 +67,18 @@ export function mount(session: Session, el: HTMLElement, signal: AbortSignal): H
     hint.classList.add("fuse-on");
     timers.after("hint", 1600, () => hint.classList.remove("fuse-on"));
   };
-  const show = (node: number): void => {
-    graph?.show(node);
+  const offer = (): void => {
+    if (has("inspector") && root.clientWidth >= WIDE) session.offer("inspector");
+  };
+  const failed = (node: number): void => {
     const name = store.graph?.names[node];
     if (name !== undefined) session.select([name]);
+    if (has("inspector")) session.open("inspector", true);
+    graph?.show(node);
+  };
+  const picked = (node: number): void => {
+    offer();
+    graph?.show(node);
   };
   const search = graph && new SearchBar(graph, say, signal);
   const help = (): void => openHelp(root, graph !== null);
@@ -81,8 +89,8 @@ export function mount(session: Session, el: HTMLElement, signal: AbortSignal): H
     ? new Toolbar(session, acts, search?.node ?? element("span"), signal)
     : null;
   const progress = has("progress") ? new ProgressBar(session) : null;
-  const timeline = has("timeline") ? new Timeline(session, root, show, timers, signal) : null;
-  const footer = has("footer") ? new Footer(session, show, signal) : null;
+  const timeline = has("timeline") ? new Timeline(session, root, picked, timers, signal) : null;
+  const footer = has("footer") ? new Footer(session, failed, signal) : null;
   const given: Given = { session, signals: signalsOf(session, signal), graph, say };
   const part = (name: Part, component: ComponentType<Given>): HTMLElement[] =>
     has(name) ? [panel(name, h(component, given), signal)] : [];
@@ -98,14 +106,16 @@ export function mount(session: Session, el: HTMLElement, signal: AbortSignal): H
   if (graph && card) {
     const map = new Minimap(graph, timers, signal);
     graph.painted = (due) => map.update(due);
+    graph.over = map.node;
     graph.stage.append(map.node, card.node);
     // A query shows its nodes in a graph that is there already, or in its own when asked.
     graph.stage.hidden = has("query");
     const said = {
       hover: (node: number) => card.hover(node),
       hint: say,
-      picked: () => {
-        if (has("inspector") && root.clientWidth >= WIDE) session.offer("inspector");
+      picked: (node: number) => {
+        offer();
+        if (has("inspector") && session.panels.includes("inspector")) card.rest(node);
       },
       menu: (at: { x: number; y: number }) => menu?.open(at),
     };

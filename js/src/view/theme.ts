@@ -1,5 +1,5 @@
 // Colours and fonts for the canvas, read from the CSS variables of style.css.
-import { STATES } from "../core/types";
+import { STATES, State } from "../core/types";
 import type { Timers } from "./dom";
 
 export interface Theme {
@@ -25,8 +25,10 @@ export interface Theme {
 export type Themes = Theme & { dim: Theme };
 
 /** What is left of a colour that is dimmed. */
-const DIM = 0.36;
-const DIM_TEXT = 0.5;
+const DIM = { light: 0.36, dark: 0.5 };
+const DIM_TEXT = { light: 0.5, dark: 0.6 };
+/** A node that failed is to be seen also where a search does not match it. */
+const DIM_FAILED = 0.75;
 const ALPHABET = "abcdefghijklmnopqrstuvwxyz";
 /** How wide Helvetica draws the alphabet at 13 pixels. */
 const HELVETICA = 12.76 * 13;
@@ -103,16 +105,19 @@ export function readTheme(
 
 /** Colours nearer to the background, as if seen through a veil; opaque, since edges run behind boxes. */
 function dimmed(theme: Theme, back: Rgb): Theme {
-  const faint = (colour: string, share = DIM): string =>
+  const mode = theme.dark ? "dark" : "light";
+  const faint = (colour: string, share = DIM[mode]): string =>
     mix(parseColour(colour) ?? back, back, share);
+  const ofState = (colour: string, code: number): string =>
+    faint(colour, code === State.failed ? DIM_FAILED : DIM[mode]);
   return {
     ...theme,
-    text: faint(theme.text, DIM_TEXT),
-    quiet: faint(theme.quiet, DIM_TEXT),
+    text: faint(theme.text, DIM_TEXT[mode]),
+    quiet: faint(theme.quiet, DIM_TEXT[mode]),
     edge: faint(theme.edge),
-    strong: theme.strong.map((c) => faint(c)),
+    strong: theme.strong.map(ofState),
     fill: theme.fill.map((c) => faint(c)),
-    border: theme.border.map((c) => faint(c)),
+    border: theme.border.map(ofState),
   };
 }
 

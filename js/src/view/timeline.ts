@@ -1,6 +1,6 @@
 // The timeline of a run: a lane for each worker. Painted at most ten times a second, in one pass over the nodes.
-import { duration, oneLine, shorten } from "../core/format";
-import { barAt, eachBar, span, ticks } from "../core/lanes";
+import { duration, graphemes, oneLine, shorten } from "../core/format";
+import { barAt, clear, eachBar, hasBegun, span, ticks } from "../core/lanes";
 import { clicked } from "../core/selection";
 import type { Session } from "../core/session";
 import { element, setData, setText, type Timers } from "./dom";
@@ -17,6 +17,8 @@ const IN_SIGHT = 6;
 const PAUSE = 100;
 /** Pixels that a bar needs for a name. */
 const NAMED = 36;
+/** A shortened name with fewer characters says nothing. */
+const TELLING = 4;
 
 export class Timeline {
   readonly node: HTMLElement;
@@ -30,7 +32,7 @@ export class Timeline {
   #width = 0;
   #due = false;
 
-  /** @param show brings a node into view. */
+  /** @param show brings a node into view, and what is known of it. */
   constructor(
     readonly session: Session,
     readonly root: HTMLElement,
@@ -126,9 +128,10 @@ export class Timeline {
     const { store, selected } = this.session;
     const { run, graph } = store;
     const lanes = run.workers.length;
-    this.#empty.hidden = lanes > 0;
-    this.#canvas.hidden = lanes === 0;
-    if (!lanes || !graph) return;
+    const begun = lanes > 0 && hasBegun(run);
+    this.#empty.hidden = begun;
+    this.#canvas.hidden = !begun;
+    if (!begun || !graph) return;
     this.#theme ??= readTheme(this.root, this.#probe, this.#context);
     const theme = this.#theme;
     const [width, height] = [this.#width, lanes * LANE + AXIS];
@@ -149,9 +152,8 @@ export class Timeline {
     const busy = new Map<number, number>();
     const chosen = new Set(selected.map((name) => store.indexOf(name)));
     const rings: [number, number, number][] = [];
-    const names: [string, number, number, number][] = [];
+    const named: { node: number; lane: number; x: number; wide: number }[] = [];
     const drawn = new Int32Array(lanes).fill(-1);
-    const named = new Float32Array(lanes);
     let at = "";
     eachBar(run, end, ({ node, lane, from, to }) => {
       if (lane >= lanes) return;
@@ -171,15 +173,17 @@ export class Timeline {
         else context.rect(x, y, wide, BAR);
         context.fill();
       }
-      if (wide >= NAMED && x >= named[lane]) {
-        named[lane] = x + wide;
-        const text = shorten(oneLine(graph.names[node], 120), wide - 10, this.#measure);
-        names.push([text, x + 5, y + BAR / 2 + 0.5, wide - 10]);
-      }
+      if (wide >= NAMED) named.push({ node, lane, x, wide });
       if (chosen.has(node)) rings.push([x, y, wide]);
     });
     context.fillStyle = theme.onState;
-    for (const [text, x, y, room] of names) context.fillText(text, x, y, room);
+    // Nodes come in the order of the graph, their names in that of time.
+    for (const { node, lane, x, wide } of clear(named)) {
+      const name = oneLine(graph.names[node], 120);
+      const text = shorten(name, wide - 10, this.#measure);
+      if (text !== name && graphemes(text).length <= TELLING) continue;
+      context.fillText(text, x + 5, lane * LANE + LANE / 2 + 0.5, wide - 10);
+    }
     context.strokeStyle = theme.accent;
     context.lineWidth = 2;
     for (const [x, y, wide] of rings) {

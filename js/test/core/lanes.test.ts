@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { type Bar, barAt, eachBar, span, ticks } from "../../src/core/lanes";
+import { type Bar, barAt, clear, eachBar, span, ticks } from "../../src/core/lanes";
 import { emptyRun } from "../../src/core/reducer";
 import { State } from "../../src/core/types";
 
@@ -50,5 +50,13 @@ describe("lanes", () => {
     expect(ticks(100, 3)).toEqual([0, 50, 100]);
     expect(ticks(0.0034, 4)).toHaveLength(4);
     expect(ticks(0, 5)).toEqual([0]);
+  });
+});
+
+describe("names on bars", () => {
+  it("go by time on each lane, whatever order the bars come in", () => {
+    const bar = (lane: number, x: number, wide: number) => ({ lane, x, wide });
+    const bars = [bar(0, 200, 50), bar(0, 0, 100), bar(1, 10, 40), bar(0, 90, 40), bar(0, 100, 40)];
+    expect(clear(bars)).toEqual([bar(0, 0, 100), bar(1, 10, 40), bar(0, 100, 40), bar(0, 200, 50)]);
   });
 });

@@ -1,5 +1,12 @@
 import { describe, expect, it } from "vitest";
-import { facts, firstFailed, graphLabel, progressText, secondsLeft } from "../../src/core/progress";
+import {
+  facts,
+  firstFailed,
+  graphLabel,
+  progressText,
+  secondsLeft,
+  stoppingText,
+} from "../../src/core/progress";
 import { applyDelta, fromStatus } from "../../src/core/reducer";
 import { State } from "../../src/core/types";
 import { decodeGraph, decodeStatus } from "../../src/sync/decode";
@@ -40,13 +47,25 @@ describe("the line of progress", () => {
 
   it("says what a finished run took", () => {
     const now = run([done(0)], { run_state: "cancelled", ended: 1012.34 });
-    expect(progressText(g, now, 5000)).toBe("1 of 10 \u00b7 12.3 s");
+    expect(progressText(g, now, 5000)).toBe("stopped \u00b7 1 of 10 \u00b7 12.3 s");
   });
 
   it("says that a run is paused", () => {
     expect(progressText(g, run([done(0)], { run_state: "paused" }), 1003)).toBe(
-      "1 of 10 \u00b7 paused \u00b7 3.0 s",
+      "paused \u00b7 1 of 10 \u00b7 3.0 s",
     );
+  });
+
+  it("says what a run that stops waits for", () => {
+    const stopping = (changed: Changed[]) => stoppingText(run(changed, { run_state: "stopping" }));
+    const running = (i: number): Changed => ({ i, state: State.running });
+    expect(stopping([running(1), running(2)])).toBe(
+      "Stopping: waiting for 2 nodes that run. Interrupt ends them.",
+    );
+    expect(stopping([done(0), running(2)])).toBe(
+      "Stopping: waiting for 1 node that runs. Interrupt ends it.",
+    );
+    expect(stoppingText(run([running(1)]))).toBe("");
   });
 
   it("does not guess from a single node, nor in the first second", () => {

@@ -101,6 +101,15 @@ describe("arrow keys", () => {
     expect(step(g, at(g, "moons, samples"), "left")).toBe(-1);
     expect(step(g, at(g, "report"), "right")).toBe(-1);
   });
+  it("prefer the nodes they came by, the last of them first", () => {
+    const g = made(specs);
+    const split = at(g, "moons, split");
+    const children = [...row(linksOf(g).children, split)];
+    expect(step(g, split, "right", [children[0], split])).toBe(children[0]);
+    expect(step(g, split, "right", [children[0], split, children[7], split])).toBe(children[7]);
+    expect(step(g, split, "left", [children[0], split])).toBe(at(g, "moons, samples"));
+  });
+
   it("go through a layer, each node once, and back the same way", () => {
     for (const direction of ["LR", "TB"] as const) {
       const g = made(specs, { direction });

@@ -46,9 +46,9 @@ describe("keys on the graph", () => {
     expect(aloud()).toBe("no further node to the left");
   });
 
-  it("move the view where none or several are selected, and always with Shift", () => {
+  it("move the view where several are selected, and always with Shift", () => {
     for (const [selected, more] of [
-      [[], {}],
+      [[], { shiftKey: true }],
       [["scores", "report"], {}],
       [["moons, split"], { shiftKey: true }],
     ] as const) {
@@ -60,6 +60,30 @@ describe("keys on the graph", () => {
       expect((before?.x ?? 0) - (root.fuse.nodeCentre("scores")?.x ?? 0)).toBeCloseTo(64);
       root.remove();
     }
+  });
+
+  it("begin in the middle of the view where nothing is selected", () => {
+    const { model, root, stage, key } = open();
+    const still = root.fuse.nodeCentre("scores");
+    key(stage, "ArrowLeft");
+    const [name] = model.traits.selected ?? [];
+    const at = root.fuse.nodeCentre(name);
+    expect(Math.hypot((at?.x ?? 0) - 400, (at?.y ?? 0) - 200)).toBeLessThan(60);
+    expect(root.fuse.nodeCentre("scores")).toEqual(still);
+  });
+
+  it("lead back the way one came", () => {
+    const { model, stage, key } = open({ selected: ["moons, split"] });
+    const selected = () => model.traits.selected?.[0];
+    key(stage, "ArrowRight");
+    for (let k = 0; k < 3; k++) key(stage, "ArrowUp");
+    const child = selected();
+    for (const arrow of ["ArrowRight", "ArrowRight", "ArrowLeft", "ArrowLeft"]) key(stage, arrow);
+    expect(selected()).toBe(child);
+    key(stage, "ArrowLeft");
+    expect(selected()).toBe("moons, split");
+    key(stage, "ArrowRight");
+    expect(selected()).toBe(child);
   });
 
   it("bring the node into view without zooming, and move nothing where it is in view", () => {

@@ -179,16 +179,16 @@ describe("a view", () => {
     expect(model.sent.map((c) => c.name)).toEqual(["run", "pause", "stop", "stop"]);
   });
 
-  it("names the failed node under the graph, and goes there when pressed", () => {
+  it("names the failed node under the graph, and tells all about it when pressed", () => {
     const { model, view } = open();
-    const { root, button } = view();
+    const { button } = view();
     const errors = { "4": { type: "ValueError", message: "bad\nlines", root: "x" } };
     model.delta(delta(1, [{ i: 4, state: State.failed }], { errors }));
     const line = button("notice");
     expect(line.textContent).toBe("moons, RBF SVM-model: ValueError: bad lines");
     line.click();
     expect(model.traits.selected).toEqual(["moons, RBF SVM-model"]);
-    expect(root.fuse.zoom()).toBeGreaterThanOrEqual(0.8);
+    expect(model.traits.panels).toEqual(["inspector"]);
   });
 
   it("turns when asked, and keeps the direction in the model", () => {

@@ -62,6 +62,23 @@ describe("the pointer", () => {
     expect((root.querySelector(".fuse-band") as HTMLElement).hidden).toBe(true);
   });
 
+  it("brings up no card over a node that the inspector tells about, until it has left", () => {
+    const { model, root, at, point, click } = open(DIAMOND, { panels: ["inspector"] });
+    const card = root.querySelector(".fuse-card") as HTMLElement;
+    const over = (name: string): boolean => {
+      point("pointermove", at(name));
+      vi.advanceTimersByTime(500);
+      return !card.hidden;
+    };
+    expect(over("left")).toBe(true);
+    click(at("left"));
+    expect(model.traits.selected).toEqual(["left"]);
+    expect(card.hidden).toBe(true);
+    expect(over("left")).toBe(false);
+    expect(over("right")).toBe(true);
+    expect(over("left")).toBe(true);
+  });
+
   it("moves the graph when it drags without Shift", () => {
     const { model, at, drag } = open();
     const before = at("load");
