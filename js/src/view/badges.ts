@@ -1,8 +1,8 @@
 // A dot at the corner of each node whose settings were changed in the widget.
-import { drawnHeight, type Look, namesInside } from "./look";
+import { DETAIL, drawnHeight, type Look, namesInside } from "./look";
 
 const SIZE = 4;
-/** Pixels on the screen that it has at least, where names can be read and further out. */
+/** Pixels on the screen that it has at least, where names or marks are drawn, and further out. */
 const LEAST = { near: 3.5, far: 2 };
 
 /** @param changed 1 for a node that was changed; null for none. */
@@ -14,7 +14,7 @@ export function paintBadges(
   if (!changed) return;
   const { context, theme, at } = look;
   const { x, y, w } = look.boxes;
-  const least = namesInside(look) ? LEAST.near : LEAST.far;
+  const least = at.zoom >= DETAIL.marks || namesInside(look) ? LEAST.near : LEAST.far;
   const [radius, up] = [Math.max(SIZE, least / at.zoom), drawnHeight(look) / 2];
   context.beginPath();
   for (const i of visible) {

@@ -1,5 +1,5 @@
 // @vitest-environment jsdom
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import type { Handle } from "../../src/view/root";
 import widget from "../../src/widget";
 import { bytes, classifiers, FakeModel, graph, matches, type Spec, status } from "../fake";
