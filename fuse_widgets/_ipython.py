@@ -3,15 +3,18 @@
 - A workflow at the end of a cell shows itself as a `DAGWidget`, a query its nodes.
 - Running a cell again replaces the nodes that it made before.
 - What a node displays is kept with the node.
+- An error of ours shows the code of the person, and none of ours.
 - At the end of each cell the widgets that are open show what the cell may have changed.
 """
 
 from __future__ import annotations
 
 import sys
+from types import TracebackType
 from typing import Any
 
 from .engine import cells, output
+from .engine.errors import FuseError
 
 
 def register() -> None:
@@ -27,6 +30,8 @@ def register() -> None:
         "fuse_widgets.engine.query", "Query", _show_query
     )
     cells.set_label(_cell_label)
+    # IPython asks an exception for its own way to be shown. Hidden frames would not do: the last one always shows.
+    setattr(FuseError, "_render_traceback_", _render_traceback)  # noqa: B010
     shell.events.register("pre_run_cell", _begin_cell)
     shell.events.register("post_run_cell", _end_cell)
     _begin_current_cell(shell)
@@ -58,6 +63,27 @@ def _cell_label(file: str) -> str | None:
     return None if known is None else str(known[1])
 
 
+def _render_traceback(error: FuseError) -> Any:
+    """The lines that IPython shows of an error, without our frames at the end of its traceback; `%debug` then ends there too."""
+    _cut(error.__traceback__)
+    return _shell().InteractiveTB.structured_traceback(type(error), error, error.__traceback__, tb_offset=1)
+
+
+def _cut(traceback: TracebackType | None) -> None:
+    """Let a traceback end with the last frame that is not ours, if there is one."""
+    last = None
+    step = traceback
+    while step is not None:
+        if not step.tb_frame.f_globals.get("__name__", "").startswith(_PACKAGE):
+            last = step
+        step = step.tb_next
+    if last is not None:
+        last.tb_next = None
+
+
+_PACKAGE = f"{__name__.partition('.')[0]}."
+
+
 def _begin_cell(info: Any) -> None:
     cells.begin(getattr(info, "cell_id", None) or None)
 
@@ -86,6 +112,7 @@ def _keep_displays(shell: Any) -> None:
     def publish_and_keep(data: Any = None, *args: Any, **kwargs: Any) -> Any:
         tail = output.current()
         if tail is not None and isinstance(data, dict):
+            tail.settle()
             tail.display(data)
         return publish(data, *args, **kwargs)
 

@@ -330,6 +330,7 @@ class Scheduler:
 
     def _controlled(self) -> None:
         """A control of the run was used, on any thread."""
+        self._say_what_ends()
         if self.run.cancelled > 1 and self.inline.interrupt():
             self._tell("inline", "waiting for a node that cannot be interrupted before it returns to Python")
         self.inbox.put((self._look_at_controls,))
@@ -350,8 +351,20 @@ class Scheduler:
     def _interrupted(self) -> None:
         """Ctrl-C: interrupt what can be; a second time, do not wait for the rest."""
         self.interrupts += 1
+        self.told.add("first")  # the second follows at once
         self.run.cancel()
         self.run.cancel()
+
+    def _say_what_ends(self) -> None:
+        """What the run waits for once no further node starts; once more, that it is interrupted."""
+        count = len(self.running) + self.inline.active
+        if not self.run.cancelled or not count:
+            return
+        who, them = ("the node that runs", "it") if count == 1 else (f"{count} nodes that run", "them")
+        if self.run.cancelled == 1:
+            self._tell("first", f"waiting for {who}; stop again to interrupt {them}")
+        else:
+            self._tell("second", f"interrupting {who}")
 
     def _interrupt_running(self) -> None:
         """Kill the processes, and say it, once, where threads go on."""
@@ -369,4 +382,4 @@ class Scheduler:
         with self.run._control:
             if kind not in self.told and not self.run.state.finished:
                 self.told.add(kind)
-                self.emit(None, RUNNING, detail={"stopping": 2, "notice": notice})
+                self.emit(None, RUNNING, detail={"stopping": self.run.cancelled, "notice": notice})

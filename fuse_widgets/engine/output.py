@@ -1,4 +1,4 @@
-"""What nodes print and display, kept per node while it still reaches the cell.
+"""What nodes print and display, kept per node while it still reaches the cell, where lines of several do not mix.
 
 One proxy stands in for `sys.stdout` and `sys.stderr` while runs are under way; a context variable says which
 node is printing, so that nodes in several threads do not mix.
@@ -35,6 +35,8 @@ class Tail:
         self._parts: deque[str] = deque()
         self._kept = 0
         self._lock = threading.Lock()
+        self._open: list[str] = []  # the line that is yet to end, for the cell
+        self._stream: Any = None  # and where it goes
 
     def write(self, text: str) -> str:
         """Keep `text`; return the part of it that should reach the cell."""
@@ -51,6 +53,35 @@ class Tail:
         if room >= 0:
             return f"{text[:room]}\n… more was printed: its last {self.limit:,} characters are kept with the node\n"
         return ""
+
+    def show(self, text: str, stream: Any) -> None:
+        """Write whole lines to `stream`; what is left is held back until its line ends, or `settle()`.
+
+        What follows a carriage return is held back as well, until it is about to be overwritten.
+        """
+        with self._lock:
+            before, line = self._stream, ""
+            if before is not stream:
+                line, self._open = "".join(self._open), []
+                self._stream = stream
+            end = max(text.rfind("\n") + 1 or -1, text.rfind("\r"))
+            ready = ""
+            if end >= 0:
+                ready = "".join(self._open) + text[:end]
+                self._open = []
+            self._open.append(text[end:] if end > 0 else text)
+        if line:
+            before.write(line)
+        if ready:
+            stream.write(ready)
+
+    def settle(self) -> None:
+        """Write what is held back of a line: no more of it will come, or the node asks for it."""
+        with self._lock:
+            line, self._open = "".join(self._open), []
+        if line:
+            with contextlib.suppress(OSError, ValueError):  # nobody reads it any more, or it was closed
+                self._stream.write(line)
 
     def display(self, bundle: dict[str, Any]) -> None:
         """Keep what was displayed: MIME types and data, unless it is larger than the limit."""
@@ -120,7 +151,9 @@ def show(who: Printer, text: str) -> None:
     """Write what a node printed elsewhere to this context's standard output, and keep it with the node."""
     token = printer.set(who)
     try:
-        print(text, end="", flush=True)
+        stream = sys.stdout
+        stream.write(text)
+        getattr(stream, "_fuse_stream", stream).flush()  # not what is held back of a line
     except (OSError, ValueError):  # nobody reads standard output any more, or it was closed
         pass
     finally:
@@ -139,9 +172,18 @@ class _Tee:
         if tail is not None and not shown.isascii():
             # With half a surrogate pair in it, Jupyter would lose it and all that other nodes printed meanwhile.
             shown = shown.encode("utf-8", "replace").decode()
-        if shown:
+        if tail is None:
             self._fuse_stream.write(shown)
+        elif shown:
+            tail.show(shown, self._fuse_stream)
         return len(text)
+
+    def flush(self) -> None:
+        who = printer.get()
+        tail = None if who is None else who.outputs.get(who.name)
+        if tail is not None:
+            tail.settle()
+        self._fuse_stream.flush()
 
     def writelines(self, lines: Any) -> None:
         for line in lines:

@@ -225,6 +225,8 @@ class Run:
         if node is not None:
             name = node._name
             self._states[name] = state
+            if self.outputs and state in FINISHED and (tail := self.outputs.get(name)) is not None:
+                tail.settle()
             self._add((now() if when is None else when, name, state, attempt, worker, detail))
         else:
             self.state = state

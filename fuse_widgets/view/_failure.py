@@ -37,9 +37,20 @@ def failure(error: Mapping[str, Any], root: int | None) -> dict[str, Any]:
         "type": one_line(str(error.get("type", "Failed")), 200),
         "message": plain(str(error.get("message", "")), MESSAGE),
         "frames": frames(text),
-        "text": plain(text, end=True),
+        "text": plain(_with_labels(text), end=True),
         "root": root,
     }
+
+
+def _with_labels(text: str) -> str:
+    """A traceback with `In[3]` in place of the file that IPython gave the code of that cell."""
+
+    def labelled(line: str) -> str:
+        match = _FRAME.fullmatch(line)
+        label = match and cells.label(match["file"])
+        return line.replace(f'File "{match["file"]}"', label, 1) if match and label else line
+
+    return "\n".join(map(labelled, text.split("\n")))
 
 
 def in_words(error: Mapping[str, Any]) -> str:

@@ -66,7 +66,10 @@ def test_cancelled_once_the_running_node_may_finish_and_the_rest_stays_pending(
         run.wait(5)
     assert states(run) == {"first": "done", "second": "pending", "third": "pending"}
     assert run.state is NodeState.CANCELLED
-    assert {"stopping": 1} in [event.detail for event in run.events]
+    details = [event.detail for event in run.events if event.node is None]
+    assert {"stopping": 1} in details
+    notice = "waiting for the node that runs; stop again to interrupt it"
+    assert {"stopping": 1, "notice": notice} in details
     check_log(run)
     gate.go.set()
     assert wf.run() == 2  # and it can be run again
@@ -121,12 +124,12 @@ def test_cancelled_twice_a_thread_goes_on_and_the_run_says_so(states: Any, check
     assert gate.begun.wait(5)
     run.cancel()
     run.cancel()
-    wait_until(lambda: any("notice" in (event.detail or {}) for event in run.events[:]))
+    wait_until(lambda: any("threads" in (event.detail or {}).get("notice", "") for event in run.events[:]))
     assert run.state is NodeState.RUNNING
     gate.go.set()
     with pytest.raises(RunCancelledError):
         run.wait(5)
-    (notice,) = [e.detail["notice"] for e in run.events if "notice" in (e.detail or {})]
+    *_, notice = [e.detail["notice"] for e in run.events if "notice" in (e.detail or {})]
     assert notice == "waiting for a node that runs in a thread: threads cannot be interrupted"
     assert states(run) == {"gate": "done", "other": "pending"}
     check_log(run)
@@ -148,7 +151,11 @@ def test_cancelled_twice_an_inline_node_that_does_not_return_to_python_is_told()
     go.release()
     with pytest.raises(RunCancelledError):
         run.wait(5)
-    assert notices == ["waiting for a node that cannot be interrupted before it returns to Python"]
+    assert notices[:2] == [
+        "waiting for the node that runs; stop again to interrupt it",
+        "interrupting the node that runs",
+    ]
+    assert notices[2:] == ["waiting for a node that cannot be interrupted before it returns to Python"]
 
 
 def test_a_node_that_swallows_the_interrupt_is_interrupted_when_asked_again() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from fuse_widgets import BaseWorkflow, DuplicateNodeNameError, LocalWorkflow, workflow
 from fuse_widgets.engine import cells
+from fuse_widgets.view._failure import failure
 
 
 @workflow
@@ -244,3 +246,41 @@ wf = LocalWorkflow(show().set_name("show")); wf.run()
 wf.last_run.outputs["show"].displays[0]["text/html"]
 """
     assert run(shell, code, "show") == "<b>shown</b>"
+
+
+@pytest.mark.parametrize("go", ["wf.run()", "wf.start().wait(30)"])
+def test_a_failure_shows_the_call_and_the_lines_of_the_node_and_none_of_ours(
+    shell: Any, go: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(shell, SETUP, "setup5")
+    define = "@workflow\ndef divide(x):\n    return 1 / x\nwf = LocalWorkflow(divide(0).set_name('d'), executor='thread')"
+    run(shell, define, "define")
+    capsys.readouterr()
+    shell.run_cell(go, store_history=True)
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
+    assert "return 1 / x" in shown
+    assert f"----> 1 {go}" in shown
+    assert "node 'd' failed with ZeroDivisionError: division by zero" in shown
+    assert "fuse_widgets" not in shown
+    assert "hidden" not in shown
+
+
+def test_a_refused_value_shows_the_line_that_gave_it(shell: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    run(shell, SETUP, "setup6")
+    capsys.readouterr()
+    shell.run_cell("LocalWorkflow(root).query().set_backend_info('retries', -1)")
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
+    assert "has to be 0 or more" in shown
+    assert "fuse_widgets" not in shown
+
+
+def test_the_text_of_a_traceback_names_cells(shell: Any) -> None:
+    run(shell, SETUP, "setup7")
+    code = "@workflow\ndef wrong(): raise ValueError('File \"x\", line 3, in y')\nrun = LocalWorkflow(wrong()).start()"
+    run(shell, code, "wrong")
+    number = shell.execution_count - 1
+    shell.user_ns["run"]._over.wait(30)
+    error = next(e.detail["error"] for e in shell.user_ns["run"].events if "error" in (e.detail or {}))
+    text = failure(error, None)["text"]
+    assert f"\n  In[{number}], line 2, in wrong\n" in text
+    assert "ipython-input" not in text

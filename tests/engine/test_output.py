@@ -126,3 +126,86 @@ def test_half_a_surrogate_pair_in_what_is_printed_takes_nothing_with_it(
     assert capsys.readouterr().out == "before ? after\n"
     assert wf.last_run is not None
     assert wf.last_run.outputs["n"].text == "before \ud800 after\n"
+
+
+class Pieces(io.StringIO):
+    """A cell that remembers what was written at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pieces: list[str] = []
+
+    def write(self, text: str) -> int:
+        self.pieces.append(text)
+        return super().write(text)
+
+
+def test_whole_lines_of_several_threads_reach_the_cell(monkeypatch: pytest.MonkeyPatch) -> None:
+    cell = Pieces()
+    monkeypatch.setattr(sys, "stdout", cell)
+    meeting = threading.Barrier(4, timeout=10)
+
+    def talk(name: str) -> None:
+        for i in range(20):
+            print(name, end=" ")
+            meeting.wait()
+            print(i, sep="", end="!\n")
+        print(name, "ends", end="")
+
+    wf = LocalWorkflow(*[workflow(talk)(n).set_name(n) for n in "abcd"], executor="thread", max_workers=4)
+    wf.run()
+    lines = [piece for piece in cell.pieces if piece.endswith("\n")]
+    assert sorted(lines) == sorted(f"{name} {i}!\n" for name in "abcd" for i in range(20))
+    for name in "abcd":
+        assert [line for line in lines if line.startswith(name)] == [f"{name} {i}!\n" for i in range(20)]
+    assert sorted(piece for piece in cell.pieces if not piece.endswith("\n")) == [f"{n} ends" for n in "abcd"]
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        (["a", " ", "b", "\n"], ["a b\n"]),
+        (["a\nb\nc", "d"], ["a\nb\n", "cd"]),
+        (["1%", "\r2%", "\r3%"], ["1%", "\r2%", "\r3%"]),
+        (["a", "\r", "\n"], ["a", "\r\n"]),
+        (["a", None, "b"], ["a", "b"]),
+        (["", "\n", ""], ["\n"]),
+    ],
+)
+def test_a_line_reaches_the_cell_as_soon_as_it_ends_is_overwritten_or_flushed(
+    monkeypatch: pytest.MonkeyPatch, written: list[str | None], shown: list[str]
+) -> None:
+    cell = Pieces()
+    monkeypatch.setattr(sys, "stdout", cell)
+
+    def talk() -> None:
+        for text in written:
+            sys.stdout.flush() if text is None else sys.stdout.write(text)
+
+    LocalWorkflow(workflow(talk)()).run()
+    assert cell.pieces == shown
+
+
+def test_standard_output_and_error_of_a_node_keep_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    cell = Pieces()
+    monkeypatch.setattr(sys, "stdout", cell)
+    error = Pieces()
+    error.pieces = cell.pieces
+    monkeypatch.setattr(sys, "stderr", error)
+
+    def talk() -> None:
+        print("out", end="")
+        print("err", file=sys.stderr)
+        print("out again")
+
+    LocalWorkflow(workflow(talk)()).run()
+    assert cell.pieces == ["out", "err\n", "out again\n"]
+
+
+@given(st.lists(st.text(alphabet="ab\n\r", max_size=6), max_size=20))
+def test_nothing_is_lost_on_the_way_to_the_cell(parts: list[str]) -> None:
+    tail, cell = Tail(), Pieces()
+    for part in parts:
+        tail.show(part, cell)
+    tail.settle()
+    assert cell.getvalue() == "".join(parts)
