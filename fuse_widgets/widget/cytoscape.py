@@ -236,10 +236,7 @@ class CytoscapeGraph(ipycytoscape.CytoscapeWidget):  # type: ignore[misc]
     @traitlets.observe("query")
     def _on_query(self, change: Any) -> None:
         if self._following:
-            self._search.ask(change["new"])
-            if not bridge.is_current:  # set from Python: `matches` is there on the next line
-                self._search.wait()
-                bridge.wait_idle()
+            self._search.follow(change["new"])
 
     @traitlets.observe("direction")
     def _on_direction(self, change: Any) -> None:

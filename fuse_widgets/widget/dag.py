@@ -248,10 +248,7 @@ class DAGWidget(anywidget.AnyWidget):
     @traitlets.observe("query")
     def _on_query(self, change: Any) -> None:
         if self._following:
-            self._search.ask(change["new"])
-            if not bridge.is_current:  # set from Python: `matches` is there on the next line
-                self._search.wait()
-                bridge.wait_idle()
+            self._search.follow(change["new"])
 
     @traitlets.validate("collapsed")
     def _check_collapsed(self, proposal: Any) -> list[str]:

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from ..engine.errors import PatternError, shorten
 from ..engine.workflow import BaseWorkflow, compile_pattern
+from .bridge import bridge
 
 __all__ = ["PATTERN", "Found", "Search"]
 
@@ -71,6 +72,13 @@ class Search:
                 self._thread = threading.Thread(target=self._serve, name="fuse search", daemon=True)
                 self._thread.start()
             self._changed.notify_all()
+
+    def follow(self, pattern: str) -> None:
+        """Evaluate a pattern; one that is set from Python has been evaluated, and shown, when this returns."""
+        self.ask(pattern)
+        if not bridge.is_current:
+            self.wait()
+            bridge.wait_idle()
 
     def wait(self, timeout: float = 2 * LIMIT) -> bool:
         """Wait until every pattern asked for was evaluated; False where that took longer than `timeout` seconds."""

@@ -49,12 +49,12 @@ interface Given {
 const AGAIN = 50;
 const TRIES = 400;
 
-async function found(model: SelectionModel): Promise<CyModel> {
+async function found(model: SelectionModel, signal?: AbortSignal): Promise<CyModel> {
   for (let left = TRIES; ; left--) {
     try {
       return await model.widget_manager.get_model(model.get("target"));
     } catch (error) {
-      if (left === 0) throw error;
+      if (left === 0 || signal?.aborted) throw error;
       await new Promise((resolve) => setTimeout(resolve, AGAIN));
     }
   }
@@ -137,11 +137,13 @@ class Selection {
 }
 
 export default {
-  initialize({ model }: Given): void {
+  initialize({ model, signal }: Given): void {
     const selection = new Selection(model);
-    found(model).then(
+    found(model, signal).then(
       (target) => selection.follow(target),
-      (error: unknown) => console.error("fuse_widgets: selection of a cytoscape graph:", error),
+      (error: unknown) => {
+        if (!signal?.aborted) console.error("fuse_widgets: selection of a cytoscape graph:", error);
+      },
     );
   },
 };

@@ -22,7 +22,7 @@ export function element<K extends keyof HTMLElementTagNameMap>(
     if (name === "text") made.textContent = value;
     else made.setAttribute(name, value);
   }
-  if (made.tabIndex >= 0) setData(made, KEYS);
+  if (made.tabIndex >= 0 || attributes.tabindex) setData(made, KEYS);
   made.append(...children);
   return made;
 }

@@ -1,6 +1,7 @@
 // What went wrong: the error at once, its frames as soon as the kernel has told them.
 import { counted, oneLine, printable, shortPath } from "../../core/format";
 import { type Failure, type Frame, type NodeError, State } from "../../core/types";
+import { KEYS } from "../dom";
 import { CopyButton, NodeLink, stateOf, useOfNode } from "./bits";
 import type { Given } from "./panel";
 
@@ -36,7 +37,7 @@ export function Failed({ given, node, error, failure }: Props) {
       {failure && failure.frames.length > 0 && <Frames frames={failure.frames} />}
       {failure?.text && (
         <details class="fuse-traceback">
-          <summary>Full traceback</summary>
+          <summary {...KEYS}>Full traceback</summary>
           <div class="fuse-code-bar">
             <CopyButton given={given} text={() => failure.text} what="traceback" />
           </div>
@@ -61,7 +62,7 @@ function Frames({ frames }: { frames: Frame[] }) {
         <li key={`${at}`}>
           {run[0].inner ? (
             <details>
-              <summary class="fuse-quiet">
+              <summary class="fuse-quiet" {...KEYS}>
                 {counted(run.length, "frame")} of {owner(run)}
               </summary>
               {run.map((frame, k) => (

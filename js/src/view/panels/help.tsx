@@ -74,7 +74,13 @@ function Help({ whole, close }: { whole: boolean; close: () => void }) {
     <>
       <header class="fuse-help-head">
         <h2 id="fuse-help-title">Keys and mouse</h2>
-        <button type="button" class="fuse-button" data-fuse-role="close-help" onClick={close}>
+        <button
+          type="button"
+          class="fuse-button"
+          data-fuse-role="close-help"
+          onClick={close}
+          {...KEYS}
+        >
           Close
         </button>
       </header>

@@ -49,6 +49,7 @@ function Head({ list }: { list: List }) {
           aria-label="close the list of nodes"
           data-fuse-role="close-outline"
           onClick={close}
+          {...KEYS}
         >
           <Picture path={BUTTONS.close} />
         </button>
@@ -139,6 +140,7 @@ function Chip({ name, title, pressed, act, children }: ChipGiven) {
       aria-pressed={pressed}
       data-fuse-role={name}
       onClick={act}
+      {...KEYS}
     >
       {children}
     </button>
@@ -193,7 +195,7 @@ function Table({ list }: { list: List }) {
         <div class="fuse-no-rows">
           {none ? "This workflow has no nodes." : "No node fits the filter."}
           {!none && (
-            <button type="button" class="fuse-button" onClick={() => list.showAll()}>
+            <button type="button" class="fuse-button" onClick={() => list.showAll()} {...KEYS}>
               Show all
             </button>
           )}

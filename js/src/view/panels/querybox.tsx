@@ -2,6 +2,7 @@
 import { useSignal } from "@preact/signals";
 import { counted, oneLine } from "../../core/format";
 import type { Session } from "../../core/session";
+import { KEYS } from "../dom";
 import type { Handle } from "../root";
 import type { Given } from "./panel";
 
@@ -54,10 +55,14 @@ export function QueryBox({ session, signals, graph }: Given) {
         <button
           type="button"
           class="fuse-button"
-          disabled={busy.value}
+          aria-disabled={busy.value || undefined}
           aria-expanded={open.value}
           data-fuse-role="show-query"
-          onClick={() => (open.value ? turn(false) : void show())}
+          onClick={() => {
+            if (open.value) turn(false);
+            else if (!busy.value) void show();
+          }}
+          {...KEYS}
         >
           {open.value ? "Hide graph" : "Show in graph"}
         </button>
