@@ -31,7 +31,7 @@ from .display import show
 from .editing import Editing, schema_of
 from .front_end import NOT_BUILT, asset, route_to_subshell
 from .inspection import Inspection
-from .search import PATTERN, Found, Search
+from .search import Found, Search, checked_query
 
 __all__ = ["DAGWidget"]
 
@@ -261,16 +261,7 @@ class DAGWidget(anywidget.AnyWidget):
 
     @traitlets.validate("query")
     def _check_query(self, proposal: Any) -> str:
-        query: str = proposal["value"]
-        if len(query) > PATTERN:
-            raise traitlets.TraitError(
-                f"query: a pattern has at most {PATTERN:,} characters, this {len(query):,}"
-            )
-        if query != query.encode("utf-8", "replace").decode():
-            raise traitlets.TraitError(
-                f"query: {shorten(repr(query))} has half a surrogate pair in it, which is no character; write . for it"
-            )
-        return query
+        return checked_query(proposal["value"])
 
     @traitlets.validate("selected")
     def _check_selected(self, proposal: Any) -> list[str]:

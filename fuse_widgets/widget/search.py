@@ -16,11 +16,13 @@ import threading
 from collections.abc import Callable
 from typing import NamedTuple
 
+import traitlets
+
 from ..engine.errors import PatternError, shorten
 from ..engine.workflow import BaseWorkflow, compile_pattern
 from .bridge import bridge
 
-__all__ = ["PATTERN", "Found", "Search"]
+__all__ = ["PATTERN", "Found", "Search", "checked_query"]
 
 #: Most characters of a pattern; keep it in step with search.ts.
 PATTERN = 10_000
@@ -47,6 +49,23 @@ class Found(NamedTuple):
     pattern: str
     names: list[str]
     error: str = ""
+
+
+def checked_query(query: str) -> str:
+    """A pattern as it can be searched for.
+
+    Raises:
+        TraitError: It is too long, or holds what is no character.
+    """
+    if len(query) > PATTERN:
+        raise traitlets.TraitError(
+            f"query: a pattern has at most {PATTERN:,} characters, this {len(query):,}"
+        )
+    if query != query.encode("utf-8", "replace").decode():
+        raise traitlets.TraitError(
+            f"query: {shorten(repr(query))} has half a surrogate pair in it, which is no character; write . for it"
+        )
+    return query
 
 
 class Search:

@@ -1,6 +1,6 @@
 // Rectangles of the graph: of a node, of several, whether two of them meet. Pure.
 import type { Graph } from "./types";
-import { type Rect, revealed, type Size, shown, type Viewport } from "./viewport";
+import { type Rect, revealed, type Size, shown, toGraph, type Viewport } from "./viewport";
 import { drawnAs } from "./walk";
 
 /** The box of a node, or that in which it is drawn; null where it is nowhere (-1). */
@@ -33,4 +33,20 @@ export function touches(a: Rect, b: Rect): boolean {
 /** The viewport after a new size: the same, moved just enough for an area that was in sight to be so still. */
 export function keptInSight(at: Viewport, before: Size, view: Size, area: Rect | null): Viewport {
   return area && touches(shown(at, before), area) ? revealed(at, area, view) : at;
+}
+
+/** An element of the stage, as far as its place goes. */
+export interface Placed {
+  offsetLeft: number;
+  offsetTop: number;
+  offsetWidth: number;
+  offsetHeight: number;
+}
+
+/** The part of the graph under an element of the stage. */
+export function partUnder(over: Placed, at: Viewport): Rect {
+  const { offsetLeft, offsetTop, offsetWidth, offsetHeight } = over;
+  const start = toGraph(at, offsetLeft, offsetTop);
+  const end = toGraph(at, offsetLeft + offsetWidth, offsetTop + offsetHeight);
+  return { left: start.x, top: start.y, right: end.x, bottom: end.y };
 }

@@ -1,5 +1,5 @@
 // The graph area of one view: canvases, viewport, painting when something changed.
-import { areaAround, areaOf, keptInSight, touches } from "../core/area";
+import { areaAround, areaOf, keptInSight, partUnder, touches } from "../core/area";
 import { isBox, paintedCount } from "../core/groups";
 import { kept, placeOf } from "../core/kept";
 import { isActive } from "../core/reducer";
@@ -7,19 +7,17 @@ import type { Session } from "../core/session";
 import * as port from "../core/viewport";
 import { drawnAs } from "../core/walk";
 import { element, type Timers } from "./dom";
+import { EdgeCanvas } from "./edges";
 import { Frames, Paint } from "./frames";
-import { labels, paintLabels } from "./labels";
+import { labels } from "./labels";
 import { paintLive } from "./live";
 import { type Look, namesInside } from "./look";
 import { Marks } from "./marks";
-import { paintEdges, paintNodes } from "./paint";
+import { paintNodes } from "./paint";
 import { measurer, Scene } from "./scene";
 import { readTheme, type Themes } from "./theme";
-import { tell } from "./told";
+import { emptyText, tell } from "./told";
 import { watchElement } from "./watch";
-
-/** Edges are stretched, not painted, while a gesture goes on and painting them takes longer than this (ms). */
-const SLOW_EDGES = 8;
 
 export class GraphView {
   readonly stage: HTMLElement;
@@ -46,10 +44,7 @@ export class GraphView {
   #paints = 0;
   #visible = 0;
   #boxes = 0;
-  #edgesAt: port.Viewport = this.at;
-  #edgesTook = 0;
-  #near: number[] = [];
-  #nearKey = "";
+  #edges: EdgeCanvas;
   #still: MediaQueryList;
   #inSight = true;
 
@@ -62,6 +57,7 @@ export class GraphView {
     this.#canvases = ["edges", "nodes", "live"].map((name) =>
       element("canvas", { class: `fuse-canvas fuse-canvas-${name}`, "aria-hidden": "true" }),
     );
+    this.#edges = new EdgeCanvas(this.#canvases[0]);
     this.#contexts = this.#canvases.map((canvas) => {
       const context = canvas.getContext("2d");
       if (!context) throw new Error("this browser gives no 2D canvas");
@@ -91,14 +87,9 @@ export class GraphView {
     this.scene = graph ? new Scene(graph) : null;
     this.#boxes = graph ? paintedCount(graph) : 0;
     this.hovered = -1;
-    this.#nearKey = "";
     const none = !graph || graph.names.length === 0;
     this.#empty.hidden = !none;
-    this.#empty.textContent = graph
-      ? "This workflow has no nodes."
-      : this.session.fault
-        ? `This graph could not be read: ${this.session.fault}. The text form is print(workflow).`
-        : "Waiting for the graph\u2026";
+    this.#empty.textContent = emptyText(this.session);
     this.setSelected();
     this.marks.forget();
     this.setSearch();
@@ -190,17 +181,10 @@ export class GraphView {
     let to = this.at;
     if (!port.holds(to, area, this.view)) to = port.revealed(to, area, this.view);
     const { over } = this;
-    if (over && !over.hidden && touches(area, this.#under(over, to))) {
+    if (over && !over.hidden && touches(area, partUnder(over, to))) {
       to = port.revealed(to, area, { ...this.view, height: over.offsetTop });
     }
     if (to !== this.at) this.move(to);
-  }
-
-  /** The part of the graph under an element of the stage. */
-  #under({ offsetLeft, offsetTop, offsetWidth, offsetHeight }: HTMLElement, at: port.Viewport) {
-    const start = port.toGraph(at, offsetLeft, offsetTop);
-    const end = port.toGraph(at, offsetLeft + offsetWidth, offsetTop + offsetHeight);
-    return { left: start.x, top: start.y, right: end.x, bottom: end.y };
   }
 
   /** Whether the name of node `i` is drawn, or would be where it is in view. */
@@ -346,38 +330,20 @@ export class GraphView {
   }
 
   #drawEdges(): void {
-    const canvas = this.#canvases[0];
-    if (this.busy && this.#edgesTook > SLOW_EDGES) {
-      // Stretch what is painted; the exact picture follows when the gesture rests.
-      const [now, then] = [port.scale(this.at), port.scale(this.#edgesAt)];
-      const [across, down] = [now.x / then.x, now.y / then.y];
-      const dx = this.at.tx - this.#edgesAt.tx * across;
-      const dy = this.at.ty - this.#edgesAt.ty * down;
-      canvas.style.transform = `translate(${dx}px, ${dy}px) scale(${across}, ${down})`;
-      this.timers.after("edges", 90, () => {
-        this.busy = false;
-        this.frames.ask(Paint.edges);
-      });
-      return;
-    }
-    const start = performance.now();
-    canvas.style.transform = "";
-    paintEdges(this.#look(0));
-    if (!paintLabels(this.#look(0))) this.frames.ask(Paint.edges);
-    this.#edgesAt = this.at;
-    this.#edgesTook = performance.now() - start;
+    const drawn = this.#edges.draw(this.#look(0), this.busy);
+    if (drawn === "partly") this.frames.ask(Paint.edges);
+    if (drawn !== "stretched") return;
+    // The exact picture follows when the gesture rests.
+    this.timers.after("edges", 90, () => {
+      this.busy = false;
+      this.frames.ask(Paint.edges);
+    });
   }
 
-  /** Edges of the hovered and of few selected nodes, found again only where these have changed. */
-  #edgesNear(): number[] {
+  /** Edges of the hovered and of few selected nodes. */
+  #edgesNear(): readonly number[] {
     const { whole, partly } = this.marks.chosen;
     const some = whole.size + partly.size <= 20 ? [...whole, ...partly] : [];
-    const nodes = this.hovered >= 0 ? [...some, this.hovered] : some;
-    const key = nodes.join();
-    if (key !== this.#nearKey) {
-      this.#nearKey = key;
-      this.#near = nodes.length ? (this.scene as Scene).edgesOf(new Set(nodes)) : [];
-    }
-    return this.#near;
+    return (this.scene as Scene).edgesOf(this.hovered >= 0 ? [...some, this.hovered] : some);
   }
 }

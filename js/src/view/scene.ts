@@ -29,6 +29,8 @@ export class Scene {
   #counted: { run: Run; seq: number } | null = null;
   #boxes: Boxes;
   #stretch = "1,1";
+  #near: number[] = [];
+  #nearTo = "";
 
   constructor(readonly graph: Graph) {
     const n = drawnCount(graph);
@@ -129,14 +131,19 @@ export class Scene {
     this.#widths.fill(-1);
   }
 
-  /** Edges that touch one of what is drawn. */
-  edgesOf(nodes: ReadonlySet<number>): number[] {
-    const found: number[] = [];
-    const { edges } = this.graph;
-    for (let e = 0; 2 * e < edges.length; e++) {
-      if (nodes.has(edges[2 * e]) || nodes.has(edges[2 * e + 1])) found.push(e);
+  /** Edges that touch some of what is drawn; found again only where these are other ones. */
+  edgesOf(drawn: readonly number[]): readonly number[] {
+    const about = drawn.join();
+    if (about !== this.#nearTo) {
+      const some = new Set(drawn);
+      const { edges } = this.graph;
+      this.#nearTo = about;
+      this.#near = [];
+      for (let e = 0; some.size && 2 * e < edges.length; e++) {
+        if (some.has(edges[2 * e]) || some.has(edges[2 * e + 1])) this.#near.push(e);
+      }
     }
-    return found;
+    return this.#near;
   }
 }
 

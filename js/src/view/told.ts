@@ -28,6 +28,14 @@ export function tell(root: HTMLElement, stage: HTMLElement, told: Told): void {
   setData(stage, { "aria-label": graphLabel(graph, run) });
 }
 
+/** What stands in place of a graph that has no nodes, or is not there. */
+export function emptyText({ store, fault }: Session): string {
+  if (store.graph) return "This workflow has no nodes.";
+  return fault
+    ? `This graph could not be read: ${fault}. The text form is print(workflow).`
+    : "Waiting for the graph\u2026";
+}
+
 /** The same for a view without a graph, of what it knows. */
 export function tellAlone(root: HTMLElement, { store, search, selected }: Session): void {
   setData(root, {
