@@ -93,7 +93,7 @@ class Watch:
 
     @property
     def lost(self) -> bool:
-        """Whether the cluster has not answered for a while."""
+        """Whether the cluster has not answered for a while, or has no machine any more."""
         return time.monotonic() - self._answered > LOST
 
     def close(self) -> None:
@@ -108,7 +108,8 @@ class Watch:
                 self.machines = ray.nodes()
             except Exception:  # lost, or shut down: the age of the last answer tells
                 continue
-            self._answered = time.monotonic()
+            if any(machine["Alive"] for machine in self.machines):
+                self._answered = time.monotonic()
 
 
 def disconnect() -> None:

@@ -42,10 +42,13 @@ class Channel:
 
     def __init__(self) -> None:
         self.run = uuid.uuid4().hex
-        self._job = ray.get_runtime_context().get_job_id()
+        here = ray.get_runtime_context().get_node_id()
+        self._job = (
+            f"{here} {ray.get_runtime_context().get_job_id()}"  # another cluster counts its jobs from 1, too
+        )
         if not self._is_there():
             name = f"fuse status {uuid.uuid4().hex}"
-            near = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
+            near = NodeAffinitySchedulingStrategy(here, soft=True)
             actor = Collector.options(name=name, namespace=NAMESPACE, scheduling_strategy=near).remote()
             self._collectors.clear()
             self._collectors[self._job] = name, actor

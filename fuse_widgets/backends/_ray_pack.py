@@ -22,7 +22,7 @@ from ray import cloudpickle as ray_cloudpickle
 from ..engine.errors import FuseError, NodeName, message_of, shorten
 from ..engine.nodes import MethodNode, Node, NodeItem, Promise
 
-__all__ = ["Code", "Packed", "Packer", "by_value", "load_code", "unpack"]
+__all__ = ["Code", "Packed", "Packer", "by_value", "load_code", "unpack", "writable"]
 
 #: Bytes from which a value is put into the object store once, instead of into each task.
 LARGE = 100_000
@@ -250,6 +250,18 @@ def _cannot(what: str, value: Any, error: Exception) -> FuseError:
         f"{what}, {shown}, cannot be pickled for a Ray worker ({type(error).__name__}: {message_of(error)}); make it "
         "inside the function instead, or return it from a node of a class, whose object stays on its worker"
     )
+
+
+def writable(value: Any) -> Any:
+    """A result as its own function returned it: what Ray hands out shares read-only memory with the object store."""
+    buffers: list[pickle.PickleBuffer] = []
+    try:
+        cloudpickle.dumps(value, protocol=5, buffer_callback=buffers.append)
+        if not any(buffer.raw().readonly for buffer in buffers):
+            return value
+        return pickle.loads(cloudpickle.dumps(value, protocol=4))  # protocol 5 would keep it read-only
+    except Exception:  # it came as one piece and cannot go as one: then it stays as it is
+        return value
 
 
 @contextlib.contextmanager

@@ -19,7 +19,7 @@ from ._ray_cluster import missing
 from ._ray_errors import plain
 from ._ray_events import Channel
 from ._ray_options import task_options
-from ._ray_pack import by_value
+from ._ray_pack import by_value, writable
 from ._ray_scheduler import RayScheduler
 from ._ray_stored import RayStored
 from .info import OF_OTHERS, RayInfo, not_understood, parse, warn_of_key
@@ -126,7 +126,7 @@ class RayWorkflow(BaseWorkflow):
             node = out.node if isinstance(out, NodeItem) else out
             if node not in run.values:
                 try:
-                    run.values[node] = ray.get(refs[run.order.place[node]])
+                    run.values[node] = writable(ray.get(refs[run.order.place[node]]))
                 except Exception as error:
                     reason = plain(error)
                     failure = FuseError(

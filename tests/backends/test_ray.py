@@ -158,6 +158,12 @@ def test_a_large_array_goes_from_task_to_task_and_not_through_the_driver() -> No
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20_000
 
 
+def test_outputs_can_be_changed_in_place() -> None:
+    result = RayWorkflow(workflow(lambda: {"array": np.zeros(100_000)})()).run()
+    result["array"][0] = 5
+    assert result["array"].sum() == 5
+
+
 def test_remote_args_are_honoured_by_tasks_and_actors() -> None:
     def assigned() -> Any:
         import ray
