@@ -43,7 +43,14 @@ _CLASS_PLACE = frozenset(
             "__firstlineno__",
             "__module__",
         ),
-        *("__qualname__", "__static_attributes__", "__weakref__", "_abc_impl", "_value2member_map_"),
+        *(
+            "__qualname__",
+            "__slotnames__",
+            "__static_attributes__",
+            "__weakref__",
+            "_abc_impl",
+            "_value2member_map_",
+        ),
     }
 )
 _DESCRIPTORS = (

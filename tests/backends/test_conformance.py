@@ -413,7 +413,7 @@ def test_objects_are_stored_by_what_their_methods_gave(make: Any, tmp_path: Path
     assert storage.list_tasks("objects") == ["first", "reader", "second"]
     wf = again(2)
     assert wf.run() == [2, 4, 4]
-    assert set(column(wf, "source").values()) == {"stored"}
+    assert set(column(wf, "source").values()) == {"stored"}, column(wf, "why")
     wf = again(3)
     assert wf.run() == [2, 5, 5]
     assert set(column(wf, "source").values()) == {"computed"}
