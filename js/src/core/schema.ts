@@ -149,10 +149,13 @@ export function worded(value: Shown): string {
   return reprOf(value) ?? (typeof value === "string" && value ? value : JSON.stringify(value));
 }
 
-/** What stands in an empty field: "0 (default)". */
+/** What stands in an empty field: "0 (default)", "(the workflow's)", "not set". */
 export function placeholderOf(field: Field): string {
-  if (field.default === undefined) return "not set";
-  return field.default === null ? "(default)" : `${worded(field.default)} (default)`;
+  if (field.default !== undefined && field.default !== null)
+    return `${worded(field.default)} (default)`;
+  if (field.kind === "shown") return "none";
+  // None often means that something larger decides, and the description says what.
+  return field.description.includes("the workflow's") ? "(the workflow's)" : "not set";
 }
 
 export type Parsed =

@@ -23,8 +23,8 @@ const MARKS: Record<number, [string, Icon["how"]]> = {
   [State.cancelled]: ["M-3 -3 h6 v6 h-6 Z", "fill"],
 };
 
-// Kinds: an f with its hook, a box seen from a corner, an f after a dot.
-const KIND_MARKS = [
+/** Kinds, as paths around (0, 0): an f with its hook, a box seen from a corner, an f after a dot. */
+export const KIND_MARKS = [
   "M3.4 -4.6 C1.4 -5.4 0.6 -4.4 0.3 -2.6 L-0.8 3 C-1.2 4.7 -2 5.3 -3.6 4.7 M-2.2 -1.4 H2.8",
   "M0 -4.4 L3.7 -2.2 V2.2 L0 4.4 L-3.7 2.2 V-2.2 Z M-3.7 -2.2 L0 0 L3.7 -2.2 M0 0 V4.4",
   "M4.6 -4.6 C2.6 -5.4 1.8 -4.4 1.5 -2.6 L0.4 3 C0 4.7 -0.8 5.3 -2.2 4.7 M-1 -1.4 H4 M-4.2 3.6 h0.01",

@@ -110,14 +110,14 @@ export function keys(hands: Hands, signal: AbortSignal): (node: number) => void 
   function inspect(): void {
     if (!session.selected.length) begin();
     else if (!panel("inspector")) return;
-    else if (session.panels.includes("inspector")) enter("inspector");
+    else if (!panel("inspector")?.hidden) enter("inspector");
     else session.open("inspector", true);
   }
 
   function outline(): void {
     const host = panel("outline");
     if (!host || !graph) return;
-    const open = !session.panels.includes("outline");
+    const open = host.hidden === true;
     if (!open && host.contains(document.activeElement)) leave();
     session.open("outline", open);
     if (open) enter("outline");

@@ -4,6 +4,7 @@ import { isActive } from "../core/reducer";
 import type { Session } from "../core/session";
 import { PARTS, type Panel, type Part } from "../core/types";
 import { element, KEYS, setText, Timers } from "./dom";
+import { Folds } from "./folds";
 import { Footer } from "./footer";
 import { Paint } from "./frames";
 import { gestures } from "./gestures";
@@ -80,11 +81,13 @@ export function mount(session: Session, el: HTMLElement, signal: AbortSignal): H
     offer();
     graph?.show(node);
   };
+  const folds = new Folds(session);
   const search = graph && new SearchBar(graph, say, signal);
   const help = (): void => openHelp(root, graph !== null);
   const menu = graph && new SelectionMenu(session, graph, signal);
   const toggle = (button: HTMLElement): void => (menu?.isOpen ? menu.close() : menu?.open(button));
-  const acts = { fit: () => graph?.fit(), help, menu: menu && toggle };
+  const shown = (name: Panel): boolean => folds.shown(name);
+  const acts = { fit: () => graph?.fit(), help, menu: menu && toggle, shown };
   const toolbar = has("toolbar")
     ? new Toolbar(session, acts, search?.node ?? element("span"), signal)
     : null;
@@ -115,7 +118,7 @@ export function mount(session: Session, el: HTMLElement, signal: AbortSignal): H
       hint: say,
       picked: (node: number) => {
         offer();
-        if (has("inspector") && session.panels.includes("inspector")) card.rest(node);
+        if (has("inspector") && shown("inspector")) card.rest(node);
       },
       menu: (at: { x: number; y: number }) => menu?.open(at),
     };
@@ -142,11 +145,11 @@ export function mount(session: Session, el: HTMLElement, signal: AbortSignal): H
   // A graph reads the theme itself with its first size.
   if (!graph || graph.stage.hidden) timers.after("theme", 0, themed);
 
-  const folds = (): void => {
+  const fold = (): void => {
     for (const name of ["outline", "inspector", "timeline"] satisfies Panel[]) {
       const node = root.querySelector<HTMLElement>(`[data-fuse-panel="${name}"]`);
       // A part that stands alone does not fold away.
-      if (node) node.hidden = graph !== null && !session.panels.includes(name);
+      if (node) node.hidden = graph !== null && !shown(name);
     }
     body.style.setProperty("--fuse-height", `${session.height}px`);
   };
@@ -188,11 +191,12 @@ export function mount(session: Session, el: HTMLElement, signal: AbortSignal): H
       search?.update();
     } else if (topic === "direction") toolbar?.direction();
     else if (topic === "panels") {
-      folds();
+      folds.changed();
+      fold();
       toolbar?.panels();
     } else if (topic === "height") {
       if (graph) graph.stage.style.height = `${session.height}px`;
-      folds();
+      fold();
       footer?.update();
     } else if (topic === "message" || topic === "fault" || topic === "kernel") {
       if (topic === "fault") graph?.setGraph();
@@ -205,7 +209,14 @@ export function mount(session: Session, el: HTMLElement, signal: AbortSignal): H
   const go = keys({ root, session, graph, search, timers, help, speak }, signal);
   if (search) search.into = go;
   toolbar?.direction();
-  folds();
+  const resized = new ResizeObserver(() => {
+    if (!folds.setWidth(root.clientWidth)) return;
+    fold();
+    toolbar?.panels();
+  });
+  resized.observe(root);
+  signal.addEventListener("abort", () => resized.disconnect());
+  fold();
   update();
   const handle: Handle = {
     nodeCentre: (name) => graph?.nodeCentre(name) ?? null,

@@ -27,7 +27,13 @@ export class Toolbar {
 
   constructor(
     readonly session: Session,
-    acts: { fit: () => void; help: () => void; menu: ((button: HTMLElement) => void) | null },
+    readonly acts: {
+      fit: () => void;
+      help: () => void;
+      menu: ((button: HTMLElement) => void) | null;
+      /** Whether a panel is to be seen. */
+      shown: (panel: Panel) => boolean;
+    },
     search: HTMLElement,
     signal: AbortSignal,
   ) {
@@ -60,8 +66,7 @@ export class Toolbar {
       this.#title(made, title);
       return made.node;
     };
-    const toggle = (panel: Panel) => (): void =>
-      session.open(panel, !session.panels.includes(panel));
+    const toggle = (panel: Panel) => (): void => session.open(panel, !acts.shown(panel));
     this.#toggles = PANELS.filter(({ panel }) => session.parts.includes(panel)).map(
       ({ panel, title, picture }) => [panel, small(panel, title, picture, toggle(panel))],
     );
@@ -99,7 +104,7 @@ export class Toolbar {
   /** Which panels are open. */
   panels(): void {
     for (const [panel, node] of this.#toggles) {
-      setData(node, { "aria-pressed": String(this.session.panels.includes(panel)) });
+      setData(node, { "aria-pressed": String(this.acts.shown(panel)) });
     }
   }
 

@@ -58,7 +58,7 @@ describe("the fields of a schema", () => {
     expect(["cache", "retries", "timeout"].map((name) => placeholderOf(field(name)))).toEqual([
       "on (default)",
       "0 (default)",
-      "(default)",
+      "not set",
     ]);
   });
 });

@@ -47,7 +47,7 @@ describe("the form", () => {
       "numeric",
     ]);
     const options = [...field("executor").querySelectorAll("option")].map((o) => o.textContent);
-    expect(options).toEqual(["(default)", "inline", "thread", "process"]);
+    expect(options).toEqual(["not set", "inline", "thread", "process"]);
     expect([...field("cache").querySelectorAll("option")].map((o) => o.textContent)).toEqual([
       "on (default)",
       "on",
@@ -161,7 +161,7 @@ describe("the form", () => {
     await settle();
     expect(one(".fuse-form-about").textContent).toBe("Editing 2 nodes that match .*SVM.*");
     await select("scores");
-    expect(one(".fuse-form-about").textContent).toBe("Settings of this node");
+    expect(one(".fuse-form-about").textContent).toBe("backend_info of this node");
   });
 
   it("edits nothing while the settings are those of another selection", async () => {

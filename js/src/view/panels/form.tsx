@@ -109,7 +109,7 @@ function About({ given, headed }: { given: Given; headed: boolean }) {
     matches?.length === set.size &&
     matches.every((node) => set.has(node));
   if (nodes.length === 1 && headed && !same) {
-    return <div class="fuse-quiet fuse-form-about">Settings of this node</div>;
+    return <div class="fuse-quiet fuse-form-about">backend_info of this node</div>;
   }
   const name = nodes.length === 1 ? oneLine(store.graph?.names[nodes[0]] ?? selected[0], 120) : "";
   return (

@@ -1,6 +1,9 @@
 // What keys and mouse do, in a dialog over the page.
 import { render } from "preact";
+import { KINDS, STATES } from "../../core/types";
 import { element, KEYS } from "../dom";
+import { KIND_MARKS } from "../icons";
+import { StateGlyph } from "./bits";
 
 type Line = [keys: string[], what: string];
 
@@ -21,7 +24,7 @@ const GRAPH: [string, Line[]][] = [
     [
       [
         ["\u2190", "\u2191", "\u2192", "\u2193"],
-        "Along the edges from the selected node; else move the view",
+        "Along the edges from the selected node; with none, to the middle",
       ],
       [["Shift + arrows"], "Move the view"],
       [["Enter"], "Open the inspector; once more: go into it"],
@@ -69,6 +72,57 @@ const LIST: [string, Line[]] = [
   ],
 ];
 
+const MEANINGS: Record<(typeof STATES)[number], string> = {
+  pending: "waits for others or for a run",
+  queued: "waits for a worker",
+  running: "runs now",
+  paused: "its run is paused",
+  done: "has its result",
+  cached: "taken from storage",
+  failed: "raised an error",
+  skipped: "needs one that failed",
+  cancelled: "ended by Stop",
+};
+
+/** What the marks on the nodes mean. */
+function Legend({ whole }: { whole: boolean }) {
+  return (
+    <section>
+      <h3>Marks</h3>
+      <dl class="fuse-legend">
+        {STATES.map((name, code) => (
+          <div key={name}>
+            <dt>
+              <StateGlyph code={code} /> {name}
+            </dt>
+            <dd>{MEANINGS[name]}</dd>
+          </div>
+        ))}
+        {whole &&
+          KINDS.map((name, kind) => (
+            <div key={name}>
+              <dt>
+                <svg class="fuse-kind-mark" viewBox="-8 -8 16 16" aria-hidden="true">
+                  <path d={KIND_MARKS[kind]} />
+                </svg>
+                {name}
+              </dt>
+              <dd>what a node calls</dd>
+            </div>
+          ))}
+        {whole && (
+          <div>
+            <dt>
+              <span class="fuse-edited-mark" aria-hidden="true" /> dot
+            </dt>
+            <dd>its backend_info was changed here</dd>
+          </div>
+        )}
+      </dl>
+    </section>
+  );
+}
+
 function Help({ whole, close }: { whole: boolean; close: () => void }) {
   return (
     <>
@@ -102,6 +156,7 @@ function Help({ whole, close }: { whole: boolean; close: () => void }) {
             </dl>
           </section>
         ))}
+        <Legend whole={whole} />
       </div>
     </>
   );

@@ -1,6 +1,7 @@
 // The inspector: all there is to know of the selected node or nodes. What the columns tell is there at once.
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { isCurrent, nodeDetails, selectionKey } from "../../core/details";
+import { whyLost } from "../../core/kernel";
 import { KEYS } from "../dom";
 import { BUTTONS } from "../icons";
 import { Picture, Scrolling, useFreshId } from "./bits";
@@ -50,12 +51,13 @@ function Inspected({ given, nodes }: { given: Given; nodes: readonly number[] })
   const { session, signals } = given;
   const { tab } = remembered(session);
   const id = useFreshId();
-  void [signals.topics.details.value, signals.graph.value];
+  void [signals.topics.details.value, signals.graph.value, signals.topics.kernel.value];
   const tabs: readonly Tab[] = nodes.length === 1 ? TABS : TABS.slice(0, 2);
   const open = tabs.includes(tab.value) ? tab.value : "Overview";
   const node = nodes[0];
   const current = isCurrent(session.details, session);
   const details = nodeDetails(session.details, session);
+  const lost = current ? "" : whyLost(session.kernel);
   const area = useRef<HTMLDivElement>(null);
   const about = selectionKey(session.selected);
   // Another node begins at its top.
@@ -79,7 +81,8 @@ function Inspected({ given, nodes }: { given: Given; nodes: readonly number[] })
         aria-busy={!current}
         data-fuse-tab={open}
       >
-        {open === "backend_info" && <Settings given={given} headed />}
+        {lost && <p class="fuse-lost">Not known any more: {lost}.</p>}
+        {open === "backend_info" && !lost && <Settings given={given} headed />}
         {open === "Overview" && nodes.length > 1 && <SeveralNodes given={given} nodes={nodes} />}
         {open === "Overview" && nodes.length === 1 && (
           <Overview given={given} node={node} details={details} />

@@ -44,9 +44,9 @@ function Head({ list }: { list: List }) {
       {graph && (
         <button
           type="button"
-          class="fuse-button fuse-small"
-          title="Close (o)"
-          aria-label="close the list of nodes"
+          class="fuse-close"
+          title="Close the list of nodes (o)"
+          aria-label="Close the list of nodes"
           data-fuse-role="close-outline"
           onClick={close}
           {...KEYS}

@@ -25,7 +25,7 @@ export function Overview({ given, node, details }: Props) {
   const links = linksOf(graph);
   const parents = relatives(links, [node], "parents");
   const children = relatives(links, [node], "children");
-  const takes = argumentsByNode(details);
+  const takes = argumentsByNode(details, graph.names);
   const literal = details?.arguments.filter((argument) => !argument.nodes.length) ?? [];
   return (
     <>
@@ -35,7 +35,11 @@ export function Overview({ given, node, details }: Props) {
       <Facts given={given} node={node} details={details} />
       <Section title={parents.length ? `Inputs (${parents.length})` : "Inputs"}>
         {parents.length ? (
-          <NodeList given={given} nodes={parents} note={(parent) => takes.get(parent) ?? ""} />
+          <NodeList
+            given={given}
+            nodes={parents}
+            note={(parent) => [...(takes.get(parent) ?? [])].join(", ")}
+          />
         ) : (
           <p class="fuse-quiet">It needs no other node.</p>
         )}
@@ -70,16 +74,22 @@ export function Overview({ given, node, details }: Props) {
 
 const errorOf = (run: Run, node: number): NodeError | undefined => run.errors.get(node);
 
-/** For each node that stands in an argument the names of these arguments. */
-function argumentsByNode(details: NodeDetails | null): Map<number, string> {
-  const found = new Map<number, string>();
-  for (const { name, nodes } of details?.arguments ?? ([] as Argument[])) {
-    for (const node of nodes) {
-      const before = found.get(node);
-      found.set(node, before ? `${before}, ${oneLine(name, 40)}` : oneLine(name, 40));
+/** For each node that stands in an argument the names of these arguments, each once. */
+function argumentsByNode(details: NodeDetails | null, names: readonly string[]) {
+  const found = new Map<number, Set<string>>();
+  for (const argument of details?.arguments ?? ([] as Argument[])) {
+    for (const node of argument.nodes) {
+      const words = found.get(node) ?? new Set();
+      found.set(node, words.add(wordFor(argument, oneLine(names[node] ?? ""))));
     }
   }
   return found;
+}
+
+/** "x", or "[3] as x" where the argument is an item of the node. */
+function wordFor({ name, text, nodes }: Argument, node: string): string {
+  const item = nodes.length === 1 && text.startsWith(`${node}[`) ? text.slice(node.length) : "";
+  return item ? `${oneLine(item, 24)} as ${oneLine(name, 40)}` : oneLine(name, 40);
 }
 
 function Facts({ given, node, details }: Props) {
@@ -88,7 +98,7 @@ function Facts({ given, node, details }: Props) {
   const f = graph.function[node];
   const alike = graph.function.reduce((sum, other) => sum + (other === f ? 1 : 0), 0);
   const file = details?.file
-    ? `${details.file}${details.line === null ? "" : `:${details.line}`}`
+    ? `${shortPath(details.file)}${details.line === null ? "" : `, line ${details.line}`}`
     : "";
   return (
     <dl class="fuse-kv">
@@ -111,8 +121,8 @@ function Facts({ given, node, details }: Props) {
       <Row label="module">{details && (oneLine(details.module) || "none")}</Row>
       <Row label="file">
         {details && (
-          <span class="fuse-path" title={oneLine(file, 1000)}>
-            {shortPath(file) || "none"}
+          <span class="fuse-path" title={oneLine(details.file, 1000)}>
+            {file || "none"}
           </span>
         )}
       </Row>

@@ -15,7 +15,7 @@ export const COLUMNS: { column: Column; label: string; title: string }[] = [
   { column: "function", label: "function", title: "Sort by function" },
   { column: "state", label: "state", title: "Sort by state, what matters first" },
   { column: "seconds", label: "time", title: "Sort by duration" },
-  { column: "attempts", label: "tries", title: "Sort by attempts" },
+  { column: "attempts", label: "attempts", title: "Sort by attempts" },
 ];
 /** People put what differs at the end of a name: so many characters of it always show. */
 const TAIL = 9;
