@@ -39,6 +39,18 @@ describe("the form of a kernel that was restarted", () => {
     }
   });
 
+  it("says so where nothing is known of another node", async () => {
+    const { root, model } = await restarted();
+    expect(root.querySelector(".fuse-lost")).toBeNull();
+    model.traits._details = {};
+    model.fire("change:_details");
+    await settle();
+    expect(root.querySelector(".fuse-lost")?.textContent).toBe(
+      "Not known any more: the kernel was restarted; run the cell again to go on.",
+    );
+    expect(root.querySelector("[data-fuse-field]")).toBeNull();
+  });
+
   it("keeps raw JSON as well", async () => {
     const { role, click } = await restarted();
     await click("raw-json");

@@ -87,7 +87,12 @@ export function Setting({ field, place }: Props) {
       </label>
       <div class="fuse-setting-value">
         {fixed ? (
-          <output id={id} class="fuse-mono fuse-value" data-fuse-field={path} aria-live="off">
+          <output
+            id={id}
+            class={`fuse-mono fuse-value ${at.how === "unset" ? "fuse-quiet" : ""}`}
+            data-fuse-field={path}
+            aria-live="off"
+          >
             {current ? fixedText(field, at) : "\u2026"}
           </output>
         ) : field.kind === "choice" ? (

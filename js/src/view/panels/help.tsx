@@ -84,6 +84,9 @@ const MEANINGS: Record<(typeof STATES)[number], string> = {
   cancelled: "ended by Stop",
 };
 
+/** By kind. */
+const CALLS = ["calls a function", "makes an object", "calls a method of an object"];
+
 /** What the marks on the nodes mean. */
 function Legend({ whole }: { whole: boolean }) {
   return (
@@ -107,7 +110,7 @@ function Legend({ whole }: { whole: boolean }) {
                 </svg>
                 {name}
               </dt>
-              <dd>what a node calls</dd>
+              <dd>{CALLS[kind]}</dd>
             </div>
           ))}
         {whole && (
