@@ -7,6 +7,7 @@ from difflib import get_close_matches
 
 from ..engine.errors import shorten
 from ..engine.warn import warn
+from ..engine.workflow import BaseWorkflow
 from ..view.graph import Graph
 
 __all__ = ["warn_of_unknown"]
@@ -15,14 +16,17 @@ __all__ = ["warn_of_unknown"]
 _BETWEEN = ("traitlets", "ipywidgets", "anywidget")
 
 
-def warn_of_unknown(graph: Graph, ids: Sequence[str]) -> None:
-    """Warn of ids that no group of a graph has, naming the nearest that there is.
+def warn_of_unknown(workflow: BaseWorkflow, graph: Graph, ids: Sequence[str]) -> None:
+    """Warn of ids that no group of a workflow's graph has, naming the nearest that there is.
 
     Args:
-        graph: The graph as it is now.
+        workflow: What the groups are those of.
+        graph: Its graph, which may be older than the nodes that were added last.
         ids: Ids of groups as a person gave them.
     """
-    known = [group.id for group in graph.groups]
+    if {*ids} <= {group.id for group in graph.groups}:
+        return
+    known = [group.id for group in Graph.of(workflow).groups]
     for name in ids:
         if name not in known:
             near = _nearest(name, known)
@@ -34,7 +38,7 @@ def warn_of_unknown(graph: Graph, ids: Sequence[str]) -> None:
                 else "it has no groups."
             )
             warn(
-                f"collapsed: workflow {shorten(graph.title)!r} has no group {shorten(repr(name))}: {way_out} "
+                f"collapsed: workflow {shorten(workflow.workflow_name)!r} has no group {shorten(repr(name))}: {way_out} "
                 "It counts once there is one.",
                 _BETWEEN,
             )

@@ -121,7 +121,7 @@ class DAGWidget(anywidget.AnyWidget):
         whole = Graph.of(workflow, direction)
         groups = checked_ids(whole.big_groups() if collapsed is None else collapsed)
         if collapsed is not None:
-            warn_of_unknown(whole, groups)
+            warn_of_unknown(workflow, whole, groups)
         self.graph = whole.collapse(groups)
         status = StatusColumns(self.graph.names)
         status.version = 1
@@ -254,9 +254,7 @@ class DAGWidget(anywidget.AnyWidget):
     def _check_collapsed(self, proposal: Any) -> list[str]:
         ids = checked_ids(proposal["value"])
         if self._following and not bridge.is_current:  # from Python; a browser offers what there is
-            unknown = {*ids} - {*self.collapsed} - {group.id for group in self.graph.groups}
-            if unknown:
-                warn_of_unknown(Graph.of(self.workflow), [name for name in ids if name in unknown])
+            warn_of_unknown(self.workflow, self.graph, [name for name in ids if name not in self.collapsed])
         return ids
 
     @traitlets.validate("query")

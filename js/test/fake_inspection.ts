@@ -153,12 +153,12 @@ export class FakeInspection {
     }
     const { retries, timeout } = set as Record<string, number>;
     if (retries !== undefined && !(Number.isInteger(retries) && retries >= 0 && retries <= 1000))
-      errors.retries = "Input should be an integer from 0 to 1000";
+      errors.retries = "has to be a whole number";
     if (timeout !== undefined && timeout !== null && !(timeout > 0))
-      errors.timeout = "Input should be greater than 0";
+      errors.timeout = "has to be more than 0";
     const args = set.remote_args as { num_cpus?: number } | undefined;
     if (args && Number(args.num_cpus ?? 0) < 0)
-      errors["remote_args.num_cpus"] = "Input should be greater than or equal to 0";
+      errors["remote_args.num_cpus"] = "has to be 0 or more";
     const ok = Object.keys(errors).length === 0;
     if (ok) {
       this.#before.push(this.infos);

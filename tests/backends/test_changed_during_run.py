@@ -83,7 +83,7 @@ def test_a_node_that_runs_keeps_what_it_began_with() -> None:
 
 @pytest.mark.parametrize(
     ("key", "value", "words"),
-    [("retries", -1, "greater than or equal to 0"), ("timeout", 5, "only a process can be stopped")],
+    [("retries", -1, "has to be 0 or more"), ("timeout", 5, "only a process can be stopped")],
 )
 def test_a_wrong_value_fails_the_node_and_not_the_others(
     key: str, value: Any, words: str, states: Any
