@@ -197,7 +197,7 @@ def test_what_is_refused_is_told_at_the_field_and_stays(notebook: Open, tmp_path
     book, panel = shown(notebook, tmp_path, INFOS)
     select_the_models(panel)
     panel.enter("timeout", "-5")
-    expect(panel.wrong("timeout")).to_contain_text("greater than 0")
+    expect(panel.wrong("timeout")).to_contain_text("more than 0")
     expect(panel.field("timeout")).to_have_value("-5")
     panel.enter("retries", "many")
     expect(panel.wrong("retries")).to_have_text("this is not a number")
