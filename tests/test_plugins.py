@@ -227,6 +227,6 @@ def test_arguments_that_make_no_sense_are_refused() -> None:
 
 
 def test_plugins_show_what_they_are() -> None:
-    assert repr(PluginCollection([RandomStatePlugin(0, 9, 1), InitializerPlugin(print)])) == (
-        "PluginCollection([RandomStatePlugin(min=0, max=9, seed=1), InitializerPlugin(print)])"
+    assert repr(PluginCollection([RandomStatePlugin(0, 9, 1), InitializerPlugin(abs)])) == (
+        "PluginCollection([RandomStatePlugin(min=0, max=9, seed=1), InitializerPlugin(abs)])"
     )

@@ -37,7 +37,7 @@ def test_parts_in_a_box_share_a_selection(notebook: Callable[..., Notebook], lin
     book.run(2)
     assert book.output(2) == "(['moons-fit'], ['moons-fit'], ['moons-fit'])"
     assert table.root.get_attribute("data-fuse-parts") == "outline"
-    for nth, (width, height) in enumerate([(300, 160), (300, 100), (600, 320), (600, 30)]):
+    for nth, (width, height) in enumerate([(300, 160), (300, 100), (600, 200), (600, 30)]):
         box = book.dag(nth).root.bounding_box()
         assert box is not None
         assert (box["width"] >= width, box["height"] >= height) == (True, True), nth
