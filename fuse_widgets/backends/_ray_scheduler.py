@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import ray
 
-from ..engine.errors import ClusterError, NodeExecutionError, RunCancelledError, shorten
+from ..engine.errors import ClusterError, NodeExecutionError, shorten
 from ..engine.nodes import Node, NodeItem, ObjectNode
 from ..engine.run import Run
 from ..engine.states import NodeState
@@ -110,17 +110,7 @@ class RayScheduler:
         finally:
             self.watch.close()
             self.teller.settle_open()
-        if self.failures:
-            first = self.failures[0]
-            first.failures = tuple(self.failures)
-            raise first
-        if self.interrupts:
-            raise KeyboardInterrupt
-        if self.run.cancelled:
-            kept = "; run() goes on from what is in storage" if self.workflow.storage is not None else ""
-            raise RunCancelledError(
-                f"run {self.run.number} of {self.workflow.workflow_name!r} was cancelled{kept}"
-            )
+        self.run.raise_if_incomplete(self.failures, interrupted=self.interrupts > 0)
 
     def _prepare(self) -> None:
         self.teller.cluster(self.watch.machines)

@@ -12,7 +12,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..engine import output
-from ..engine.errors import NodeExecutionError, RunCancelledError
+from ..engine.errors import NodeExecutionError
 from ..engine.nodes import MethodNode, Node, Promise, not_a_value
 from ..engine.run import Run, describe_error
 from ..engine.states import NodeState
@@ -82,17 +82,7 @@ class Scheduler:
             finally:
                 output.printer.reset(printing)
         self._settle_open()
-        if self.failures:
-            first = self.failures[0]
-            first.failures = tuple(self.failures)
-            raise first
-        if self.interrupts:
-            raise KeyboardInterrupt
-        if self.run.cancelled:
-            kept = "; run() goes on from what is in storage" if self.workflow.storage is not None else ""
-            raise RunCancelledError(
-                f"run {self.run.number} of {self.workflow.workflow_name!r} was cancelled{kept}"
-            )
+        self.run.raise_if_incomplete(self.failures, interrupted=self.interrupts > 0)
         return self.workflow.result(self.run)
 
     def _prepare(self) -> None:

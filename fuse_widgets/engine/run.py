@@ -6,7 +6,7 @@ import threading
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from time import time as now
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -257,6 +257,31 @@ class Run:
         self.values[node] = result
         self.emit(node, NodeState.DONE, attempt=attempt, detail={"seconds": time.perf_counter() - began})
         return result
+
+    def raise_if_incomplete(self, failures: Sequence[NodeExecutionError], *, interrupted: bool) -> None:
+        """Raise what kept the run from its end, once a backend has nothing more to do.
+
+        Args:
+            failures: The nodes that failed, the first one first.
+            interrupted: Whether Ctrl-C was pressed.
+
+        Raises:
+            NodeExecutionError: The first failure, which knows all of them.
+            KeyboardInterrupt: It was interrupted.
+            RunCancelledError: `cancel()` was called.
+        """
+        __tracebackhide__ = True
+        if failures:
+            first = failures[0]
+            first.failures = tuple(failures)
+            raise first
+        if interrupted:
+            raise KeyboardInterrupt
+        if self.cancelled:
+            kept = "; run() goes on from what is in storage" if self.workflow.storage is not None else ""
+            raise RunCancelledError(
+                f"run {self.number} of {self.workflow.workflow_name!r} was cancelled{kept}"
+            )
 
     def drive(self, execute: Callable[[], Any]) -> Any:
         """Execute the run in this thread, from its first event to its last, and keep what comes of it.
