@@ -9,6 +9,8 @@ import gc
 import graphlib
 import random
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -106,9 +108,23 @@ def build_times(repetitions: int) -> dict[str, float]:
     return {name: statistics.median(times[name] for times in rounds) for name in rounds[0]}
 
 
+def import_times(repetitions: int) -> dict[str, float]:
+    """Median seconds of a Python that imports a package, above one that imports nothing."""
+
+    def start(code: str) -> float:
+        began = time.perf_counter()
+        subprocess.run([sys.executable, "-c", code], check=True)
+        return time.perf_counter() - began
+
+    codes = {"nothing": "pass", "ours": "import fuse_widgets", "dask": "import dask"}
+    rounds = [{name: start(code) for name, code in codes.items()} for _ in range(repetitions)]
+    return {name: statistics.median(times[name] - times["nothing"] for times in rounds) for name in codes}
+
+
 def measure() -> list[Row]:
     """The figures; those without a bound are for information."""
     build, run = build_times(REPETITIONS), run_times(NODES, REPETITIONS)
+    imports = import_times(REPETITIONS)
     return [
         Row("run, microseconds a node", run["ours"] / NODES * 1e6),
         Row("bare loop, microseconds a node", run["bare"] / NODES * 1e6),
@@ -118,6 +134,8 @@ def measure() -> list[Row]:
         Row("build, microseconds a node of 1,000", build["small"] * 1e6),
         Row("build, 100,000 nodes / 1,000 nodes, for each node", build["large"], 2.0),
         Row("build, 100,000 children of one node / 1,000 nodes, for each", build["wide"], 2.0),
+        Row("import fuse_widgets, milliseconds", imports["ours"] * 1e3),
+        Row("import fuse_widgets / import dask", imports["ours"] / imports["dask"], 0.5),
     ]
 
 

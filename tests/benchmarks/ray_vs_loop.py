@@ -21,7 +21,7 @@ from tests.benchmarks.table import Row, main_of
 
 CHAIN = 3_000
 MANY = 20_000
-REPETITIONS = 5
+REPETITIONS = 9
 
 
 def plus(x: int) -> int:

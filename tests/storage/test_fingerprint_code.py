@@ -15,6 +15,7 @@ import pytest
 
 from fuse_widgets.engine.nodes import Node, workflow
 from fuse_widgets.storage.fingerprint import Fingerprint, FingerprintCache, fingerprint
+from tests.lines import lines_run
 
 from .notebook import difference, fingerprint_all, node_of, notebook
 
@@ -489,21 +490,9 @@ def test_the_cache_of_code_keeps_no_function_alive():
     assert ref() is None
 
 
-def test_a_node_without_arguments_takes_few_microseconds():
-    """The target is 60 us; 4 were measured. Ten times that is allowed, for a machine that is busy."""
-    from time import perf_counter
-
+def test_a_node_without_arguments_is_little_work():
     nodes: list[Node] = [node_of(notebook("def g(): return 1\ndef f(): return g()")["f"])]
     nodes += [workflow(nodes[0].func)() for _ in range(2000)]
     cache = FingerprintCache()
-    best = min(
-        _timed(lambda: [fingerprint(node, {}, cache=cache).digest for node in nodes], perf_counter)
-        for _ in range(3)
-    )
-    assert best / len(nodes) < 60e-6
-
-
-def _timed(job, clock):
-    start = clock()
-    job()
-    return clock() - start
+    work = lines_run(lambda: [fingerprint(node, {}, cache=cache).digest for node in nodes])
+    assert work / len(nodes) < 100  # 56 today
