@@ -84,8 +84,10 @@ class Channel:
         self._asked = self._collector.ask.remote(self.run)
         return [Live(*record) for record in records]
 
-    def close(self) -> None:
-        """The run is over."""
+    def __enter__(self) -> Channel:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self._asked = None
         if ray.is_initialized():
             self._collector.forget.remote(self.run)

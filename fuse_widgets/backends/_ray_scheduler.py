@@ -6,11 +6,7 @@ can start. What comes back is small: a report for each node. Nodes are known her
 
 from __future__ import annotations
 
-import heapq
-import itertools
 import pickle
-import threading
-import time
 from typing import TYPE_CHECKING, Any
 
 import ray
@@ -23,6 +19,9 @@ from ._interrupt import CtrlC, InlineGuard
 from ._ray_cluster import Watch, disconnect
 from ._ray_errors import is_cancelled, is_loss, is_of_input, plain
 from ._ray_events import Teller, loaded_error
+from ._ray_frontier import Frontier
+from ._ray_recall import Recall
+from ._ray_reports import Reports
 from ._ray_submit import QUICK, Object, Sent, Submitter
 from ._ray_task import Report
 
@@ -32,16 +31,8 @@ if TYPE_CHECKING:
     from .ray import RayWorkflow
 
 PENDING, QUEUED, RUNNING = NodeState.PENDING, NodeState.QUEUED, NodeState.RUNNING
-#: Seconds that the loop waits for reports, at most: where few are on their way, and where many are.
-POLL, POLL_MANY = 0.05, 0.12
-#: Reports that are waited for at a time, the oldest first; whether others are there is looked at in between.
-WINDOW = 400
-#: Seconds between two looks at the others.
-LOOK = 0.2
 #: Nodes that are handed in between two looks at what came back.
 BURST = 64
-#: Seconds that an interrupted node has to end, before its worker is killed.
-PATIENCE = 2.0
 #: How often an object is made again after its machine was lost, unless `max_retries` says otherwise.
 LOSSES = 3
 
@@ -71,30 +62,24 @@ class RayScheduler:
         order = run.order
         self.workflow, self.run, self.stored, self.channel = workflow, run, stored, channel
         self.fail_fast, self.most = fail_fast, most or len(order.nodes) + 1
-        self.nodes, self.children, self.followers = order.nodes, order.children, order.followers
-        self.submitter = Submitter(run, workflow.infos, stored, channel.name, channel.run)
+        self.order, self.nodes, self.children = order, order.nodes, order.children
+        self.submitter = Submitter(run, workflow, stored, channel.name, channel.run)
         self.teller = Teller(run, stored)
-        self.waits: list[int] = []
-        self.ready: list[int] = []
+        self.frontier = Frontier(order)
+        self.reports = Reports()
         self.refs: dict[int, Any] = {}  # results, as long as somebody may need them
         self.uses = [len(children) for children in order.children]
         self.over: dict[int, NodeState] = {}
         self.sent: dict[int, Sent] = {}
-        self.flying: dict[Any, int] = {}  # by the reference that is waited for
         self.saving: dict[int, Report] = {}
-        self.passed: set[int] = set()  # those that nobody waits for any more: submitted, or over
-        self.again: set[int] = set()  # done, and run again to make an object anew
-        self.recalled: set[int] = set()
-        self.fresh: set[int] = set()  # over since the last look at the controls but one
-        self.recalling = threading.RLock()
+        self.again: set[int] = set()  # done, and run once more to make an object anew
+        self.recall = Recall(run, self.submitter, self.sent, self.saving)
         self.held: set[int] = set()
         self.keep = {order.place[out.node if isinstance(out, NodeItem) else out] for out in workflow.outputs}
         self.failures: list[NodeExecutionError] = []
         self.guard = InlineGuard()
-        self.looping = self.disordered = False
-        self.interrupts = self.stopping = 0
-        self.force_at: float | None = None
-        self.look_at = 0.0
+        self.looping = False
+        self.interrupts = 0
 
     # --- the loop ------------------------------------------------------------------------------------------
 
@@ -121,69 +106,44 @@ class RayScheduler:
             self.refs[self.run.order.place[node]] = ref
         for place in self.over:
             self._let_go_of_parents(place)
-        self._order()
-
-    def _order(self) -> None:
-        """Work out anew what may be submitted: what has all it needs submitted or over."""
-        self.passed = {*self.over, *self.sent}
-        self.waits = list(self.run.order.waits)
-        for place in self.passed:
-            for waiting in (*self.children[place], *self.followers.get(place, ())):
-                self.waits[waiting] -= 1
-        self.ready = [p for p, count in enumerate(self.waits) if not count and p not in self.passed]
-        for obj in self.submitter.objects.values():
-            obj.parked.clear()
-        self.disordered = False
-
-    def _pass(self, place: int) -> None:
-        """A node was submitted, or will never be: those that waited for that may come."""
-        if place not in self.passed:
-            self.passed.add(place)
-            for waiting in (*self.children[place], *self.followers.get(place, ())):
-                self.waits[waiting] -= 1
-                if not self.waits[waiting] and waiting not in self.passed:
-                    heapq.heappush(self.ready, waiting)
+        self.frontier.restart(self.over)
 
     def _loop(self) -> None:
         while True:
             self._look_at_controls()
-            submitted = 0
-            if not self._stopped:
-                if self.disordered:
-                    self._order()
-                while (
-                    submitted < BURST
-                    and len(self.sent) < self.most
-                    and self._may_start()
-                    and not self._stopped
-                ):
-                    self._submit(heapq.heappop(self.ready))
-                    submitted += 1
-            waiting = self.ready or self.disordered or self.run.paused
-            if not self.flying and (self._stopped or not waiting):
+            more = False if self._stopped else self._submit_some()
+            waiting = self.frontier.outdated or self.frontier.first() is not None
+            if self.recall.given_up or (not self.reports and (self._stopped or not waiting)):
                 return
-            if (
-                self.force_at is not None
-                and self.interrupts > 1
-                and time.monotonic() > self.force_at + PATIENCE
-            ):
-                return
-            full = not self.ready or len(self.sent) >= self.most or self.run.paused or self._stopped
-            self._poll(POLL if full else 0.0)
+            self._check_cluster()
+            parked = any(obj.parked for obj in self.submitter.objects.values())
+            self.recall.look()
+            for place, content in self.reports.take(wait=not more, first=waiting or parked):
+                self._arrived(place, content)
 
     @property
     def _stopped(self) -> bool:
         return bool(self.run.cancelled) or (self.fail_fast and bool(self.failures))
 
+    def _submit_some(self) -> bool:
+        """Hand in nodes whose turn it is; return whether there are more that could follow at once."""
+        if self.frontier.outdated:
+            self.frontier.restart([*self.over, *self.sent])
+            for obj in self.submitter.objects.values():
+                obj.parked.clear()
+        for _ in range(BURST):
+            if len(self.sent) >= self.most or self._stopped or not self._may_start():
+                return False
+            self._submit(self.frontier.pop())
+        return not self.run.paused
+
     def _may_start(self) -> bool:
-        while self.ready and self.ready[0] in self.passed:
-            heapq.heappop(self.ready)
-        if not self.ready:
+        first = self.frontier.first()
+        if first is None:
             return False
         if not self.run.paused:
             return True
-        first = self.ready[0]
-        if any(parent not in self.over for parent in self._parents(first)):
+        if any(parent not in self.over for parent in self.order.parents(first)):
             return False
         if self.run.take_turn():
             return True
@@ -191,10 +151,6 @@ class RayScheduler:
             self.held.add(first)
             self.run.emit(self.nodes[first], NodeState.PAUSED, attempt=0)
         return False
-
-    def _parents(self, place: int) -> list[int]:
-        order = self.run.order.place
-        return [order[parent] for parent in self.nodes[place].parents]
 
     # --- handing in ----------------------------------------------------------------------------------------
 
@@ -207,7 +163,7 @@ class RayScheduler:
             return
         if self._hand_in(place, node):
             self.teller.queued(place, node, self.workflow.lacking(node, self.watch.machines))
-            self._pass(place)
+            self.frontier.leave(place)
 
     def _hand_in(self, place: int, node: Node) -> bool:
         try:
@@ -216,13 +172,18 @@ class RayScheduler:
             self.run.emit(node, RUNNING, attempt=1)
             self._failed(place, node, Report("failed"), error)
             return False
-        self.flying[sent.report] = place
+        self.reports.expect(sent.report, place)
         self.refs[place] = sent.value
         return True
 
     # --- what comes back -----------------------------------------------------------------------------------
 
-    def _poll(self, wait: float) -> None:
+    def _check_cluster(self) -> None:
+        """Tell what workers have told, and what has changed in the cluster.
+
+        Raises:
+            ClusterError: It is gone.
+        """
         if not ray.is_initialized():  # a question now would end the process
             raise ClusterError("ray.shutdown() was called while this run was under way; run() connects anew")
         for live in self.channel.news():
@@ -234,47 +195,21 @@ class RayScheduler:
                 "run() connects anew" + (" and goes on from storage" if self.stored.storage else "")
             )
         self.teller.cluster(self.watch.machines)
-        if not self.flying:
-            if wait:
-                time.sleep(wait)
-            return
-        if wait and len(self.flying) > WINDOW / 4:
-            wait = POLL_MANY
-        oldest = list(itertools.islice(self.flying, WINDOW))
-        one = bool(wait) and (bool(self.ready) or any(obj.parked for obj in self.submitter.objects.values()))
-        arrived, _ = ray.wait(oldest, num_returns=1 if one else len(oldest), timeout=wait, fetch_local=False)
-        if one and arrived:
-            arrived, _ = ray.wait(oldest, num_returns=len(oldest), timeout=0, fetch_local=False)
-        if len(self.flying) > WINDOW and time.monotonic() > self.look_at:
-            others = list(itertools.islice(self.flying, WINDOW, None))
-            arrived += ray.wait(others, num_returns=len(others), timeout=0, fetch_local=False)[0]
-            self.look_at = time.monotonic() + LOOK
-        self.fresh = set()
-        if arrived:
-            self._arrived(sorted(arrived, key=self.flying.__getitem__))
 
-    def _arrived(self, refs: list[Any]) -> None:
-        try:
-            found = ray.get(refs)
-        except Exception:
-            found = [_get(ref) for ref in refs]
-        for ref, content in zip(refs, found, strict=True):
-            place = self.flying.pop(ref, None)
-            if place is None:  # it was given up meanwhile
-                continue
-            if isinstance(content, Exception):
-                self._ended_badly(place, content)
-            elif place in self.saving:
-                self._finish(place, self.saving.pop(place)._replace(saved=content))
-            else:
-                self._ended(place, Report._make(pickle.loads(content)))
+    def _arrived(self, place: int, content: Any) -> None:
+        if isinstance(content, Exception):
+            self._ended_badly(place, content)
+        elif place in self.saving:
+            self._finish(place, self.saving.pop(place)._replace(saved=content))
+        else:
+            self._ended(place, Report._make(pickle.loads(content)))
 
     def _ended(self, place: int, report: Report) -> None:
         if report.state == "skipped":  # its root is told first, and settles it
             self._skipped_early(place, report)
         elif report.state == "done" and self.sent[place].save is not None and place not in self.again:
             self.saving[place] = report
-            self.flying[self.sent[place].save] = place
+            self.reports.expect(self.sent[place].save, place)
         else:
             self._finish(place, report)
 
@@ -301,10 +236,9 @@ class RayScheduler:
     def _ended_badly(self, place: int, error: Exception) -> None:
         """Ray has no report for a node: it was recalled, a machine was lost, or what it returned cannot travel."""
         node = self.nodes[place]
-        parents = self._parents(place)
+        parents = self.order.parents(place)
         if any(parent in self.sent and parent not in self.saving for parent in parents):
-            sent = self.sent[place]  # what became of its parents decides, and is on its way
-            self.flying[sent.report] = place
+            self.reports.expect(self.sent[place].report, place)  # its parents decide, and are on their way
             return
         obj = self._left_object(place)
         self.saving.pop(place, None)
@@ -314,8 +248,8 @@ class RayScheduler:
             if not self._make_again(place, node, obj, error):
                 self.failures.append(self._failure(node, plain(error)))
         elif is_cancelled(error) or any(parent not in self.over for parent in parents):
-            self._unsubmit(place, stopped=self.stopping > 1)
-        elif self.stopping > 1 and is_loss(error):
+            self._unsubmit(place, stopped=self.recall.interrupting)
+        elif self.recall.interrupting and is_loss(error):
             self._unsubmit(place, stopped=True)
         elif is_loss(error) and self._make_again(place, node, obj, error):
             return
@@ -328,15 +262,15 @@ class RayScheduler:
         if obj is not None:
             obj.flying.discard(place)
             while obj.parked:
-                heapq.heappush(self.ready, obj.parked.popleft())
+                self.frontier.add(obj.parked.popleft())
         return obj
 
     def _unsubmit(self, place: int, *, stopped: bool) -> None:
         """A node did not run, or not to its end; it may be submitted again."""
         node = self.nodes[place]
         self.refs.pop(place, None)
-        self.recalled.discard(place)
-        self.disordered = True
+        self.recall.settled(place)
+        self.frontier.outdated = True
         if stopped and self.run.states[node._name] is RUNNING:
             self.teller.cancelled(place, node, Report("cancelled"))
             self._over(place, NodeState.CANCELLED)
@@ -368,7 +302,7 @@ class RayScheduler:
         obj.actor, obj._copy = None, None
         for place in list(obj.flying):
             sent = self.sent.pop(place)
-            self.flying.pop(sent.report, None)
+            self.reports.forget(sent.report)
             self.again.discard(place)
             if place not in self.over:
                 self.teller.lost(place, self.nodes[place])
@@ -400,7 +334,7 @@ class RayScheduler:
                 continue
             sent = self.sent.pop(lost, None)
             if sent is not None:  # it would not run anyway: its inputs say so
-                self.flying.pop(sent.report, None)
+                self.reports.forget(sent.report)
                 self._left_object(lost)
             self.refs.pop(lost, None)
             self.run.emit(self.nodes[lost], NodeState.SKIPPED, attempt=0, detail={"root": root._name})
@@ -415,14 +349,13 @@ class RayScheduler:
             self._left_object(place)
             self._unsubmit(place, stopped=False)
         else:
-            self.flying[self.sent[place].report] = place
+            self.reports.expect(self.sent[place].report, place)
 
     def _over(self, place: int, state: NodeState) -> None:
         """A node's fate is settled: what only it needed can be let go."""
         self.over[place] = state
-        self.fresh.add(place)
-        self.recalled.discard(place)
-        self._pass(place)
+        self.recall.settled(place)
+        self.frontier.leave(place)
         node = self.nodes[place]
         obj = self.submitter.object_of(node)
         if obj is None:
@@ -442,12 +375,12 @@ class RayScheduler:
         if obj.actor is not None and self.over[place] is NodeState.DONE:
             if place in self.keep:
                 self.refs[place] = obj.copy()
-            elif any(child not in self.passed for child in self.children[place]):
+            elif any(not self.frontier.has_left(child) for child in self.children[place]):
                 obj.copy()
         obj.actor = None
 
     def _let_go_of_parents(self, place: int) -> None:
-        for parent in self._parents(place):
+        for parent in self.order.parents(place):
             self.uses[parent] -= 1
             if not self.uses[parent] and parent in self.over:
                 self._let_go(parent)
@@ -463,72 +396,19 @@ class RayScheduler:
     def _controlled(self) -> None:
         """A control of the run was used, on any thread: what has not begun is taken back at once."""
         if self.run.cancelled or self.run.paused:
-            self._recall()
+            self.recall.what_waits()
 
     def _look_at_controls(self) -> None:
-        run = self.run
         if self._stopped:
-            self._recall()
-            if run.cancelled > 1 and self.force_at is None:
-                self._interrupt()
-            self.stopping = max(run.cancelled, 1)
-        elif run.paused:
-            self._recall()
+            self.recall.what_waits()
+            if self.run.cancelled > 1:
+                self.recall.what_runs()
+        elif self.run.paused:
+            self.recall.what_waits()
         elif self.held:
             for place in sorted(self.held):
-                run.emit(self.nodes[place], QUEUED, attempt=0)
+                self.run.emit(self.nodes[place], QUEUED, attempt=0)
             self.held.clear()
-        if self.force_at is not None and time.monotonic() > self.force_at:
-            self.force_at = time.monotonic() + PATIENCE
-            self._ask_again(force=True)
-
-    def _recall(self) -> None:
-        """Take back what has not begun; what runs is asked once, and may finish.
-
-        Ray ends this whole process where a task is cancelled at the moment at which what it needs arrives. So a task
-        is cancelled before those that it needs, and one that waits for what may just end is left for the next time.
-        """
-        with self.recalling:
-            found: list[int] = []
-            taken: set[int] = set()
-            for place in sorted(self.sent):
-                if self.submitter.object_of(self.nodes[place]) is not None or place in self.saving:
-                    continue
-                needed = self._parents(place)
-                open_parents = [parent for parent in needed if parent in self.sent]
-                if (
-                    place in self.recalled
-                    or taken.intersection(open_parents)
-                    or (self.fresh.isdisjoint(needed) and all(map(self._runs, open_parents)))
-                ):
-                    taken.add(place)
-                if place in taken and place not in self.recalled:
-                    found.append(place)
-            for place in reversed(found):
-                sent = self.sent.get(place)
-                if sent is not None:
-                    self.recalled.add(place)
-                    ray.cancel(sent.report)
-
-    def _runs(self, place: int) -> bool:
-        return self.run.states[self.nodes[place]._name] is RUNNING
-
-    def _interrupt(self) -> None:
-        """Interrupt what runs; what does not listen is killed a little later."""
-        self.force_at = time.monotonic() + PATIENCE
-        time.sleep(0.05)  # what `_recall` asked just now has been heard: this is the second time
-        self._ask_again(force=False)
-        for obj in self.submitter.objects.values():
-            if obj.actor is not None and obj.flying:
-                ray.kill(obj.actor)
-
-    def _ask_again(self, *, force: bool) -> None:
-        with self.recalling:
-            for place in sorted(self.recalled & self.sent.keys(), reverse=True):
-                if place not in self.saving and not any(
-                    parent in self.sent for parent in self._parents(place)
-                ):
-                    ray.cancel(self.sent[place].report, force=force)
 
     def _on_ctrl_c(self) -> None:
         """Ctrl-C in the main thread: cancel and interrupt; a second time, do not wait for the rest."""
@@ -538,11 +418,4 @@ class RayScheduler:
         self.run.cancel()
         self.run.cancel()
         if self.interrupts > 1:
-            self.force_at = 0.0
-
-
-def _get(ref: Any) -> Any:
-    try:
-        return ray.get(ref)
-    except Exception as error:
-        return error
+            self.recall.hurry()

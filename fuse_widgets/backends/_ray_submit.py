@@ -19,6 +19,7 @@ from .info import RayInfo
 if TYPE_CHECKING:
     from ..engine.run import Run
     from ._ray_stored import RayStored
+    from .ray import RayWorkflow
 
 __all__ = ["Sent", "Submitter"]
 
@@ -84,16 +85,16 @@ class Submitter:
     """Submits the nodes of one run.
 
     Args:
-        run, infos: The run, and what `backend_info` says.
+        run, workflow: The run, and whose it is.
         stored: What storage has for this run.
         collector: The name of the actor that workers tell.
         run_id: The run's name there.
     """
 
     def __init__(
-        self, run: Run, infos: dict[Node, RayInfo], stored: RayStored, collector: str, run_id: str
+        self, run: Run, workflow: RayWorkflow, stored: RayStored, collector: str, run_id: str
     ) -> None:
-        self.run, self.infos, self.stored = run, infos, stored
+        self.run, self.workflow, self.stored = run, workflow, stored
         self.collector, self.run_id = collector, run_id
         self.packer = Packer()
         self.place = run.order.place
@@ -122,7 +123,7 @@ class Submitter:
             FuseError: Its function or an argument cannot be pickled.
             PluginError: Its plugin raised.
         """
-        info = self.infos.get(node, DEFAULTS)
+        info = self.workflow.info_now(node) or DEFAULTS
         options = {} if info.remote_args is None else node.backend_info["remote_args"]
         turn = self._turns[place] = self._turns.get(place, 0) + 1
         packed = self.packer.arguments(node)

@@ -20,7 +20,7 @@ from ..plugins import prepare
 from ._interrupt import CtrlC, InlineGuard
 from ._prints import Incoming
 from ._worker import Job, Outcome, own_traceback
-from .info import DEFAULTS, LocalInfo
+from .info import DEFAULTS
 
 if TYPE_CHECKING:
     from ._stored import Stored
@@ -135,7 +135,7 @@ class Scheduler:
         attempt = self.attempts.get(place, 1)
         inputs: Inputs | None = None
         try:
-            info = self._info(node) if node.backend_info or self.infos else DEFAULTS
+            info = self.workflow.info_now(node) or DEFAULTS
             executor = info.executor or self.workflow.executor
             inputs = node.resolve(self.lookup)
             initialize = None if info.plugin is None else prepare(info.plugin, node._name)
@@ -149,19 +149,6 @@ class Scheduler:
             self._missed(place, node, attempt, Outcome(error=error), inputs)
             return
         self._run_inline(place, node, attempt, inputs, initialize)
-
-    def _info(self, node: Node) -> LocalInfo:
-        """What `backend_info` says now: what was changed during the run counts for the nodes that have not begun.
-
-        With storage the plugin stays the one that the run began with: the fingerprints were made with it.
-        """
-        before = self.infos.pop(node, DEFAULTS)
-        info = self.workflow.info_of(node)
-        if self.storing and info.plugin is not before.plugin:
-            info = info.model_copy(update={"plugin": before.plugin})
-        if info is not DEFAULTS:
-            self.infos[node] = info
-        return info
 
     def _submit(
         self, place: int, node: Node, attempt: int, job: Job, executor: str, timeout: float | None

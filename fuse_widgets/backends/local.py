@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import weakref
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from ..engine.errors import BackendInfoError, FuseError
+from ..engine.errors import BackendInfoError
 from ..engine.nodes import Node, NodeItem
-from ..engine.workflow import BaseWorkflow
 from ._executors import ProcessWorkers, ThreadWorkers
 from ._scheduler import Scheduler
 from ._stored import Stored
-from .info import DEFAULTS, OF_OTHERS, LocalInfo, not_understood, parse, warn_of_key
+from .info import LocalInfo
+from .scheduled import ScheduledWorkflow
 
 __all__ = ["LocalWorkflow"]
 
 Executor = Literal["inline", "thread", "process"]
 
 
-class LocalWorkflow(BaseWorkflow):
+class LocalWorkflow(ScheduledWorkflow):
     """Runs a DAG on this machine.
 
     Args:
@@ -46,7 +45,6 @@ class LocalWorkflow(BaseWorkflow):
     """
 
     backend_info_model = LocalInfo
-    observed = False
 
     def __init__(
         self,
@@ -63,14 +61,9 @@ class LocalWorkflow(BaseWorkflow):
         super().__init__(*nodes, workflow_name=workflow_name, targets_only=targets_only)
         self.max_workers = max_workers
         self.executor: Executor = executor
-        self._scheduling = False
-        self._noted = set(OF_OTHERS)  # unknown keys that were warned of, or need not be
         #: The workers stay from run to run.
         self.threads = ThreadWorkers()
         self.processes = ProcessWorkers()
-        #: What the `backend_info` of nodes said when the run began, and when the node itself began; those without
-        #: any are not in it.
-        self.infos: dict[Node, LocalInfo] = {}
         weakref.finalize(self, _close, self.threads, self.processes)
 
     def run(self, *, fail_fast: bool = False) -> Any:
@@ -88,58 +81,21 @@ class LocalWorkflow(BaseWorkflow):
             BackendInfoError: A node's `backend_info` holds what this backend cannot work with; nothing ran.
             RunCancelledError: `cancel()` was called.
         """
-        run = self.active_run
-        assert run is not None
-        if self._scheduling:
-            raise FuseError(f"{run!r} is under way: a node cannot run the workflow that it is part of")
-        self._scheduling = True
-        try:
+        with self.scheduled() as run:
             return Scheduler(self, run, Stored(self, run), fail_fast=fail_fast).execute()
-        finally:
-            self._scheduling = False
 
-    def check_backend_info(self, name: str, info: Mapping[str, Any]) -> None:
-        parse(LocalInfo, name, info)
-
-    def check_whole_info(self, name: str, info: Mapping[str, Any]) -> None:
-        super().check_whole_info(name, info)  # which a subclass may have made stricter
-        self._parsed(name, info)
-
-    def check(self, nodes: list[Node]) -> None:
-        self.infos = {}
-        keys: Counter[str] = Counter()
-        for node in nodes:
-            if node.backend_info:
-                self.infos[node] = self.info_of(node)
-                keys.update(tuple(node.backend_info))
-        self.note_keys(keys)
-
-    def info_of(self, node: Node) -> LocalInfo:
-        """What a node's `backend_info` says now, with defaults.
-
-        Raises:
-            BackendInfoError: It holds what this backend cannot work with.
-        """
-        return self._parsed(node.name, node.backend_info) if node.backend_info else DEFAULTS
-
-    def _parsed(self, name: str, given: Mapping[str, Any]) -> LocalInfo:
-        info = parse(LocalInfo, name, given)
-        executor = info.executor or self.executor
-        if info.timeout is not None and executor != "process":
+    def parsed(self, name: str, info: Mapping[str, Any]) -> LocalInfo:
+        parsed: LocalInfo = super().parsed(name, info)
+        executor = parsed.executor or self.executor
+        if parsed.timeout is not None and executor != "process":
             raise BackendInfoError(
                 name,
                 "timeout",
-                info.timeout,
+                parsed.timeout,
                 f"only a process can be stopped after a time, and this node runs with executor {executor!r}: "
                 "set backend_info['executor'] to 'process', or leave the timeout out",
             )
-        return info
-
-    def note_keys(self, keys: Mapping[str, int]) -> None:
-        unknown = [key for key in not_understood(LocalInfo, keys) if key not in self._noted]
-        self._noted.update(unknown)
-        for key in unknown:
-            warn_of_key(LocalInfo, type(self).__name__, key, keys[key])
+        return parsed
 
     def close(self) -> None:
         """End the worker threads and processes; the next run starts new ones."""

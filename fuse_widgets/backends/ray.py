@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,7 +12,6 @@ except ImportError as error:
 
 from ..engine.errors import FuseError, NodeExecutionError, message_of
 from ..engine.nodes import Node, NodeItem
-from ..engine.workflow import BaseWorkflow
 from ..storage._ray import connect
 from ._ray_cluster import missing
 from ._ray_errors import plain
@@ -22,12 +20,13 @@ from ._ray_options import task_options
 from ._ray_pack import by_value, writable
 from ._ray_scheduler import RayScheduler
 from ._ray_stored import RayStored
-from .info import OF_OTHERS, RayInfo, not_understood, parse, warn_of_key
+from .info import RayInfo
+from .scheduled import ScheduledWorkflow
 
 __all__ = ["RayWorkflow"]
 
 
-class RayWorkflow(BaseWorkflow):
+class RayWorkflow(ScheduledWorkflow):
     """Runs a DAG on a Ray cluster: each node is a Ray task, each object of a class an actor.
 
     Results go from task to task inside the cluster; only those of the outputs come here.
@@ -52,7 +51,6 @@ class RayWorkflow(BaseWorkflow):
     """
 
     backend_info_model = RayInfo
-    observed = False
 
     def __init__(
         self,
@@ -65,10 +63,6 @@ class RayWorkflow(BaseWorkflow):
             raise TypeError(f"ray_init_args is a dict of arguments of ray.init, not {ray_init_args!r}")
         super().__init__(*nodes, workflow_name=workflow_name, targets_only=targets_only)
         self.ray_init_args = dict(ray_init_args or {})
-        self._scheduling = False
-        self._noted = set(OF_OTHERS - {"remote_args"})
-        #: What the `backend_info` of nodes said when the run began; those without any are not in it.
-        self.infos: dict[Node, RayInfo] = {}
         self._lacking: dict[str, str | None] = {}
 
     def run(self, *, return_results: bool = True, max_pending_tasks: int = 0, fail_fast: bool = False) -> Any:
@@ -90,35 +84,25 @@ class RayWorkflow(BaseWorkflow):
             RunCancelledError: `cancel()` was called.
             ClusterError: The cluster cannot be reached, or was lost.
         """
-        run = self.active_run
-        assert run is not None
-        if self._scheduling:
-            raise FuseError(f"{run!r} is under way: a node cannot run the workflow that it is part of")
         if (
             isinstance(max_pending_tasks, bool)
             or not isinstance(max_pending_tasks, int)
             or max_pending_tasks < 0
         ):
             raise ValueError(f"max_pending_tasks is a whole number from 0 up, not {max_pending_tasks!r}")
-        self._scheduling = True
-        try:
+        with self.scheduled() as run:
             connect(self.ray_init_args)
             self._lacking.clear()
-            channel = Channel()
-            try:
-                with by_value():
-                    scheduler = RayScheduler(
-                        self, run, RayStored(self, run), channel, fail_fast=fail_fast, most=max_pending_tasks
-                    )
-                    scheduler.execute()
-                    if not return_results:
-                        return None
-                    self._fetch(run, scheduler.refs)
-                    return self.result(run)
-            finally:
-                channel.close()
-        finally:
-            self._scheduling = False
+            with Channel() as channel, by_value():
+                stored = RayStored(self, run)
+                scheduler = RayScheduler(
+                    self, run, stored, channel, fail_fast=fail_fast, most=max_pending_tasks
+                )
+                scheduler.execute()
+                if not return_results:
+                    return None
+                self._fetch(run, scheduler.refs)
+                return self.result(run)
 
     def _fetch(self, run: Any, refs: Mapping[int, Any]) -> None:
         """Take the results of the outputs out of the cluster."""
@@ -144,21 +128,3 @@ class RayWorkflow(BaseWorkflow):
         if key not in self._lacking:
             self._lacking[key] = missing(task_options(options), machines)
         return self._lacking[key]
-
-    def check_backend_info(self, name: str, info: Mapping[str, Any]) -> None:
-        parse(RayInfo, name, info)
-
-    def check(self, nodes: list[Node]) -> None:
-        self.infos = {}
-        keys: Counter[str] = Counter()
-        for node in nodes:
-            if node.backend_info:
-                self.infos[node] = parse(RayInfo, node.name, node.backend_info)
-                keys.update(tuple(node.backend_info))
-        self.note_keys(keys)
-
-    def note_keys(self, keys: Mapping[str, int]) -> None:
-        unknown = [key for key in not_understood(RayInfo, keys) if key not in self._noted]
-        self._noted.update(unknown)
-        for key in unknown:
-            warn_of_key(RayInfo, type(self).__name__, key, keys[key])

@@ -51,6 +51,10 @@ class Order:
             else:
                 self._add(node)
 
+    def parents(self, place: int) -> list[int]:
+        """The places of the nodes that the one at `place` needs."""
+        return [self.place[parent] for parent in self.nodes[place].parents]
+
     def _is_left_out(self, node: Node, names: dict[str, Node]) -> bool:
         if not all(parent in self.place for parent in node.parents):
             return True

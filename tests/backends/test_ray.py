@@ -181,6 +181,32 @@ def test_remote_args_are_honoured_by_tasks_and_actors() -> None:
     assert wf.run() == [{"CPU": 2.0, "disk": 0.25}] * 2
 
 
+def test_remote_args_that_change_during_a_run_count_for_what_has_not_begun(tmp_path: Path) -> None:
+    def disk(*_: Any) -> float:
+        import ray
+
+        return ray.get_runtime_context().get_assigned_resources().get("disk", 0.0)
+
+    first = workflow(gate)(str(tmp_path), "first")
+    gained, lost = workflow(disk)(first), workflow(disk)(first)
+    wf = RayWorkflow(gained, lost)
+    lost.backend_info["remote_args"] = {"resources": {"disk": 0.5}}
+    run = wf.start(max_pending_tasks=1)
+    until((tmp_path / "first").exists)
+    gained.backend_info["remote_args"] = {"resources": {"disk": 0.25}}
+    del lost.backend_info["remote_args"]
+    (tmp_path / "go").touch()
+    assert run.wait(30) == [0.25, 0.0]
+
+
+def test_a_run_that_is_paused_when_nothing_is_left_ends(tmp_path: Path) -> None:
+    run = RayWorkflow(workflow(gate)(str(tmp_path), "last")).start()
+    until((tmp_path / "last").exists)
+    run.pause()
+    (tmp_path / "go").touch()
+    assert run.wait(30) == "last"
+
+
 def test_an_actor_is_released_when_its_last_method_is_done() -> None:
     class Holder:
         def pid(self) -> int:
@@ -459,6 +485,29 @@ def test_a_method_that_runs_is_stopped_with_its_actor(tmp_path: Path, states: An
     with pytest.raises(RunCancelledError):
         run.wait(30)
     assert states(run) == {"object": "done", "method": "cancelled"}
+
+
+def test_a_second_ctrl_c_does_not_wait_for_what_does_not_end(
+    tmp_path: Path, states: Any, monkeypatch: Any
+) -> None:
+    import ray
+
+    monkeypatch.setattr(ray, "cancel", lambda *_, **__: None)  # as where nothing listens
+    wf = RayWorkflow(workflow(gate)(str(tmp_path), "first").set_name("first"))
+
+    def press() -> None:
+        until(lambda: wf.last_run is not None and wf.last_run.states["first"] == "running")
+        for times in (1, 2):
+            os.kill(os.getpid(), signal.SIGINT)
+            until(lambda times=times: wf.last_run.cancelled >= times)
+
+    presser = threading.Thread(target=press)
+    presser.start()
+    with pytest.raises(KeyboardInterrupt):
+        wf.run()
+    presser.join()
+    (tmp_path / "go").touch()
+    assert states(wf.last_run) == {"first": "cancelled"}
 
 
 def test_ctrl_c_ends_the_run_and_the_cluster_stays_usable(tmp_path: Path, states: Any) -> None:
