@@ -56,6 +56,8 @@ def notebook(
         pictures = ROOT / "build" / "browser-failures"
         for number, book in enumerate(opened):
             book.page.screenshot(path=pictures / f"{request.node.name}-{number}.png")
+            print(book.describe())
+        print(lab.stacks())
     for context in contexts:
         context.close()
     lab.stop_kernels()

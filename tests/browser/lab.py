@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
 import uuid
 from collections.abc import Iterator
@@ -37,6 +39,14 @@ def browser_path() -> str | None:
     return path or next(
         (p for p in ("/usr/bin/chromium", "/usr/bin/google-chrome") if Path(p).exists()), None
     )
+
+
+#: Runs in each kernel as it starts, so that `Lab.stacks` can ask what it does.
+STACKS = """
+import faulthandler as _faults, os as _os, signal as _signal
+_faults.register(_signal.SIGUSR1, file=open(f"{folder}/{{_os.getpid()}}.stacks", "w"), all_threads=True)
+del _faults, _os, _signal
+"""
 
 
 @contextlib.contextmanager
@@ -80,6 +90,9 @@ class Lab:
             "IPYTHONDIR": str(folder / "ipython"),
             "JUPYTER_PREFER_ENV_PATH": "1",
         }
+        startup = folder / "ipython" / "profile_default" / "startup"
+        startup.mkdir(parents=True)
+        (startup / "stacks.py").write_text(STACKS.format(folder=str(folder)))
         limit = "--ZMQChannelsWebsocketConnection.iopub_{}_rate_limit=1e12"
         self._log = (folder / "lab.log").open("w")
         self._process = subprocess.Popen(
@@ -158,6 +171,16 @@ class Lab:
             )
         )
 
+    def stacks(self) -> str:
+        """What all threads of all kernels do at present."""
+        found = []
+        for path in self.folder.glob("*.stacks"):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(path.stem), signal.SIGUSR1)
+                time.sleep(0.5)  # it has no other way to say that it has written
+                found.append(f"kernel {path.stem}:\n{path.read_text()}")
+        return "\n".join(found)
+
     def stop_kernels(self) -> None:
         """End all kernels."""
         for session in self.api("sessions"):
@@ -174,8 +197,6 @@ class Lab:
         self._log.close()
 
     def _wait_until_up(self) -> None:
-        import time
-
         end = time.monotonic() + PATIENCE / 1000
         while True:
             try:
@@ -247,6 +268,14 @@ class Notebook:
     def prompt(self, number: int) -> str:
         """The cell's prompt, such as `[3]:`."""
         return self.cell(number).locator(".jp-InputPrompt").inner_text()
+
+    def describe(self) -> str:
+        """What a person sees of the cells and the kernel, in words."""
+        cells = [
+            f"{cell.locator('.jp-InputPrompt').inner_text()} {cell.locator('.jp-OutputArea-output').all_inner_texts()}"
+            for cell in self.page.locator(".jp-Notebook .jp-Cell").all()
+        ]
+        return "\n".join([*cells, self.page.locator("#jp-main-statusbar").inner_text()])
 
     def output(self, number: int) -> str:
         """The text that a cell has put out; waits until there is some."""
