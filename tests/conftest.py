@@ -8,6 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A busy machine takes its time for an example, too.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 # Tests that start a kernel or a JupyterLab use the kernel of this environment, whatever the user has installed,
 # and are not told about it.

@@ -22,13 +22,22 @@ class ScheduledWorkflow(BaseWorkflow):
     A subclass names its model as `backend_info_model`, and its `run` does its work in `with self.scheduled() as run:`.
     """
 
-    backend_info_model: ClassVar[type[BackendInfo]]
+    backend_info_model: ClassVar[type[BackendInfo]] = BackendInfo
     observed = False
     _scheduling = False
     #: What the `backend_info` of nodes said when the run began, and when the node itself did; nodes without any are
     #: not in it.
     infos: dict[Node, Any]
     _noted: frozenset[str] = OF_OTHERS  # keys of other backends, and unknown ones that were warned of
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        needed: Any = super(cls, cls).backend_info_model
+        if not issubclass(cls.backend_info_model, needed):
+            raise TypeError(
+                f"{cls.__name__}.backend_info_model has to be a subclass of {needed.__name__}, whose fields the "
+                f"scheduler reads; {cls.backend_info_model!r} is not"
+            )
 
     @contextlib.contextmanager
     def scheduled(self) -> Iterator[Run]:

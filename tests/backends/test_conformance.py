@@ -77,7 +77,7 @@ shapes = st.integers(1, 10).flatmap(
 )
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(shapes, st.data())
 def test_results_states_and_logs_are_those_of_a_plain_evaluation(
     make: Any, check_log: Any, shape: Any, data: Any

@@ -303,7 +303,7 @@ def test_a_cancelled_run_can_no_longer_be_paused() -> None:
     assert "paused" not in [event.state for event in run.events]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     st.lists(st.sampled_from(["pause", "resume", "step"]), max_size=8), st.sampled_from(["inline", "thread"])
 )

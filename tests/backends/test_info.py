@@ -172,3 +172,17 @@ def test_an_error_tells_every_field_that_is_wrong(info: dict[str, Any], fields: 
         parse(_Nested, "node", info)
     assert list(caught.value.reasons) == fields
     assert all(caught.value.reasons.values())
+
+
+def test_a_backend_of_ones_own_extends_the_model_of_the_backend_it_is_made_from() -> None:
+    class Info(LocalInfo):
+        ratio: float = 0.5
+
+    class Own(LocalWorkflow):
+        backend_info_model = Info
+
+    node = workflow(lambda: 1)()
+    with pytest.raises(BackendInfoError, match="ratio"):
+        Own(node).query().set_backend_info("ratio", "much")
+    with pytest.raises(TypeError, match="has to be a subclass of LocalInfo"):
+        type("Wrong", (LocalWorkflow,), {"backend_info_model": BackendInfo})

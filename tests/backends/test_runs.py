@@ -36,7 +36,7 @@ def evaluate(shape: Any, faults: dict[int, int], retries: dict[int, int]) -> tup
     return values, failed
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(shapes, st.data(), st.sampled_from(["inline", "thread", "mixed"]), st.integers(1, 4))
 def test_results_states_and_logs_are_those_of_a_plain_evaluation(
     check_log: Any, shape: Any, data: Any, executor: str, max_workers: int

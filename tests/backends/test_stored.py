@@ -359,7 +359,7 @@ shapes = st.integers(1, 8).flatmap(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(shapes, st.data())
 def test_with_storage_results_are_those_without_and_only_changes_run(
     tmp_path_factory: pytest.TempPathFactory, check_log: Any, shape: Any, data: Any

@@ -77,7 +77,7 @@ FORM = """
 from typing import Literal
 from pydantic import BaseModel, Field
 from fuse_widgets import DAGWidget, LocalWorkflow, workflow
-from fuse_widgets.backends.info import BackendInfo, parse
+from fuse_widgets.backends.info import LocalInfo
 
 class Disk(BaseModel):
     size: float = Field(default=1, gt=0)
@@ -87,13 +87,11 @@ class Resources(BaseModel):
     gpu: str | None = None
     disk: Disk = Field(default_factory=Disk)
     labels: dict[str, str] = {}
-class Info(BackendInfo):
+class Info(LocalInfo):
     resources: Resources = Field(default_factory=Resources, description="What <b>it</b> needs")
     ratio: float = Field(default=0.5, ge=0, le=1)
 class Cluster(LocalWorkflow):
     backend_info_model = Info
-    def check_backend_info(self, name, info):
-        parse(Info, name, info)
 
 @workflow
 def step(*inputs):

@@ -68,7 +68,7 @@ def dags(draw: st.DrawFn, most: int = 30) -> tuple[int, np.ndarray, list[Group]]
     return n, np.array(sorted(edges), np.int64).reshape(-1, 2), groups
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(dags())
 def test_boxes_make_no_cycle_and_hold_only_nodes_of_their_group(case):
     n, edges, groups = case
@@ -80,7 +80,7 @@ def test_boxes_make_no_cycle_and_hold_only_nodes_of_their_group(case):
         assert (np.diff(box.members) > 0).all()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(dags())
 def test_one_group_becomes_as_few_boxes_and_nodes_as_is_possible(case):
     n, edges, groups = case
@@ -96,7 +96,7 @@ def test_one_group_becomes_as_few_boxes_and_nodes_as_is_possible(case):
         assert len(boxes) + len(inside) - sum(len(box.members) for box in boxes) == parts
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(dags())
 def test_groups_are_whole_where_that_makes_no_cycle(case):
     n, edges, groups = case
@@ -114,7 +114,7 @@ def test_groups_are_whole_where_that_makes_no_cycle(case):
     assert [b.members.tolist() for b in contract(n, edges, groups)] == [b.members.tolist() for b in apart]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(dags(), st.integers(1, 4), st.data())
 def test_every_edge_and_every_node_is_there_in_what_is_drawn(case, kinds, data):
     n, edges, _ = case

@@ -38,7 +38,7 @@ def chain(*nodes: int) -> list[tuple[int, int]]:
     return list(itertools.pairwise(nodes))
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(graphs(), st.sampled_from(["LR", "TB"]))
 def test_boxes_lie_inside_apart_from_each_other_and_edges_lead_forward(graph, direction):
     widths, edges = graph
@@ -63,7 +63,7 @@ def test_boxes_lie_inside_apart_from_each_other_and_edges_lead_forward(graph, di
         assert gap >= 30 - 0.01
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(graphs(), st.sampled_from(["LR", "TB"]))
 def test_routes_run_forward_between_the_boxes_and_miss_the_others(graph, direction):
     widths, edges = graph
@@ -85,7 +85,7 @@ def test_routes_run_forward_between_the_boxes_and_miss_the_others(graph, directi
             assert not inside.any()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(graphs(), st.sampled_from(["LR", "TB"]))
 def test_the_same_graph_gets_the_same_layout(graph, direction):
     widths, edges = graph
@@ -96,7 +96,7 @@ def test_the_same_graph_gets_the_same_layout(graph, direction):
     assert (one.width, one.height) == (two.width, two.height)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), max_size=160))
 def test_crossings_are_those_of_a_plain_count(segments):
     upper = np.array([a for a, _ in segments], np.int64)

@@ -46,7 +46,7 @@ def crossings(graph: Graph) -> int:
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(connected(), st.data())
 def test_nodes_of_a_layer_keep_their_order_where_one_is_added(edges, data):
     before = shown(edges)
@@ -67,7 +67,7 @@ def test_nodes_of_a_layer_keep_their_order_where_one_is_added(edges, data):
     assert crossings(after) <= WORTH * crossings(fresh) + 3 * SPARE
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(connected())
 def test_the_same_graph_laid_out_after_itself_stays_as_it_is(edges):
     graph = shown(edges)

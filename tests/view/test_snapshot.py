@@ -245,7 +245,7 @@ def test_nasty_names_are_shown_as_text():
         assert len(page) < 200_000
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.text(st.characters(), max_size=40), max_size=4), st.text(st.characters(), max_size=20))
 def test_any_text_leaves_the_svg_well_formed(names, title):
     graph, status = make(names, title=title)

@@ -361,7 +361,7 @@ HOSTILE = [
 @given(
     st.lists(st.one_of(st.text(min_size=1), st.sampled_from(HOSTILE)), min_size=1, max_size=6, unique=True)
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_names_of_any_characters_are_safe(names: list[str]) -> None:
     wf = LocalWorkflow(*[add(n).set_name(name) for n, name in enumerate(names)])
     graph = wf.cytoscape()

@@ -855,7 +855,7 @@ def edits(draw: st.DrawFn) -> Edits:
     return Edits(found, before, draw(st.lists(one, min_size=1, max_size=5)))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(edits())
 def test_the_code_does_to_another_workflow_what_the_edits_did(given: Edits) -> None:
     def build() -> Quiet:
