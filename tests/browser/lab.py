@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 ROOT = Path(__file__).parents[2]
 #: Milliseconds that a person would wait before calling it broken, on a busy machine.
@@ -246,9 +246,18 @@ class Notebook:
         return self.page.locator(".jp-Notebook .jp-Cell").nth(number)
 
     def start(self, number: int) -> None:
-        """Click into a cell and run it; does not wait."""
-        self.cell(number).locator(".cm-content").click()
-        self.page.keyboard.press("Control+Enter")
+        """Click into a cell and run it; does not wait for its end."""
+        before = self.prompt(number)
+        for attempt in (1, 2):  # the first key can be lost while JupyterLab is still busy with itself
+            self.cell(number).locator(".cm-content").click()
+            self.page.keyboard.press("Control+Enter")
+            try:
+                prompt = self.cell(number).locator(".jp-InputPrompt")
+                expect(prompt).not_to_have_text(before, timeout=PATIENCE / 4)
+                return
+            except AssertionError:
+                if attempt == 2:
+                    raise
 
     def run(self, *numbers: int) -> None:
         """Run cells one after another, and wait for each."""
