@@ -9,7 +9,7 @@ from typing import Any
 
 import ray
 
-__all__ = ["Watch", "disconnect", "missing"]
+__all__ = ["Watch", "disconnect", "is_cut", "missing"]
 
 #: Seconds between two looks at the cluster.
 LOOK = 2.0
@@ -110,6 +110,12 @@ class Watch:
                 continue
             if any(machine["Alive"] for machine in self.machines):
                 self._answered = time.monotonic()
+
+
+def is_cut(error: BaseException) -> bool:
+    """Whether a question to Ray failed because the connection of a Ray client (`ray://`) is gone."""
+    is_ours = isinstance(error, ConnectionError) or type(error).__module__.partition(".")[0] == "grpc"
+    return is_ours and not isinstance(error, ray.exceptions.RayError)
 
 
 def disconnect() -> None:

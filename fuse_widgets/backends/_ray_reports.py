@@ -9,6 +9,8 @@ from typing import Any
 
 import ray
 
+from ._ray_cluster import is_cut
+
 __all__ = ["Reports"]
 
 #: References that are waited for at a time, the oldest first; whether others are there is looked at in between.
@@ -24,18 +26,26 @@ class Reports:
 
     def __init__(self) -> None:
         self._places: dict[Any, int] = {}
+        self._new: list[
+            tuple[Any, int]
+        ] = []  # not in `_places` yet: to hash a reference asks the server of a Ray client
         self._look_at = 0.0
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._places) + len(self._new)
 
     def expect(self, ref: Any, place: int) -> None:
         """A node's report, or what follows it, will come as `ref`."""
-        self._places[ref] = place
+        self._new.append((ref, place))
 
     def forget(self, ref: Any) -> None:
         """Nobody is interested any more."""
+        self._settle()
         self._places.pop(ref, None)
+
+    def _settle(self) -> None:
+        self._places.update(self._new)
+        self._new.clear()
 
     def take(self, *, wait: bool, first: bool) -> Iterable[tuple[int, Any]]:
         """What has come, parents first: places, with what came or the exception in its place.
@@ -44,6 +54,7 @@ class Reports:
             wait: Wait a moment for more, instead of only looking.
             first: Let the wait end with the first that comes, since that lets another node start.
         """
+        self._settle()
         if not self._places:
             if wait:
                 time.sleep(WAIT)
@@ -74,7 +85,9 @@ def _contents(refs: list[Any]) -> list[Any]:
         return []
     try:
         return list(ray.get(refs))
-    except Exception:
+    except Exception as error:
+        if is_cut(error):
+            raise
         return [_content(ref) for ref in refs]
 
 
@@ -82,4 +95,6 @@ def _content(ref: Any) -> Any:
     try:
         return ray.get(ref)
     except Exception as error:
+        if is_cut(error):
+            raise
         return error

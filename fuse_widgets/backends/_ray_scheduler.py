@@ -7,6 +7,7 @@ can start. What comes back is small: a report for each node. Nodes are known her
 from __future__ import annotations
 
 import pickle
+import threading
 from typing import TYPE_CHECKING, Any
 
 import ray
@@ -16,7 +17,7 @@ from ..engine.nodes import Node, NodeItem, ObjectNode
 from ..engine.run import Run
 from ..engine.states import NodeState
 from ._interrupt import CtrlC, InlineGuard
-from ._ray_cluster import Watch, disconnect
+from ._ray_cluster import Watch, disconnect, is_cut
 from ._ray_errors import is_cancelled, is_loss, is_of_input, plain
 from ._ray_events import Teller, loaded_error
 from ._ray_frontier import Frontier
@@ -78,6 +79,7 @@ class RayScheduler:
         self.keep = {order.place[out.node if isinstance(out, NodeItem) else out] for out in workflow.outputs}
         self.failures: list[NodeExecutionError] = []
         self.guard = InlineGuard()
+        self.thread = threading.get_ident()
         self.looping = False
         self.interrupts = 0
 
@@ -92,6 +94,10 @@ class RayScheduler:
                 self.run.on_control = self._controlled
                 self.looping = True
                 self._loop()
+        except Exception as error:
+            if is_cut(error):
+                raise self._lost() from error
+            raise
         finally:
             self.watch.close()
             self.teller.settle_open()
@@ -185,16 +191,21 @@ class RayScheduler:
             ClusterError: It is gone.
         """
         if not ray.is_initialized():  # a question now would end the process
+            if self.watch.lost:
+                raise self._lost()
             raise ClusterError("ray.shutdown() was called while this run was under way; run() connects anew")
         for live in self.channel.news():
             self.teller.live(live, self.sent, self.over)
         if self.watch.lost:
-            disconnect()
-            raise ClusterError(
-                "the Ray cluster does not answer any more: it was stopped, or the network is cut. Start it again; "
-                "run() connects anew" + (" and goes on from storage" if self.stored.storage else "")
-            )
+            raise self._lost()
         self.teller.cluster(self.watch.machines)
+
+    def _lost(self) -> ClusterError:
+        disconnect()
+        return ClusterError(
+            "the Ray cluster does not answer any more: it was stopped, or the network is cut. Start it again; "
+            "run() connects anew" + (" and goes on from storage" if self.stored.storage else "")
+        )
 
     def _arrived(self, place: int, content: Any) -> None:
         if isinstance(content, Exception):
@@ -394,8 +405,12 @@ class RayScheduler:
     # --- controls ------------------------------------------------------------------------------------------
 
     def _controlled(self) -> None:
-        """A control of the run was used, on any thread: what has not begun is taken back at once."""
-        if self.run.cancelled or self.run.paused:
+        """A control of the run was used on another thread: what has not begun is taken back at once.
+
+        In this thread it is Ctrl-C, in the middle of anything: a question to Ray could wait for ever for a lock that a
+        Ray client holds here. The next round looks at the controls.
+        """
+        if threading.get_ident() != self.thread and (self.run.cancelled or self.run.paused):
             self.recall.what_waits()
 
     def _look_at_controls(self) -> None:

@@ -34,8 +34,8 @@ class RayWorkflow(ScheduledWorkflow):
     Args:
         *nodes: The outputs; see `BaseWorkflow`.
         workflow_name: Names the workflow in storage and on screen.
-        ray_init_args: Arguments of `ray.init`, for example `{"address": "auto"}`, used at the first run unless this
-            process is connected to a cluster already. Without an address Ray starts on this machine.
+        ray_init_args: Arguments of `ray.init`, for example `{"address": "auto"}` or `"ray://head:10001"`, used at the
+            first run unless this process is connected to a cluster already. Without an address Ray starts here.
         targets_only: Leave out descendants that the outputs do not need.
 
     Raises:
@@ -106,18 +106,25 @@ class RayWorkflow(ScheduledWorkflow):
 
     def _fetch(self, run: Any, refs: Mapping[int, Any]) -> None:
         """Take the results of the outputs out of the cluster."""
-        for out in self.outputs:
-            node = out.node if isinstance(out, NodeItem) else out
-            if node not in run.values:
-                try:
-                    run.values[node] = writable(ray.get(refs[run.order.place[node]]))
-                except Exception as error:
-                    reason = plain(error)
-                    failure = FuseError(
-                        f"its result cannot be read here: {type(reason).__name__}: {message_of(reason)}"
-                    )
-                    failure.__cause__ = error
-                    raise NodeExecutionError(node, failure, None) from failure
+        nodes = dict.fromkeys(out.node if isinstance(out, NodeItem) else out for out in self.outputs)
+        found = {node: refs[run.order.place[node]] for node in nodes if node not in run.values}
+        try:
+            run.values.update(zip(found, map(writable, ray.get(list(found.values())))))
+        except Exception:  # one by one, to find the one that cannot be read
+            for node, ref in found.items():
+                run.values[node] = self._result(node, ref)
+
+    @staticmethod
+    def _result(node: Node, ref: Any) -> Any:
+        try:
+            return writable(ray.get(ref))
+        except Exception as error:
+            reason = plain(error)
+            failure = FuseError(
+                f"its result cannot be read here: {type(reason).__name__}: {message_of(reason)}"
+            )
+            failure.__cause__ = error
+            raise NodeExecutionError(node, failure, None) from failure
 
     def lacking(self, node: Node, machines: list[dict[str, Any]]) -> str | None:
         """Why no machine of the cluster can hold a node, in words; None where one can."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 import socket
 from collections.abc import Mapping
 from typing import Any
@@ -18,6 +19,12 @@ __all__ = ["call_there", "connect", "host", "read_there", "save_there"]
 
 #: Seconds that an address has to answer.
 ANSWER = 5.0
+#: Seconds that a Ray client tries to get a lost connection back, where the user's environment does not say.
+GRACE = ("RAY_CLIENT_RECONNECT_GRACE_PERIOD", "15")
+#: "Are you there?" to the server of Ray clients, which is the first thing that `ray.init` asks it, as protobuf.
+_PING = "/ray.rpc.RayletDriver/ClusterInfo", b"\x08\x06"
+#: How Ray tells of versions that differ: of the cluster, then of this process.
+_VERSIONS = re.compile(r"Ray: (\S+)\s+Python: (\S+)")
 
 
 def connect(ray_init_args: Mapping[str, Any]) -> None:
@@ -32,8 +39,11 @@ def connect(ray_init_args: Mapping[str, Any]) -> None:
     if ray.is_initialized():
         return
     address = str(ray_init_args.get("address") or os.environ.get("RAY_ADDRESS") or "")
+    os.environ.setdefault(*GRACE)
     try:
         _knock(address)
+        if address.startswith("ray://"):
+            _ping(address)
         try:
             ray.init(**ray_init_args)
         except Exception as error:
@@ -41,6 +51,8 @@ def connect(ray_init_args: Mapping[str, Any]) -> None:
                 raise
             ray.shutdown()  # the machine is busy: its second start finds much of the first in memory
             ray.init(**ray_init_args)
+    except ClusterError:
+        raise
     except Exception as error:
         raise ClusterError(_why_not(address, ray_init_args, error)) from error
 
@@ -53,10 +65,49 @@ def _knock(address: str) -> None:
             pass
 
 
+def _ping(address: str) -> None:
+    """Raise ClusterError where no server of Ray clients lets this process in; Ray would try for half a minute."""
+    try:
+        import grpc
+    except ImportError:  # `ray.init` says so
+        return
+    if os.environ.get("RAY_USE_TLS", "0").lower() in ("1", "true"):
+        return
+    with grpc.insecure_channel(address.removeprefix("ray://").partition("?")[0]) as channel:
+        try:
+            channel.unary_unary(_PING[0])(_PING[1], timeout=ANSWER)
+        except grpc.RpcError as error:
+            code = error.code()
+        else:
+            return
+    if code is grpc.StatusCode.UNIMPLEMENTED:
+        raise ClusterError(
+            f"the Ray cluster at {address!r} has no Ray client server at this port: use that of "
+            "`ray start --head --ray-client-server-port` (10001 unless it was set), or leave ray:// out where this "
+            "process runs on a machine of the cluster."
+        )
+    if code is grpc.StatusCode.UNAVAILABLE or code is grpc.StatusCode.DEADLINE_EXCEEDED:
+        raise ConnectionError(f"what listens there is no Ray client server: {code.name.lower()}")
+    if code is grpc.StatusCode.UNAUTHENTICATED and os.environ.get("RAY_AUTH_MODE", "").lower() != "token":
+        raise ClusterError(
+            f"the Ray cluster at {address!r} asks for a token, and this process shows none. Set the environment variables "
+            "RAY_AUTH_MODE=token and, where the token is not in ~/.ray/auth_token, RAY_AUTH_TOKEN_PATH, and start Python anew."
+        )
+
+
 def _why_not(address: str, args: Mapping[str, Any], error: Exception) -> str:
     text = shorten(message_of(error), 600)
     if "ray[client]" in text:
         return f'the address {address!r} needs the Ray client: pip install "ray[client]=={ray.__version__}".'
+    versions = _VERSIONS.findall(message_of(error))
+    if len(versions) == 2:
+        (ray_there, python_there), (ray_here, python_here) = versions
+        where = f"the Ray cluster at {address!r}" if address else "the Ray cluster of this machine"
+        return (
+            f"{where} runs Ray {ray_there} on Python {python_there}, and this process Ray {ray_here} on Python "
+            f"{python_here}, which do not fit together: install the same here, Python {python_there} with pip install "
+            f'"ray[client]=={ray_there}", or start the cluster with the versions of this process.'
+        )
     if "ersion" in text:
         return (
             f"the Ray cluster at {address!r} and this process do not fit together: {text} Install the same versions "
