@@ -7,12 +7,14 @@ from typing import Any
 from ray import exceptions
 
 from ..engine.errors import FuseError, WorkerCrashedError, message_of, shorten
+from ._ray_deaths import out_of_memory
 
-__all__ = ["cause_of", "is_cancelled", "is_loss", "is_of_input", "plain"]
+__all__ = ["cause_of", "is_cancelled", "is_loss", "is_of_input", "is_out_of_memory", "plain"]
 
 _LOSSES = (
     exceptions.RayActorError,
     exceptions.WorkerCrashedError,
+    exceptions.OutOfMemoryError,
     exceptions.NodeDiedError,
     exceptions.ObjectLostError,
     exceptions.OwnerDiedError,
@@ -37,6 +39,11 @@ def is_loss(error: BaseException) -> bool:
     return isinstance(cause_of(error), _LOSSES)
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether Ray ended the worker because its machine ran out of memory."""
+    return isinstance(cause_of(error), exceptions.OutOfMemoryError)
+
+
 def is_of_input(error: BaseException) -> bool:
     """Whether it was an input that was lost, and not the worker of the task itself."""
     return isinstance(error, exceptions.RayTaskError | exceptions.ObjectLostError)
@@ -49,10 +56,7 @@ def plain(error: BaseException) -> BaseException:
     text = _in_words(error, inner, where)
     if text is None:
         return inner
-    kind = (
-        WorkerCrashedError if is_loss(error) or isinstance(inner, exceptions.OutOfMemoryError) else FuseError
-    )
-    new = kind(text)
+    new = (WorkerCrashedError if is_loss(error) else FuseError)(text)
     new.__cause__ = error
     return new
 
@@ -60,10 +64,7 @@ def plain(error: BaseException) -> BaseException:
 def _in_words(error: BaseException, inner: BaseException, where: str) -> str | None:
     said = shorten(" ".join(message_of(inner).split()), 600)
     if isinstance(inner, exceptions.OutOfMemoryError):
-        return (
-            f"out of memory: Ray ended the worker{where} before the machine ran out ({said}). Ask for more with "
-            "remote_args={'memory': bytes}, or let fewer nodes run at a time with a larger 'num_cpus'"
-        )
+        return out_of_memory(message_of(inner))
     if isinstance(inner, exceptions.WorkerCrashedError):
         return (
             f"the worker process{where} died while it ran this node; that happens when it is killed, runs out of memory, "

@@ -105,6 +105,7 @@ class Teller:
         self._shift: dict[str, float] = {}
         self._cluster: dict[str, Any] | None = None
         self._alive: dict[str, str] = {}
+        self._lacking: set[str] = set()
 
     # --- nodes ---------------------------------------------------------------------------------------------
 
@@ -114,8 +115,20 @@ class Teller:
         if self.run.states[node._name] is not QUEUED:
             attempt = self._before.get(place, 0) + 1
             self.run.emit(node, QUEUED, attempt, detail=None if lacking is None else {"why": lacking})
-        if lacking is not None:
-            self.notice(f"node {node._name!r} {lacking}: it waits until a machine that has it joins")
+        self.lacking(node, lacking)
+
+    def lacking(self, node: Node, why: str | None, *, again: bool = False) -> None:
+        """No machine can hold a node: said once for all that lack the same.
+
+        Args:
+            node: The node.
+            why: What it lacks; None where it lacks nothing.
+            again: It has run, and it is a question of running it again.
+        """
+        if why is not None and why not in self._lacking:
+            self._lacking.add(why)
+            waits = "where its result was lost with its machine, what needs it" if again else "it"
+            self.notice(f"node {node._name!r} {why}: {waits} waits until a machine that has it joins")
 
     def live(self, live: Live, sent: Mapping[int, Sent], over: Mapping[int, NodeState]) -> None:
         """Something that a worker tells."""
@@ -130,7 +143,7 @@ class Teller:
             return
         attempt = self._before.get(live.place, 0) + live.attempt
         if live.kind == "running":
-            self._running(live.place, node, attempt, live.who, live.when)
+            self._running(live.place, node, attempt, live.who, live.when, live.content)
         elif live.kind == "printed":
             before, text = live.content
             if before == self._printed.get(live.place, 0):
@@ -188,24 +201,29 @@ class Teller:
         attempt = self._before.get(place, 0) + report.attempt
         if report.began:
             for began, seconds, error in report.missed:
-                self._running(place, node, attempt, report.who, began)
+                self._running(place, node, attempt, report.who, began, report.lost)
                 self._missed(
                     place, node, attempt, self._local(report.who, place, began + seconds), seconds, error
                 )
                 attempt += 1
-            self._running(place, node, attempt, report.who, report.began)
+            self._running(place, node, attempt, report.who, report.began, report.lost)
             self._show_rest(place, node, report)
         elif place not in self._shown:
             self.run.emit(node, RUNNING, attempt)
         return max(attempt, self._shown.get(place, attempt))
 
-    def _running(self, place: int, node: Node, attempt: int, who: Who, began: float) -> None:
+    def _running(
+        self, place: int, node: Node, attempt: int, who: Who, began: float, lost: str | None = None
+    ) -> None:
         shown = self._shown.get(place)
         if shown is not None and shown >= attempt:
             return
         when = self._local(who, place, began)
+        if shown is None and lost:  # it was over before it could tell
+            shown = attempt - 1
+            self.run.emit(node, RUNNING, shown, None, None, when)
         if shown is not None and self.run.states[node._name] is RUNNING:
-            self.run.emit(node, QUEUED, shown, None, {"why": "its worker was lost"}, when)
+            self.run.emit(node, QUEUED, shown, None, {"why": lost or "its worker was lost"}, when)
         self._shown[place] = attempt
         self._printed.pop(place, None)
         self.run.emit(node, RUNNING, attempt, f"{who.host}:{who.pid}", who._asdict(), when)
@@ -253,11 +271,12 @@ class Teller:
         """Say something of the run as a whole."""
         self._tell({"notice": text})
 
-    def cluster(self, machines: list[dict[str, Any]]) -> None:
-        """Say which machines there are, where that has changed."""
+    def cluster(self, machines: list[dict[str, Any]]) -> bool:
+        """Say which machines there are, where that has changed; whether it has."""
         alive = {m["NodeID"]: m["NodeManagerHostname"] for m in machines if m["Alive"]}
         if alive.keys() == self._alive.keys():
-            return
+            return False
+        self._lacking.clear()
         for gone in self._alive.keys() - alive.keys():
             self.notice(
                 f"machine {self._alive[gone]} (node {gone[:8]}) was lost; what ran there is tried again elsewhere"
@@ -272,6 +291,7 @@ class Teller:
         machines_text = "1 machine" if len(alive) == 1 else f"{len(alive)} machines"
         parts = [machines_text, *(f"{total[name]:g} {name}s" for name in ("CPU", "GPU") if total.get(name))]
         self._tell({"where": ", ".join(parts), "cluster": {"machines": len(alive), "resources": total}})
+        return True
 
     def _tell(self, detail: dict[str, Any]) -> None:
         run = self.run

@@ -42,7 +42,8 @@ class Live(NamedTuple):
         place, turn, attempt: Which node, which submission of it, and which attempt.
         kind: `"running"`, `"missed"` or `"printed"`.
         when: Seconds since the epoch, by the worker's clock.
-        content: The text printed with how much came before, or the pickled error with the seconds it took.
+        content: For one that runs, why the attempt before it was lost; the text printed with how much came before; or
+            the pickled error with the seconds it took.
     """
 
     place: int
@@ -142,6 +143,7 @@ class Current(NamedTuple):
     attempt: int
     began: float
     printed: Printed
+    lost: str = ""
 
 
 class _Reporter:
@@ -171,9 +173,14 @@ class _Reporter:
         """It has ended."""
         self.current = None
 
+    def running(self, current: Current) -> None:
+        """A node runs: told at once."""
+        if self._tell(current, [self._running(current)]):
+            self._told = current
+
     def missed(self, current: Current, content: Any) -> None:
         """An attempt failed, and Ray will try again: told at once, since this may be the worker's last chance."""
-        began = [] if self._told is current else [self._record(current, "running", current.began)]
+        began = [] if self._told is current else [self._running(current)]
         self._tell(current, [*began, self._record(current, "missed", time.time(), content)])
 
     def _work(self) -> None:
@@ -196,12 +203,15 @@ class _Reporter:
     def _look(self, current: Current) -> None:
         records = []
         if self._told is not current:
-            records.append(self._record(current, "running", current.began))
+            records.append(self._running(current))
         text = current.printed.fresh()
         if text is not None:
             records.append(self._record(current, "printed", time.time(), text))
         if records and self._tell(current, records):
             self._told = current
+
+    def _running(self, current: Current) -> Live:
+        return self._record(current, "running", current.began, current.lost)
 
     @staticmethod
     def _record(current: Current, kind: str, when: float, content: Any = None) -> Live:

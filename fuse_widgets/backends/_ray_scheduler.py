@@ -12,17 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 import ray
 
-from ..engine.errors import ClusterError, NodeExecutionError, shorten
+from ..engine.errors import ClusterError, NodeExecutionError, message_of, shorten
 from ..engine.nodes import Node, NodeItem, ObjectNode
 from ..engine.run import Run
 from ..engine.states import NodeState
 from ._interrupt import CtrlC, InlineGuard
 from ._ray_cluster import Watch, disconnect, is_cut
-from ._ray_errors import is_cancelled, is_loss, is_of_input, plain
+from ._ray_errors import is_cancelled, is_loss, is_of_input, is_out_of_memory, plain
 from ._ray_events import Teller, loaded_error
 from ._ray_frontier import Frontier
 from ._ray_recall import Recall
 from ._ray_reports import Reports
+from ._ray_stored import not_saved
 from ._ray_submit import QUICK, Object, Sent, Submitter
 from ._ray_task import Report
 
@@ -105,6 +106,7 @@ class RayScheduler:
 
     def _prepare(self) -> None:
         self.teller.cluster(self.watch.machines)
+        self.stored.machines_changed(self.watch.machines)
         for node, detail in self.stored.look_up().items():
             self.over[self.run.order.place[node]] = NodeState.CACHED
             self.run.emit(node, NodeState.CACHED, attempt=0, detail=detail)
@@ -198,7 +200,22 @@ class RayScheduler:
             self.teller.live(live, self.sent, self.over)
         if self.watch.lost:
             raise self._lost()
-        self.teller.cluster(self.watch.machines)
+        if self.teller.cluster(self.watch.machines):
+            self._machines_changed()
+
+    def _machines_changed(self) -> None:
+        """Tell what no machine can hold any more, and do not wait for a storage that is gone."""
+        machines = self.watch.machines
+        self.workflow.machines_changed()
+        self.stored.machines_changed(machines)
+        if self.stored.gone is not None:
+            for place in list(self.saving):
+                self.reports.forget(self.sent[place].save)
+                self._saved(place, not_saved(self.stored.gone))
+        for place in dict.fromkeys((*self.sent, *self.refs)):
+            node, over = self.nodes[place], self.over.get(place)
+            if over in (None, NodeState.DONE):
+                self.teller.lacking(node, self.workflow.lacking(node, machines), again=over is not None)
 
     def _lost(self) -> ClusterError:
         disconnect()
@@ -208,10 +225,11 @@ class RayScheduler:
         )
 
     def _arrived(self, place: int, content: Any) -> None:
-        if isinstance(content, Exception):
+        if place in self.saving:
+            lost = isinstance(content, Exception)
+            self._saved(place, not_saved(message_of(plain(content))) if lost else content)
+        elif isinstance(content, Exception):
             self._ended_badly(place, content)
-        elif place in self.saving:
-            self._finish(place, self.saving.pop(place)._replace(saved=content))
         else:
             self._ended(place, Report._make(pickle.loads(content)))
 
@@ -220,9 +238,15 @@ class RayScheduler:
             self._skipped_early(place, report)
         elif report.state == "done" and self.sent[place].save is not None and place not in self.again:
             self.saving[place] = report
-            self.reports.expect(self.sent[place].save, place)
+            if self.stored.gone is None:
+                self.reports.expect(self.sent[place].save, place)
+            else:
+                self._saved(place, not_saved(self.stored.gone))
         else:
             self._finish(place, report)
+
+    def _saved(self, place: int, saved: dict[str, Any] | None) -> None:
+        self._finish(place, self.saving.pop(place)._replace(saved=saved))
 
     def _finish(self, place: int, report: Report) -> None:
         """A node has run, to its end or not."""
@@ -252,7 +276,6 @@ class RayScheduler:
             self.reports.expect(self.sent[place].report, place)  # its parents decide, and are on their way
             return
         obj = self._left_object(place)
-        self.saving.pop(place, None)
         self.sent.pop(place)
         if place in self.again:
             self.again.discard(place)
@@ -299,8 +322,9 @@ class RayScheduler:
             found.losses += 1
             if 0 <= (LOSSES if times is None else times) < found.losses:
                 return False
+            ended = "ran out of memory" if is_out_of_memory(error) else "was lost"
             self.teller.notice(
-                f"the machine or worker of object {shorten(constructor.name)!r} was lost; the object is made again"
+                f"the machine or worker of object {shorten(constructor.name)!r} {ended}; the object is made again"
             )
             self._replay(found)
         if place not in self.over:

@@ -6,11 +6,11 @@ import pickle
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import ray
-
+from ..engine.errors import shorten
 from ..engine.nodes import Node
 from ..engine.run import Run
-from ..storage._ray import read_there
+from ..storage._machines import missing
+from ..storage._ray import answer, not_there, read_there
 from ..storage.base import TaskRecord
 from ._ray_pack import Packer
 from ._ray_task import Save
@@ -19,7 +19,7 @@ from ._stored import Stored
 if TYPE_CHECKING:
     from ._stored import Storing
 
-__all__ = ["RayStored"]
+__all__ = ["RayStored", "not_saved"]
 
 
 class RayStored(Stored):
@@ -28,12 +28,23 @@ class RayStored(Stored):
     Attributes:
         remote_args: Options of the tasks that save and read, where storage is on machines of its own; None where
             every worker reaches it.
+        gone: Why nothing can be saved any more, in words; None where storage is there.
     """
 
     def __init__(self, workflow: Storing, run: Run) -> None:
         super().__init__(workflow, run)
         self.remote_args: Mapping[str, Any] | None = getattr(self.storage, "remote_args", None)
+        self.gone: str | None = None
         self._records: dict[str, TaskRecord | Exception | None] | None = None
+
+    def machines_changed(self, machines: list[dict[str, Any]]) -> None:
+        """Find out whether the machine of storage is still there.
+
+        Args:
+            machines: What `ray.nodes()` says.
+        """
+        why = None if self.remote_args is None else missing(self.remote_args, machines)
+        self.gone = None if why is None else not_there(why)
 
     def save_of(self, node: Node, packer: Packer) -> Save | None:
         """How the result of a node is to be saved; None where it is not."""
@@ -69,7 +80,7 @@ class RayStored(Stored):
         damaged = []
         for node, (value, report) in zip(new, read, strict=True):
             try:
-                wrong = ray.get(report)
+                wrong = answer(report, self.remote_args or {})
                 if wrong is not None:
                     raise pickle.loads(wrong)
             except Exception as error:
@@ -79,3 +90,8 @@ class RayStored(Stored):
             else:
                 self.values[node] = value
         return damaged
+
+
+def not_saved(why: str) -> dict[str, Any]:
+    """What an event says of a result that was not saved."""
+    return {"saved": False, "why_not_saved": shorten(why, 400)}

@@ -194,11 +194,12 @@ class Submitter:
             more["retries"] = info.retries
         if info.plugin is not None:
             more["initialize"] = self._code(prepare(info.plugin, node._name), "its plugin", inputs)
+        times = options.get("max_retries")
+        if times is not None:
+            more["times"] = times
         which = options.get("retry_exceptions")
         if which and node.kind == "function":
-            times = options.get("max_retries")
-            kinds = which if which is True else self.packer.pickled(tuple(which), "retry_exceptions")
-            more["raises"] = (kinds, 3 if times is None else times)
+            more["raises"] = which if which is True else self.packer.pickled(tuple(which), "retry_exceptions")
         return more
 
     def _code(self, func: Any, what: str, inputs: list[Any]) -> Code:

@@ -19,8 +19,9 @@ from typing import Any, NamedTuple
 import cloudpickle
 import ray
 
-from ..engine.errors import FuseError, NodeName, message_of, shorten
+from ..engine.errors import FuseError, NodeName, WorkerCrashedError, message_of, shorten
 from ..engine.nodes import Promise, not_a_value
+from ._ray_deaths import why_lost
 from ._ray_live import Current, Printed, Who, reporter, who
 from ._ray_pack import Code, load_code, unpack
 from ._worker import _portable, own_traceback
@@ -55,8 +56,8 @@ class Spec(NamedTuple):
         place, turn, name: Which node, and the how-many-eth submission of it.
         code: Its function; None for a method, whose name is in `more`.
         template, sources: See `_ray_pack.unpack`.
-        more: What few nodes have: `initialize` (Code), `retries`, `raises` (what Ray tries again, and how often),
-            `method`, `save`.
+        more: What few nodes have: `initialize` (Code), `retries`, `times` (how often Ray tries again), `raises` (after
+            which exceptions it does), `method`, `save`.
     """
 
     collector: str
@@ -79,6 +80,7 @@ class Report(NamedTuple):
         who, began, seconds, peak, cpu: The worker, seconds since the epoch there, the node's duration, bytes of
             memory at most, and CPU seconds of the process.
         printed, written: The last of what the node printed, and how much it was in all.
+        lost: Why the attempt before this one came to no end; empty where there was none.
         missed: `(began, seconds, error)` of attempts that failed before, in the same task.
         error: Pickled, where it failed.
         root: The place of the node that failed first, for one that was skipped.
@@ -95,11 +97,16 @@ class Report(NamedTuple):
     cpu: float = 0.0
     printed: str = ""
     written: int = 0
+    lost: str = ""
     missed: tuple[tuple[float, float, bytes], ...] = ()
     error: bytes | None = None
     root: int | None = None
     saved: dict[str, Any] | None = None
     called: bool = False
+
+
+#: How often Ray tries a task again, unless `max_retries` says otherwise.
+RETRIES = 3
 
 
 @ray.remote(num_returns=2)
@@ -157,23 +164,33 @@ def perform(node: Spec, inputs: tuple[Any, ...], call: Callable[..., Any] | None
             return value, pickle.dumps(tuple(Report("skipped", root=value.root)))
     attempt = _attempt()
     printed = Printed(sys.stdout)
-    current = Current(node.collector, node.run, node.place, node.turn, attempt, time.time(), printed)
+    lost = why_lost(node.name) if attempt > 1 else ""
+    refused = _refused(node, attempt, lost)
+    current = Current(node.collector, node.run, node.place, node.turn, attempt, time.time(), printed, lost)
     stdout, stderr = sys.stdout, sys.stderr
     missed: list[tuple[float, float, bytes]] = []
     with _interrupts:
         sys.stdout = sys.stderr = printed
         reporter.begin(current)
+        if lost:  # if it has as little time as the one before, this is all that is heard of it
+            reporter.running(current)
         _reset_peak()
         cpu = time.process_time()
         try:
             while True:
                 began, start = time.time(), time.perf_counter()
-                called, value, error = _once(node, inputs, call)
+                called, value, error = (
+                    _once(node, inputs, call) if refused is None else (False, None, refused)
+                )
                 seconds = time.perf_counter() - start
-                if error is None or _interrupts.stopping or len(missed) >= node.more.get("retries", 0):
+                if (
+                    error in (None, refused)
+                    or _interrupts.stopping
+                    or len(missed) >= node.more.get("retries", 0)
+                ):
                     break
                 missed.append((began, seconds, _pickled(error)))
-            report = Report("done", attempt, who(), began, seconds, missed=tuple(missed))
+            report = Report("done", attempt, who(), began, seconds, lost=lost, missed=tuple(missed))
             if error is None:
                 report = report._replace(saved=_save(node, inputs, value, seconds))
             elif _interrupts.stopping and isinstance(error, KeyboardInterrupt):
@@ -239,9 +256,18 @@ def _will_be_tried_again(node: Spec, attempt: int, error: BaseException) -> bool
     """Whether Ray runs the task anew where this error is raised."""
     if "raises" not in node.more or not isinstance(error, Exception) or _interrupts.stopping:
         return False
-    which, times = node.more["raises"]
-    kinds = Exception if which is True else tuple(pickle.loads(which))
-    return isinstance(error, kinds) and (times < 0 or attempt <= times)
+    which, times = node.more["raises"], node.more.get("times", RETRIES)
+    kinds = (Exception,) if which is True else tuple(pickle.loads(which))
+    return isinstance(error, kinds) and bool(times < 0 or attempt <= times)
+
+
+def _refused(node: Spec, attempt: int, lost: str) -> WorkerCrashedError | None:
+    """Ray tries more often than `max_retries` says, for ever, where memory runs out: then this is the error instead."""
+    if 0 <= node.more.get("times", RETRIES) < attempt - 1:
+        return WorkerCrashedError(
+            f"{lost} (tried {attempt - 1} times; remote_args['max_retries'] says how often)"
+        )
+    return None
 
 
 # --- interrupting --------------------------------------------------------------------------------------------

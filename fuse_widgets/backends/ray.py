@@ -12,8 +12,8 @@ except ImportError as error:
 
 from ..engine.errors import FuseError, NodeExecutionError, message_of
 from ..engine.nodes import Node, NodeItem
+from ..storage._machines import missing
 from ..storage._ray import connect
-from ._ray_cluster import missing
 from ._ray_errors import plain
 from ._ray_events import Channel
 from ._ray_options import task_options
@@ -126,12 +126,17 @@ class RayWorkflow(ScheduledWorkflow):
             failure.__cause__ = error
             raise NodeExecutionError(node, failure, None) from failure
 
+    def machines_changed(self) -> None:
+        """What no machine can hold has to be found out anew."""
+        self._lacking.clear()
+
     def lacking(self, node: Node, machines: list[dict[str, Any]]) -> str | None:
         """Why no machine of the cluster can hold a node, in words; None where one can."""
         options = node.backend_info.get("remote_args") or {}
-        if not options or options.get("scheduling_strategy") not in (None, "DEFAULT", "SPREAD"):
-            return None
-        key = repr(sorted(options.items(), key=str))
+        strategy = options.get("scheduling_strategy")
+        if strategy not in (None, "DEFAULT", "SPREAD") and not getattr(strategy, "soft", False):
+            return None  # Ray tells of those itself
+        key = repr(sorted(options.items(), key=str)) if options else ""
         if key not in self._lacking:
             self._lacking[key] = missing(task_options(options), machines)
         return self._lacking[key]

@@ -13,9 +13,10 @@ import cloudpickle
 import ray
 
 from ..engine.errors import ClusterError, message_of, shorten
+from ._machines import missing
 from .base import StorageError
 
-__all__ = ["call_there", "connect", "host", "read_there", "save_there"]
+__all__ = ["answer", "call_there", "connect", "host", "not_there", "read_there", "save_there"]
 
 #: Seconds that an address has to answer.
 ANSWER = 5.0
@@ -25,6 +26,8 @@ GRACE = ("RAY_CLIENT_RECONNECT_GRACE_PERIOD", "15")
 _PING = "/ray.rpc.RayletDriver/ClusterInfo", b"\x08\x06"
 #: How Ray tells of versions that differ: of the cluster, then of this process.
 _VERSIONS = re.compile(r"Ray: (\S+)\s+Python: (\S+)")
+#: Seconds between two looks whether the machine of a storage is still there.
+LOOK = 2.0
 
 
 def connect(ray_init_args: Mapping[str, Any]) -> None:
@@ -121,6 +124,38 @@ def _why_not(address: str, args: Mapping[str, Any], error: Exception) -> str:
         )
     shown = shorten(repr(dict(args)), 200)
     return f"ray.init refuses ray_init_args={shown}: {type(error).__name__}: {text}"
+
+
+def answer(ref: Any, remote_args: Mapping[str, Any]) -> Any:
+    """What a task on the machine of a storage gives.
+
+    Args:
+        ref: The reference that is waited for.
+        remote_args: The options of the task.
+
+    Raises:
+        StorageError: No machine of the cluster can run it, or Ray lost it.
+    """
+    while not ray.wait([ref], timeout=LOOK)[0]:
+        why = missing(remote_args, ray.nodes())
+        if why is not None:
+            raise StorageError(not_there(why))
+    try:
+        return ray.get(ref)
+    except ray.exceptions.RayError as error:
+        text = " ".join(shorten(message_of(error), 400).split())
+        raise StorageError(
+            f"the machine of the storage did not answer: {type(error).__name__}: {text}. Check remoteArgs="
+            f"{dict(remote_args)!r}, or give the storage another machine."
+        ) from error
+
+
+def not_there(why: str) -> str:
+    """Says that the machine of a storage is gone."""
+    return (
+        f"the machine of the storage is not there: it {why}. Start it again with what remoteArgs names, or give the "
+        "storage another machine."
+    )
 
 
 def host() -> str:

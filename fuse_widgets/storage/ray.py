@@ -13,12 +13,12 @@ from typing import Any
 import cloudpickle
 
 try:
-    import ray
+    import ray  # noqa: F401 - says which extra is missing
 except ImportError as error:
     raise ImportError('RayFileStorage needs ray: pip install "fuse_widgets[ray]"') from error
 
 from ..engine.workflow import compile_pattern
-from ._ray import call_there, connect, read_there, save_there
+from ._ray import answer, call_there, connect, read_there, save_there
 from .base import Match, Storage, StorageError, TaskRecord, check_match
 from .file import FileStorage
 from .fingerprint import Fingerprint
@@ -90,13 +90,14 @@ class RayFileStorage(Storage):
         connect(self.ray_init_args)
         more = {"fingerprint": fingerprint, "meta": meta}
         task = save_there.options(**self.remote_args)
-        _raise(ray.get(task.remote(self.there, workflow_name, task_name, result, more)))
+        saved = task.remote(self.there, workflow_name, task_name, result, more)
+        _raise(answer(saved, self.remote_args))
 
     def read_task(self, workflow_name: str, task_name: str) -> Any:
         connect(self.ray_init_args)
         value, error = read_there.options(**self.remote_args).remote(self.there, workflow_name, task_name)
-        _raise(ray.get(error))
-        return ray.get(value)
+        _raise(answer(error, self.remote_args))
+        return answer(value, self.remote_args)
 
     def lookup(self, workflow_name: str, task_name: str) -> TaskRecord | None:
         found: TaskRecord | None = self._call("lookup", workflow_name, task_name)
@@ -130,7 +131,8 @@ class RayFileStorage(Storage):
 
     def _call(self, method: str, *args: Any) -> Any:
         connect(self.ray_init_args)
-        value, error = ray.get(call_there.options(**self.remote_args).remote(self.there, method, args))
+        asked = call_there.options(**self.remote_args).remote(self.there, method, args)
+        value, error = answer(asked, self.remote_args)
         _raise(error)
         return value
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +18,8 @@ import contextlib, os, sys, time
 from pathlib import Path
 import ray
 from ray.cluster_utils import Cluster
-from fuse_widgets import ClusterError, FileStorage, RayWorkflow, workflow
+from fuse_widgets import ClusterError, FileStorage, NodeExecutionError, RayFileStorage, RayWorkflow
+from fuse_widgets import RunCancelledError, StorageError, workflow
 
 folder = Path(sys.argv[1])
 
@@ -155,3 +157,117 @@ cluster.shutdown()
     assert "states done cancelled" in out
     assert "again 2" in out
     assert "sources stored computed" in out
+
+
+def test_a_machine_out_of_memory_says_so_and_ends_the_run(tmp_path: Path) -> None:
+    out = run_program(
+        """
+from ray._private.utils import get_system_memory, get_used_memory
+
+def eat():
+    held = []
+    for _ in range(15):  # far more than the machine may use; Ray looks ten times a second
+        held.append(b"x" * (100 * 2**20))
+        time.sleep(0.1)
+    return len(held)
+
+class Eater:
+    def eat(self):
+        return eat()
+
+os.environ["RAY_memory_monitor_refresh_ms"] = "0"
+cluster, _ = cluster_of()
+os.environ["RAY_memory_monitor_refresh_ms"] = "100"
+os.environ["RAY_memory_usage_threshold"] = str((get_used_memory() + 250 * 2**20) / get_system_memory())
+cluster.add_node(num_cpus=1, resources={"small": 1})
+node, method = workflow(eat)().set_name("node"), workflow(Eater)().set_name("object").eat().set_name("method")
+for output in (node, method):
+    wf = RayWorkflow(output)
+    wf.query().set_remote_args({"resources": {"small": 1}, "max_retries": 1})
+    try:
+        wf.run()
+    except NodeExecutionError as error:
+        print("failed", error)
+    for event in wf.last_run.events:
+        detail = event.detail or {}
+        if event.node and "why" in detail:
+            print("again", event.attempt, detail["why"])
+        if "notice" in detail:
+            print("notice", detail["notice"])
+ray.shutdown()
+cluster.shutdown()
+""",
+        tmp_path,
+    )
+    said = r"out of memory: Ray ended its worker on [\d.]+ \(node \w{8}\), where [\d.]+GB of [\d.]+GB were in use.*'memory'"
+    assert re.search(rf"failed node 'node' .*{said}.*tried \d+ times", out), out
+    assert re.search(rf"again \d+ {said}", out), out
+    assert re.search(
+        r"notice the machine or worker of object 'object' ran out of memory; the object is made again", out
+    )
+    assert re.search(rf"failed node '(method|object)' .*{said}", out), out
+
+
+def test_what_only_a_lost_machine_had_is_told_and_holds_no_run(tmp_path: Path) -> None:
+    out = run_program(
+        """
+cluster, (disk, _) = cluster_of({"disk": 1}, {"other": 1})
+there = {"resources": {"disk": 0.01}, "num_cpus": 0.1}
+store = RayFileStorage(str(folder / "store"), there)
+
+def slow(folder):
+    while not Path(folder, "go").exists():
+        time.sleep(0.02)
+    return 1
+
+def numbers():
+    return [1] * 100_000
+
+made = workflow(numbers)().set_name("made")
+running = workflow(slow)(str(folder)).set_name("running")
+running.backend_info["remote_args"] = {"resources": {"other": 0.1}}
+waits = workflow(lambda x: x)(running).set_name("waits")
+waits.backend_info["remote_args"] = made.backend_info["remote_args"] = there
+after = workflow(lambda x, made: x + len(made))(running, made).set_name("after")
+wf = RayWorkflow(after, waits)
+wf.set_storage(store)
+run = wf.start()
+until(lambda: run.states["running"] == "running" and run.states["made"] == "done")
+cluster.remove_node(disk)
+(folder / "go").touch()
+began = time.monotonic()
+notices = lambda: [e.detail["notice"] for e in run.events[:] if e.detail and "notice" in e.detail]
+until(lambda: sum("the cluster has none" in text for text in notices()) and run.states["running"] == "done")
+print("told", time.monotonic() - began < 10, *notices())
+print("saved", *[e.detail["why_not_saved"] for e in run.events[:] if e.node == "running" and e.state == "done"])
+run.cancel()
+run.cancel()
+try:
+    run.wait(20)
+except RunCancelledError as error:
+    print("cancelled")
+began = time.monotonic()
+try:
+    store.list_tasks("workflow")
+except StorageError as error:
+    print("storage", time.monotonic() - began < 10, error)
+wf = RayWorkflow(workflow(lambda: 5)().set_name("node"))
+wf.set_storage(store)
+print("without", wf.run(), *[e.detail.get("why_not_saved") for e in wf.last_run.events if e.state == "done" and e.node])
+ray.shutdown()
+cluster.shutdown()
+""",
+        tmp_path,
+    )
+    gone = (
+        "the machine of the storage is not there: it needs disk: 0.01, the cluster has none. Start it again"
+    )
+    assert "told True" in out
+    assert (
+        "node 'waits' needs disk: 0.01, the cluster has none: it waits until a machine that has it joins"
+        in out
+    )
+    assert f"saved {gone}" in out
+    assert "cancelled" in out
+    assert f"storage True {gone}" in out
+    assert f"without 5 {gone}" in out

@@ -1,0 +1,72 @@
+"""Why workers died: what Ray's own records say, in words with the machine and the way out."""
+
+from __future__ import annotations
+
+import re
+
+import ray
+
+__all__ = ["out_of_memory", "why_lost"]
+
+_OUT_OF_MEMORY = (
+    "out of memory: Ray ended its worker before the machine ran out. Give it a machine with more, ask for "
+    "remote_args={'memory': bytes}, or let fewer nodes run at a time with a larger 'num_cpus'"
+)
+_MACHINE = re.compile(r"Memory on the node \(IP: (\S+), ID: (\w+)\) was (\S+) used / (\S+) limit")
+_KILLED = re.compile(r"Selected to kill: \((.*), worker ID=(\w+)\)")
+_NAME = re.compile(r"task name=(.*), required resources=")
+_USED = re.compile(r"actual memory used=([^,)]+)")
+
+
+def out_of_memory(said: str, name: str | None = None) -> str:
+    """What Ray says where its memory monitor ended a worker, in words.
+
+    Args:
+        said: Ray's message.
+        name: The name of the node, where the message may tell of several.
+    """
+    machine = _MACHINE.search(said)
+    if machine is None:
+        return _OUT_OF_MEMORY
+    ip, node, used, limit = machine.groups()
+    where = f"Ray ended its worker on {ip} (node {node[:8]}), where {used} of {limit} were in use"
+    for killed, _ in _KILLED.findall(said):
+        own = _USED.search(killed)
+        if own is not None and (name is None or _name(killed) == name):
+            where += f", {own[1]} of it by this node"
+            break
+    return _OUT_OF_MEMORY.replace("Ray ended its worker before the machine ran out", where)
+
+
+def why_lost(name: str) -> str:
+    """Why the last attempt of a task was lost, asked by the next one; what Ray does not tell is told in general.
+
+    Args:
+        name: The name of the task.
+    """
+    try:
+        said = _last_out_of_memory(name)
+    except Exception:  # Ray has no public way to ask, and the words below stay true
+        said = None
+    return "its worker was lost" if said is None else out_of_memory(said, name)
+
+
+def _last_out_of_memory(name: str) -> str | None:
+    """What Ray says of the last worker that it ended for its memory while a task of this name ran there."""
+    from ray.core.generated import common_pb2, gcs_pb2
+
+    last, said = 0, None
+    for raw in ray._private.state.state._connect_and_get_accessor().get_worker_table():
+        worker = gcs_pb2.WorkerTableData.FromString(raw)
+        if worker.is_alive or worker.exit_type != common_pb2.WorkerExitType.NODE_OUT_OF_MEMORY:
+            continue
+        own = worker.worker_address.worker_id.hex()
+        for killed, worker_id in _KILLED.findall(worker.exit_detail):
+            if worker_id == own and _name(killed) == name and worker.end_time_ms >= last:
+                last, said = worker.end_time_ms, worker.exit_detail
+    return said
+
+
+def _name(killed: str) -> str | None:
+    found = _NAME.search(killed)
+    return None if found is None else found[1]
