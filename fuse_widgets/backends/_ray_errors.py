@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from ray import exceptions
@@ -63,6 +64,12 @@ def plain(error: BaseException) -> BaseException:
 
 def _in_words(error: BaseException, inner: BaseException, where: str) -> str | None:
     said = shorten(" ".join(message_of(inner).split()), 600)
+    if isinstance(inner, exceptions.RaySystemError) and "traceback:" in message_of(inner):
+        last = message_of(inner).strip().splitlines()[-1]
+        return (
+            f"a result cannot be read{where} ({shorten(last.strip(), 400)}): it was pickled where it was made, and what "
+            "unpickles it fails here. Return plain values, or install the same modules on all machines"
+        )
     if isinstance(inner, exceptions.OutOfMemoryError):
         return out_of_memory(message_of(inner))
     if isinstance(inner, exceptions.WorkerCrashedError):
@@ -79,8 +86,9 @@ def _in_words(error: BaseException, inner: BaseException, where: str) -> str | N
             f"a result that this node needs was lost with its machine, and could not be made again ({said})"
         )
     if isinstance(inner, exceptions.RuntimeEnvSetupError):
-        return f"the runtime_env of this node could not be set up{where}: {said}. Check remote_args['runtime_env']"
+        return f"the runtime_env of this node could not be set up{where}{_ends(inner)}. Check remote_args['runtime_env']"
     if isinstance(inner, exceptions.TaskUnschedulableError | exceptions.ActorUnschedulableError):
+        said = said.partition(" lease_id=")[0].removesuffix(".")
         return f"no machine may run this node: {said}. Check remote_args['scheduling_strategy']"
     if isinstance(inner, exceptions.TaskPlacementGroupRemoved | exceptions.ActorPlacementGroupRemoved):
         return "the placement group of this node was removed. Check remote_args['scheduling_strategy']"
@@ -95,6 +103,12 @@ def _raised_by_ray(error: Any, inner: BaseException, where: str, said: str) -> s
     """A task returns what its node raised: what is raised by the task comes from around it."""
     text = message_of(error)
     if "store_task_outputs" in text or "serialize" in text.lower() or "pickle" in said:
+        if "copy of the object" in text:
+            return (
+                f"an object of a class cannot be copied from its worker{where}, since it cannot be pickled "
+                f"({type(inner).__name__}: {said}). Pass on what a method of the object returns, or let "
+                "__getstate__ of its class leave out what cannot be pickled"
+            )
         return (
             f"its result cannot be pickled to leave its worker{where} ({type(inner).__name__}: {said}). Return what can "
             "be pickled, or keep it in the object of a @workflow class"
@@ -107,6 +121,21 @@ def _raised_by_ray(error: Any, inner: BaseException, where: str, said: str) -> s
     return None
 
 
+def _ends(error: BaseException) -> str:
+    """The machine, and the first and the last line of a long message: its subject, and the reason under a traceback."""
+    lines = [line.strip() for line in message_of(error).splitlines() if line.strip()]
+    ends = lines if len(lines) < 3 else [lines[0], "…", lines[-1]]
+    node = _NODE.search(message_of(error))
+    return (f" on {node[1]}: " if node else ": ") + shorten(" ".join(ends), 600).removesuffix(".")
+
+
+#: A machine, and a process there, as Ray writes them into messages.
+_NODE, _PROCESS = re.compile(r"\[Node ([^\]]+)\]"), re.compile(r"\(pid=(\d+), ip=([^,)]+)")
+
+
 def _where(error: BaseException) -> str:
     ip, pid = getattr(error, "ip", None), getattr(error, "pid", None)
+    said = None if ip else list(_PROCESS.finditer(message_of(error)))
+    if said:  # the last one: where it came from
+        pid, ip = said[-1].groups()
     return f" on {ip} (process {pid})" if ip else ""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
 
 import ray
+from ray.runtime_env import RuntimeEnv
 
 __all__ = ["actor_options", "task_options", "wrong_options"]
 
@@ -59,12 +61,31 @@ def wrong_options(options: Mapping[str, Any]) -> dict[str, str]:
                 _probe.options(**{name: value})
             except Exception as error:
                 wrong[name] = _reason(name, error)
+            else:
+                unknown = _unknown_part(value) if name == "runtime_env" else None
+                if unknown is not None:
+                    wrong[name] = unknown
     if not wrong:
         try:  # what goes together
             _probe.options(**task_options(options))
         except Exception as error:
             wrong[next(iter(options), "")] = str(error)
     return wrong
+
+
+def _unknown_part(runtime_env: Mapping[str, Any]) -> str | None:
+    """What is unknown in a runtime_env, which Ray would only put into a log."""
+    known = set(RuntimeEnv.known_fields)
+    for name in runtime_env:
+        if name not in known and "RAY_RUNTIME_ENV_PLUGINS" not in os.environ:
+            near = get_close_matches(name, sorted(known), 1)
+            way_out = (
+                f"did you mean {near[0]!r}?"
+                if near
+                else "use 'pip', 'working_dir', 'py_modules', 'env_vars', …"
+            )
+            return f"a runtime_env has no {name!r}: {way_out}"
+    return None
 
 
 def _reason(name: str, error: Exception) -> str:

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import cloudpickle
 import ray
 
-from ..engine.errors import FuseError, NodeName, WorkerCrashedError, message_of, shorten
+from ..engine.errors import FuseError, NodeName, PluginError, WorkerCrashedError, message_of, shorten
 from ..engine.nodes import Promise, not_a_value
 from ._ray_deaths import why_lost
 from ._ray_live import Current, Printed, Who, reporter, who
@@ -219,9 +219,12 @@ def _once(
         if call is None:
             assert node.code is not None
             call = _load(node.code, inputs, "its function")
-        args, kwargs = unpack(node.template, inputs, node.sources)
+        try:
+            args, kwargs = unpack(node.template, inputs, node.sources)
+        except ImportError as error:
+            raise _module_missing("an argument", error) from error
         if "initialize" in node.more:
-            _load(node.more["initialize"], inputs, "its plugin")()
+            _initialize(node.more["initialize"], inputs)
         called = True
         value = call(*args, **kwargs)
         if isinstance(value, Promise):
@@ -235,10 +238,22 @@ def _load(code: Code, inputs: tuple[Any, ...], what: str) -> Any:
     try:
         return load_code(Code._make(code), inputs)
     except ImportError as error:
-        raise FuseError(
-            f"{what} cannot be loaded on machine {who().host}: {message_of(error)}. Install the module there, or send "
-            "it along: ray_init_args={'runtime_env': {'working_dir': '.'}}, or 'py_modules' or 'pip' in its place"
-        ) from error
+        raise _module_missing(what, error) from error
+
+
+def _module_missing(what: str, error: ImportError) -> FuseError:
+    return FuseError(
+        f"{what} cannot be loaded on machine {who().host}: {message_of(error)}. Install the module there, or send "
+        "it along: ray_init_args={'runtime_env': {'working_dir': '.'}}, or 'py_modules' or 'pip' in its place"
+    )
+
+
+def _initialize(code: Code, inputs: tuple[Any, ...]) -> None:
+    try:
+        _load(code, inputs, "its plugin")()
+    except PluginError as error:
+        error.args = (f"{message_of(error)} (on machine {who().host})", *error.args[1:])
+        raise
 
 
 def _pickled(error: BaseException) -> bytes:

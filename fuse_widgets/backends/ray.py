@@ -25,6 +25,9 @@ from .scheduled import ScheduledWorkflow
 
 __all__ = ["RayWorkflow"]
 
+#: Seconds between two looks at results that are not here yet, and how many before one counts as lost.
+LOOK, PATIENCE = 1.0, 3
+
 
 class RayWorkflow(ScheduledWorkflow):
     """Runs a DAG on a Ray cluster: each node is a Ray task, each object of a class an actor.
@@ -108,11 +111,34 @@ class RayWorkflow(ScheduledWorkflow):
         """Take the results of the outputs out of the cluster."""
         nodes = dict.fromkeys(out.node if isinstance(out, NodeItem) else out for out in self.outputs)
         found = {node: refs[run.order.place[node]] for node in nodes if node not in run.values}
+        self._await(run, {ref: node for node, ref in found.items()})
         try:
             run.values.update(zip(found, map(writable, ray.get(list(found.values())))))
         except Exception:  # one by one, to find the one that cannot be read
             for node, ref in found.items():
                 run.values[node] = self._result(node, ref)
+
+    def _await(self, run: Any, waiting: dict[Any, Node]) -> None:
+        """Wait until results are here; one that was lost with its machine may have to be made again, or cannot be."""
+        looks = 0
+        while waiting:
+            for ref in ray.wait(list(waiting), num_returns=len(waiting), timeout=LOOK)[0]:
+                del waiting[ref]
+            if waiting:
+                run.raise_if_incomplete([], interrupted=False)
+                looks += 1
+                self.machines_changed()
+            if looks > PATIENCE:
+                for node in waiting.values():
+                    why = self.lacking(node, ray.nodes())
+                    if why is not None:
+                        raise NodeExecutionError(
+                            node,
+                            FuseError(
+                                f"its result was lost with its machine, and nothing can make it again: it {why}"
+                            ),
+                            None,
+                        )
 
     @staticmethod
     def _result(node: Node, ref: Any) -> Any:
@@ -120,9 +146,8 @@ class RayWorkflow(ScheduledWorkflow):
             return writable(ray.get(ref))
         except Exception as error:
             reason = plain(error)
-            failure = FuseError(
-                f"its result cannot be read here: {type(reason).__name__}: {message_of(reason)}"
-            )
+            kind = "" if type(reason) is FuseError else f"{type(reason).__name__}: "
+            failure = FuseError(f"its result cannot be read here: {kind}{message_of(reason)}")
             failure.__cause__ = error
             raise NodeExecutionError(node, failure, None) from failure
 

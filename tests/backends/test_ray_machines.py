@@ -211,7 +211,7 @@ cluster.shutdown()
 def test_what_only_a_lost_machine_had_is_told_and_holds_no_run(tmp_path: Path) -> None:
     out = run_program(
         """
-cluster, (disk, _) = cluster_of({"disk": 1}, {"other": 1})
+cluster, (disk, other) = cluster_of({"disk": 1}, {"other": 1})
 there = {"resources": {"disk": 0.01}, "num_cpus": 0.1}
 store = RayFileStorage(str(folder / "store"), there)
 
@@ -254,6 +254,19 @@ except StorageError as error:
 wf = RayWorkflow(workflow(lambda: 5)().set_name("node"))
 wf.set_storage(store)
 print("without", wf.run(), *[e.detail.get("why_not_saved") for e in wf.last_run.events if e.state == "done" and e.node])
+
+(folder / "go").unlink()
+made, held = workflow(numbers)().set_name("made"), workflow(slow)(str(folder)).set_name("held")
+made.backend_info["remote_args"] = {"resources": {"other": 0.1}}
+wf = RayWorkflow(made, held)
+run = wf.start()
+until(lambda: run.states["made"] == "done" and run.states["held"] == "running")
+cluster.remove_node(other)
+(folder / "go").touch()
+try:
+    run.wait(20)
+except NodeExecutionError as error:
+    print("output", error)
 ray.shutdown()
 cluster.shutdown()
 """,
@@ -271,3 +284,5 @@ cluster.shutdown()
     assert "cancelled" in out
     assert f"storage True {gone}" in out
     assert f"without 5 {gone}" in out
+    made = "its result was lost with its machine, and nothing can make it again: it needs other: 0.1, the cluster has none"
+    assert f"output node 'made' failed with FuseError: {made}" in out

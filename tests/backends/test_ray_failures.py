@@ -1,0 +1,237 @@
+"""What goes wrong on a Ray cluster is told with node, machine and way out, and holds no run."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import socket
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fuse_widgets import (
+    BackendInfoError,
+    FileStorage,
+    LocalWorkflow,
+    NodeExecutionError,
+    Plugin,
+    RandomStatePlugin,
+    RayFileStorage,
+    RayWorkflow,
+    StorageError,
+    workflow,
+)
+from fuse_widgets.storage._machines import missing
+
+pytestmark = pytest.mark.usefixtures("ray_cluster")
+HERE = socket.gethostname()
+
+
+def same(x: Any = 0) -> Any:
+    return x
+
+
+class Locked:
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+
+    def give(self) -> Any:
+        return self.lock
+
+    def fine(self) -> int:
+        return 3
+
+
+class FailsThere:
+    """Can be pickled, and not be unpickled."""
+
+    def __reduce__(self) -> Any:
+        return int, ("x",)
+
+
+class Raises(Plugin):
+    def local_initialize(self) -> None: ...
+
+    def remote_initialize(self) -> Any:
+        def initialize() -> None:
+            raise KeyError("there")
+
+        return initialize
+
+
+@pytest.fixture
+def only_here(tmp_path: Path, monkeypatch: Any) -> Any:
+    """A module that no worker has."""
+    (tmp_path / "lacked_there.py").write_text(
+        "class Thing:\n    def ask(self):\n        return 1\n\n"
+        "class Init:\n    def local_initialize(self): ...\n    def remote_initialize(self):\n        return Thing\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return importlib.import_module("lacked_there")
+
+
+def test_a_module_that_a_worker_lacks_is_told_for_classes_arguments_and_plugins(only_here: Any) -> None:
+    planned = workflow(same)(1)
+    planned.backend_info["plugin"] = only_here.Init()
+    for node, what in (
+        (workflow(only_here.Thing)().ask(), "its function"),
+        (workflow(same)(only_here.Thing()), "an argument"),
+        (planned, "its plugin"),
+    ):
+        with pytest.raises(
+            NodeExecutionError,
+            match=rf"{what} cannot be loaded on machine {HERE}: No module named 'lacked_there'.*working_dir",
+        ):
+            RayWorkflow(node).run()
+
+
+def test_what_cannot_be_pickled_is_told_with_its_machine(states: Any) -> None:
+    obj = workflow(Locked)().set_name("object")
+    given = obj.give().set_name("given")
+    with pytest.raises(
+        NodeExecutionError,
+        match=r"'given' .*its result cannot be pickled to leave its worker on [\d.]+ .*lock",
+    ):
+        RayWorkflow(given).run()
+    obj = workflow(Locked)().set_name("object")
+    wf = RayWorkflow(workflow(same)(obj).set_name("takes"), obj.fine().set_name("fine"))
+    copied = r"an object of a class cannot be copied from its worker on [\d.]+ .*lock.*__getstate__"
+    with pytest.raises(NodeExecutionError, match=rf"'takes' .*{copied}"):
+        wf.run()
+    assert states(wf.last_run) == {"object": "done", "takes": "failed", "fine": "done"}
+    with pytest.raises(NodeExecutionError, match=rf"its result cannot be read here: {copied}"):
+        RayWorkflow(workflow(Locked)()).run()
+
+
+def test_a_result_that_cannot_be_unpickled_is_told_where_it_is_read() -> None:
+    made = workflow(lambda: FailsThere())
+    with pytest.raises(NodeExecutionError, match=r"'after' .*a result cannot be read on [\d.]+ .*ValueError"):
+        RayWorkflow(workflow(same)(made()).set_name("after")).run()
+
+
+def test_a_plugin_that_raises_on_a_worker_names_the_machine() -> None:
+    node = workflow(same)().set_name("n")
+    node.backend_info["plugin"] = Raises()
+    with pytest.raises(
+        NodeExecutionError, match=rf"of node 'n' raised KeyError: 'there' \(on machine {HERE}\)"
+    ):
+        RayWorkflow(node).run()
+
+
+def test_a_runtime_env_is_checked_where_it_is_set_and_told_where_it_fails() -> None:
+    node = workflow(same)().set_name("n")
+    query = RayWorkflow(node).query("n")
+    for wrong, reason in (
+        ({"workingdir": "."}, "did you mean 'working_dir'"),
+        ({"working_dir": "/no/such/folder"}, "/no/such/folder is not a valid path"),
+    ):
+        with pytest.raises(BackendInfoError, match=reason) as caught:
+            query.set_remote_args({"runtime_env": wrong})
+        assert list(caught.value.reasons) == ["remote_args.runtime_env"]
+    query.set_remote_args({"runtime_env": {"pip": ["/no/such/wheel-1.0-py3-none-any.whl"]}})
+    with pytest.raises(
+        NodeExecutionError,
+        match=r"'n' .*runtime_env of this node could not be set up on [\d.]+: .*Check remote_args",
+    ):
+        RayWorkflow(node).run()
+
+
+def test_a_machine_that_is_named_and_not_there_is_told() -> None:
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    node = workflow(same)().set_name("n")
+    node.backend_info["remote_args"] = {
+        "scheduling_strategy": NodeAffinitySchedulingStrategy("ab" * 28, soft=False)
+    }
+    with pytest.raises(NodeExecutionError, match=r"no machine may run this node: .*doesn't exist.*strategy"):
+        RayWorkflow(node).run()
+
+
+def test_a_storage_on_a_machine_that_is_not_there_raises_and_holds_no_run(tmp_path: Path) -> None:
+    storage = RayFileStorage(tmp_path, {"resources": {"tape": 0.1}})
+    gone = r"the machine of the storage is not there: it needs tape: 0.1, the cluster has none"
+    with pytest.raises(StorageError, match=gone):
+        storage.save("w", "a", 1)
+    wf = RayWorkflow(workflow(same)(5))
+    wf.set_storage(storage)
+    assert wf.run() == 5
+    (done,) = [e for e in wf.last_run.events if e.node and e.state == "done"]
+    assert gone in done.detail["why_not_saved"]
+
+
+MACHINES = [
+    {"Alive": True, "Resources": {"CPU": 4, "memory": 8 * 2**30, "a": 1}, "Labels": {"zone": "x"}},
+    {"Alive": True, "Resources": {"CPU": 2, "GPU": 1, "b": 1}, "Labels": {"zone": "y"}},
+    {"Alive": False, "Resources": {"CPU": 64, "tape": 1}, "Labels": {"zone": "z"}},
+]
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({"num_cpus": 4, "resources": {"a": 0.5}}, None),
+        ({"label_selector": {"zone": "in(y, q)"}, "num_gpus": 1}, None),
+        ({"label_selector": {"zone": "!x"}}, None),
+        ({"num_cpus": 5}, "needs CPU: 5, the largest machine has 4"),
+        ({"resources": {"tape": 1}}, "needs tape: 1, the cluster has none"),
+        ({"accelerator_type": "A100"}, "needs accelerator_type:A100, the cluster has none"),
+        ({"label_selector": {"zone": "z"}}, "needs a machine with label zone: z, the cluster has none"),
+        ({"memory": 2**35}, "needs memory: 32 GiB, the largest machine has 8 GiB"),
+        (
+            {"resources": {"a": 1, "b": 1}},
+            "needs CPU: 1, a: 1, b: 1 on one machine, and no machine of the cluster has all of it",
+        ),
+        (
+            {"num_cpus": 3, "label_selector": {"zone": "y"}},
+            "needs CPU: 3, label zone: y on one machine, and no machine of the cluster has all of it",
+        ),
+    ],
+)
+def test_what_no_machine_can_hold_is_told_in_words(options: Any, why: str | None) -> None:
+    assert missing(options, MACHINES) == why
+
+
+class Dice:
+    def roll(self) -> list[float]:
+        return list(np.random.random(3))
+
+
+def test_random_numbers_are_those_of_the_local_backend_also_for_methods_and_later_attempts(
+    tmp_path: Path,
+) -> None:
+    def draw(folder: str, mark: str, how: str) -> list[float]:
+        numbers = list(np.random.random(3))
+        path = Path(folder, mark)
+        if how and not path.exists():
+            path.touch()
+            if how == "killed":
+                os._exit(1)
+            raise ValueError("again")
+        return numbers
+
+    def build(kind: Any, name: str) -> list[Any]:
+        how = ["", "raised", "killed" if kind is RayWorkflow else ""]
+        nodes = [workflow(draw)(str(tmp_path), f"{name}{i}", h).set_name(f"n{i}") for i, h in enumerate(how)]
+        obj = workflow(Dice)().set_name("dice")
+        nodes += [obj.roll().set_name("first"), obj.roll().set_name("second")]
+        wf = kind(*nodes)
+        wf.query("n1").set_backend_info("retries", 1)
+        wf.set_plugin(".*", RandomStatePlugin(seed=7))
+        return list(wf.run())
+
+    local = build(LocalWorkflow, "local")
+    assert build(RayWorkflow, "ray") == local
+    assert len({tuple(numbers) for numbers in local}) == 5
+
+
+def test_a_file_storage_that_workers_cannot_write_to_names_node_and_machine(tmp_path: Path) -> None:
+    wf = RayWorkflow(workflow(same)(1).set_name("n"))
+    wf.set_storage(FileStorage(tmp_path / "store"))
+    (tmp_path / "store").write_text("in the way")
+    assert wf.run() == 1
+    (done,) = [e for e in wf.last_run.events if e.node and e.state == "done"]
+    assert "task 'n'" in done.detail["why_not_saved"]
+    assert f"(on machine {HERE})" in done.detail["why_not_saved"]
