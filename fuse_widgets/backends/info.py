@@ -89,7 +89,7 @@ class RemoteArgs(BaseModel):
     max_retries: int | None = Field(
         default=None,
         ge=-1,
-        description="How often Ray tries the node again after its worker or machine was lost; -1 for ever, 3 by default.",
+        description="How often Ray tries the node again after its worker or machine was lost or memory ran out; -1 for ever, 3 by default.",
     )
     retry_exceptions: bool | list[Any] | None = Field(
         default=None,

@@ -66,7 +66,7 @@ cluster, (lost, other) = cluster_of({"lost": 1}, {"other": 1})
 def make(folder, name):
     count = len(list(Path(folder).glob(name + "*")))
     Path(folder, f"{name}{count}").touch()
-    return [name] * 100_000  # large enough to stay on its machine
+    return [name] * 1_000_000  # large enough to stay on its machine
 
 def slow(folder, part):
     Path(folder, f"slow{len(list(Path(folder).glob('slow*')))}").touch()
@@ -108,7 +108,7 @@ cluster.shutdown()
 """,
         tmp_path,
     )
-    assert f"result [{100_000 + 6 + 100_000}, 3]" in out
+    assert f"result [{1_000_000 + 6 + 1_000_000}, 3]" in out
     assert "attempt 2" in out
     assert "the object is made again" in out
     assert "was lost" in out
@@ -221,7 +221,7 @@ def slow(folder):
     return 1
 
 def numbers():
-    return [1] * 100_000
+    return [1] * 1_000_000
 
 made = workflow(numbers)().set_name("made")
 running = workflow(slow)(str(folder)).set_name("running")
