@@ -29,14 +29,14 @@ ROOMS: dict[str, set[str]] = {
 PACKAGES: dict[str, set[str]] = {
     "engine": set(),
     "plugins": {"numpy"},
-    "storage": {"cloudpickle", "fsspec", "numpy", "ray"},
+    "storage": {"cloudpickle", "fsspec", "grpc", "numpy", "ray"},
     "backends": {"cloudpickle", "loky", "pydantic", "pydantic_core", "ray"},
     "view": {"numpy"},
     "widget": {"IPython", "anywidget", "ipycytoscape", "ipywidgets", "numpy", "traitlets"},
     "testing": {"pytest"},
     "_ipython": {"IPython"},
 }
-# Files that may import ray: it is an extra.
+# Files that may import ray, and grpc that comes with it: they are an extra.
 RAY_FILE = re.compile(r"(backends|storage)/_?ray(_\w+)?\.py")
 # js/src: `lab` and `widget.ts` see everything below them, `view` and `sync` see `core`; `cytoscape.ts` stands alone.
 FRONT_END_ROOMS: dict[str, set[str]] = {
@@ -85,8 +85,8 @@ def against_the_arrows(path: Path, text: str) -> list[str]:
                 found.append(f"{where}:{line}: {room} must not import {module}")
         elif top not in sys.stdlib_module_names and top not in PACKAGES[room]:
             found.append(f"{where}:{line}: {room} must not import {module}")
-        elif top == "ray" and not RAY_FILE.fullmatch(where):
-            found.append(f"{where}:{line}: ray is imported in files of its own only")
+        elif top in ("ray", "grpc") and not RAY_FILE.fullmatch(where):
+            found.append(f"{where}:{line}: {top} is imported in files of its own only")
     return found
 
 

@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 import ray
+import ray.util.client
 
 __all__ = ["Watch", "disconnect", "is_cut"]
 
@@ -28,6 +29,8 @@ class Watch:
         self._answered = time.monotonic()
         self._over = threading.Event()
         threading.Thread(target=self._look, name="fuse watches Ray", daemon=True).start()
+        if ray.util.client.ray.is_connected():
+            threading.Thread(target=self._cut, name="fuse watches the Ray client", daemon=True).start()
 
     @property
     def lost(self) -> bool:
@@ -48,6 +51,13 @@ class Watch:
                 continue
             if any(machine["Alive"] for machine in self.machines):
                 self._answered = time.monotonic()
+
+    def _cut(self) -> None:
+        """End the connection of a Ray client to a lost cluster: all that waits for an answer there would wait on."""
+        while not self._over.wait(LOOK):
+            if self.lost:
+                disconnect()
+                return
 
 
 def is_cut(error: BaseException) -> bool:

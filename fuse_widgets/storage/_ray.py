@@ -24,6 +24,8 @@ ANSWER = 5.0
 GRACE = ("RAY_CLIENT_RECONNECT_GRACE_PERIOD", "15")
 #: "Are you there?" to the server of Ray clients, which is the first thing that `ray.init` asks it, as protobuf.
 _PING = "/ray.rpc.RayletDriver/ClusterInfo", b"\x08\x06"
+#: What Ray says where a machine was too busy to start it, or the server of a client, in time.
+_BUSY = ("timed out during startup", "Starting Ray client server failed")
 #: How Ray tells of versions that differ: of the cluster, then of this process.
 _VERSIONS = re.compile(r"Ray: (\S+)\s+Python: (\S+)")
 #: Seconds between two looks whether the machine of a storage is still there.
@@ -50,13 +52,14 @@ def connect(ray_init_args: Mapping[str, Any]) -> None:
         try:
             ray.init(**ray_init_args)
         except Exception as error:
-            if "timed out during startup" not in message_of(error):
+            if not any(text in message_of(error) for text in _BUSY):
                 raise
-            ray.shutdown()  # the machine is busy: its second start finds much of the first in memory
+            ray.shutdown()  # its second start finds much of the first in memory
             ray.init(**ray_init_args)
     except ClusterError:
         raise
     except Exception as error:
+        ray.shutdown()  # a Ray client that was refused would stay in the way of the next attempt
         raise ClusterError(_why_not(address, ray_init_args, error)) from error
 
 
@@ -115,6 +118,13 @@ def _why_not(address: str, args: Mapping[str, Any], error: Exception) -> str:
         return (
             f"the Ray cluster at {address!r} and this process do not fit together: {text} Install the same versions "
             f"of Ray (here {ray.__version__}) and Python on both sides."
+        )
+    if "Initialization failure from server" in text:
+        said = message_of(error).strip().splitlines()[-1]
+        return (
+            f"the Ray client server at {address!r} answers, but could not start a session for this process: "
+            f"{shorten(said, 300)} Its logs are on the head node, in session_latest/logs of Ray's folder; a "
+            "'runtime_env' in ray_init_args that cannot be set up there is a common cause."
         )
     if isinstance(error, OSError):
         what = f"no Ray cluster answers at {address!r}" if address else "no Ray cluster could be started"
