@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -24,7 +25,7 @@ from ..engine.warn import warn
 __all__ = ["BackendInfo", "LocalInfo", "RayInfo", "RemoteArgs", "not_understood", "parse", "warn_of_key"]
 
 
-#: Marks a field whose values are no JSON: a form shows them and cannot edit them.
+#: Marks a field, or one alternative of a field, whose values are no JSON: a form shows them and cannot edit them.
 SHOWN_ONLY: dict[str, JsonValue] = {"x-fuse-shown-only": True}
 
 
@@ -74,6 +75,12 @@ class LocalInfo(BackendInfo):
     )
 
 
+def _no_json(value: Any) -> Any:
+    if value is None or isinstance(value, str | int | float | list | dict):
+        raise PydanticCustomError("strategy", "has to be a strategy of ray.util.scheduling_strategies")
+    return value
+
+
 class RemoteArgs(BaseModel):
     """Options of Ray for the task or actor of a node; further ones that Ray knows are taken as well."""
 
@@ -91,19 +98,21 @@ class RemoteArgs(BaseModel):
         ge=-1,
         description="How often Ray tries the node again after its worker or machine was lost or memory ran out; -1 for ever, 3 by default.",
     )
-    retry_exceptions: bool | list[Any] | None = Field(
+    retry_exceptions: bool | Annotated[list[Any], Field(json_schema_extra=SHOWN_ONLY)] | None = Field(
         default=None,
-        description="Whether Ray tries the node again, up to max_retries times, after its function raised; or a list "
-        "of the exceptions for which it does.",
-        json_schema_extra=SHOWN_ONLY,
+        description="Whether Ray tries the node again, up to max_retries times, after its function raised; or, in "
+        "Python, a list of the exceptions for which it does.",
     )
     runtime_env: dict[str, Any] | None = Field(
         default=None, description="What the node's worker has: packages, files, environment variables."
     )
-    scheduling_strategy: Any = Field(
+    scheduling_strategy: (
+        Literal["DEFAULT", "SPREAD"]
+        | Annotated[Any, AfterValidator(_no_json), Field(json_schema_extra=SHOWN_ONLY)]
+        | None
+    ) = Field(
         default=None,
-        description='"DEFAULT", "SPREAD", or a strategy of ray.util.scheduling_strategies.',
-        json_schema_extra=SHOWN_ONLY,
+        description='"DEFAULT", "SPREAD", or, in Python, a strategy of ray.util.scheduling_strategies.',
     )
     label_selector: dict[str, str] | None = Field(
         default=None, description='Labels that the machine must have, for example {"zone": "a"}.'
@@ -169,10 +178,11 @@ def parse(model: type[Info], name: str, info: Mapping[str, Any]) -> Info:
         errors = error.errors(include_url=False)
         reasons: dict[str, str] = {}
         for one in errors:
-            reasons.setdefault(_field(one, info), _reason(one))
+            field, reason = _field(one, info), _reason(one)
+            reasons[field] = _or(reasons[field], reason) if field in reasons else reason
         first = errors[0]
         key = str(first["loc"][0]) if first["loc"] else None
-        reason, value = _reason(first), first.get("input")
+        reason, value = reasons[_field(first, info)], first.get("input")
         inner = _field(first, info).partition(".")[2]
         described = (
             model.model_fields[key].description if key is not None and key in model.model_fields else None
@@ -209,6 +219,15 @@ def _reason(error: Mapping[str, Any]) -> str:
         return words.format_map({name: _in_words(value) for name, value in error.get("ctx", {}).items()})
     reason: str = error["msg"].removeprefix("Value error, ").removesuffix(".")
     return reason[:1].lower() + reason[1:]
+
+
+def _or(first: str, second: str) -> str:
+    """What is wrong by two alternatives of a type, as one: "has to be a number, or a text"."""
+    start = "has to be "
+    known = first.removeprefix(start).split(", or ")
+    if not (first.startswith(start) and second.startswith(start)) or second.removeprefix(start) in known:
+        return first
+    return f"{first}, or {second.removeprefix(start)}"
 
 
 def _in_words(value: Any) -> Any:

@@ -15,8 +15,8 @@ __all__ = ["settings_of", "shown"]
 
 #: Bytes of one value and of all together beyond which a value is shown by a preview; how deep one may be.
 VALUE, ALL, DEPTH = 8_192, 65_536, 12
-#: Different values of a key that are told.
-DIFFERENT = 5
+#: Different values of a key that are told, and how deep in objects they are told key by key.
+DIFFERENT, INSIDE = 5, 3
 _ATOMS = frozenset({*WRITTEN, str, int, bytes})
 #: Whole numbers that JavaScript keeps as they are.
 _EXACT = 2**53
@@ -64,11 +64,17 @@ def settings_of(
         not_understood: Those of some keys that the backend keeps and does not understand.
 
     Returns:
-        `{values, mixed, unknown}`, see `Settings` in types.ts.
+        `{values, mixed, inside, unknown}`, see `Settings` in types.ts.
     """
+    told, keys = _together([node.backend_info for node in nodes], INSIDE, [ALL])
+    unknown = not_understood([key for key in keys if isinstance(key, str)])
+    return {**told, "unknown": [displayable(key) for key in unknown]}
+
+
+def _together(infos: Sequence[Any], depth: int, room: list[int]) -> tuple[dict[str, Any], Iterable[Any]]:
+    """What dicts have in common and where they differ, and all their keys; `room` is what may still be told, in bytes."""
     columns: dict[Any, _Column] = {}
-    for node in nodes:
-        info = node.backend_info
+    for info in infos:
         for key, value in list(info.items()) if isinstance(info, Mapping) else ():
             column = columns.get(key)
             if column is None:
@@ -76,30 +82,40 @@ def settings_of(
             column.add(value)
     values: dict[str, Any] = {}
     mixed: dict[str, list[Any]] = {}
-    room = ALL
+    inside: dict[str, Any] = {}
     for key, column in columns.items():
         name = displayable(key) if isinstance(key, str) else preview(key)
-        told = [shown(value) if room > 0 else {"$repr": preview(value, 40)} for value in column.different]
-        room -= len(json.dumps([name, told]))
-        if len(column.different) > 1 or column.count < len(nodes):
-            if column.count < len(nodes) and None not in told:
+        told = [shown(value) if room[0] > 0 else {"$repr": preview(value, 40)} for value in column.different]
+        room[0] -= len(json.dumps([name, told]))
+        if len(column.different) > 1 or column.count < len(infos):
+            if column.count < len(infos) and None not in told:
                 told = [*told[: DIFFERENT - 1], None]
             mixed[name] = told
+            if depth and column.objects and room[0] > 0:
+                parts = [info.get(key) if isinstance(info, Mapping) else None for info in infos]
+                inside[name] = _together(parts, depth - 1, room)[0]
         else:
             values[name] = told[0]
-    unknown = not_understood([key for key in columns if isinstance(key, str)])
-    return {"values": values, "mixed": mixed, "unknown": [displayable(key) for key in unknown]}
+    return {"values": values, "mixed": mixed, "inside": inside}, columns
 
 
 class _Column:
-    """The different values of one key, the first few of them."""
+    """The different values of one key, the first few of them.
+
+    Attributes:
+        count: How many nodes have the key.
+        objects: Whether all of these have a dict of texts there, or None, which stands for an empty one.
+    """
 
     def __init__(self) -> None:
         self.count = 0
         self.different: list[Any] = []
+        self.objects = True
 
     def add(self, value: Any) -> None:
         self.count += 1
+        if self.objects and value is not None:
+            self.objects = type(value) is dict and all(type(key) is str for key in value)
         if len(self.different) == DIFFERENT:
             return
         try:

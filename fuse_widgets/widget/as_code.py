@@ -11,11 +11,11 @@ from typing import Any
 
 from ..engine.errors import shorten
 from ..engine.patterns import shortest_pattern
-from .changes import UNSET, canonical
+from .changes import UNSET, canonical, same
 
 __all__ = ["code_of", "name_in_notebook", "raw_literal"]
 
-Edit = tuple[str, str, Any]
+Edit = tuple[str, str, Any, Any]
 #: Characters of a line that the form shows without scrolling.
 WIDTH = 44
 
@@ -29,8 +29,10 @@ def code_of(
 ) -> str:
     """Python code that makes edits, one query for each set of nodes.
 
+    Where one change inside of a dict leaves different dicts, or one that holds what is no JSON, a loop makes that change.
+
     Args:
-        edits: Name of a node, key, and its value or `UNSET`.
+        edits: Name of a node, key, and its value before and after, or `UNSET`.
         names: All names of the workflow.
         variable: What the workflow is called, as an expression; None where no expression is known, which the code says.
         title: Name of the workflow.
@@ -39,7 +41,11 @@ def code_of(
     """
     patterns = list(patterns)
     together: dict[tuple[str, str | None], tuple[str, Any, list[str]]] = {}
-    for name, key, value in edits:
+    loops: dict[tuple[str, str], list[str]] = {}
+    for name, key, change, value in _as_whole_or_part(edits):
+        if change:
+            loops.setdefault((key, change), []).append(name)
+            continue
         which = (key, None if value is UNSET else canonical(value))
         together.setdefault(which, (key, value, []))[2].append(name)
     sets: dict[frozenset[str], list[tuple[str, Any]]] = {}
@@ -51,13 +57,61 @@ def code_of(
         return frozenset(filter(re.compile(pattern).fullmatch, names))
 
     blocks = [] if variable else [f"# wf: the workflow {shorten(title)!r}"]
-    for chosen, changes in sets.items():
+
+    def query(chosen: frozenset[str]) -> str:
         argument = ""
         if len(chosen) < len(names):
             own = next((pattern for pattern in patterns if matched(pattern) == chosen), None)
             argument = raw_literal(own or _shortest(chosen, names))
-        blocks.append(_statement(f"{variable or 'wf'}.query({argument})", changes))
+        return f"{variable or 'wf'}.query({argument})"
+
+    blocks += [_statement(query(chosen), changes) for chosen, changes in sets.items()]
+    for (key, change), nodes in loops.items():
+        blocks += [
+            f"for node in {query(frozenset(nodes))}:",
+            f"    node.backend_info[{_literal(key)}] = {{",
+            *(f"        {item}," for item in change.split("\n")),
+            "    }",
+        ]
     return "\n".join(blocks)
+
+
+def _as_whole_or_part(edits: Iterable[Edit]) -> list[tuple[str, str, str, Any]]:
+    """Name, key, what to change inside of what the key holds ("" for the whole of it), and the whole value."""
+    found: list[tuple[str, str, str, Any]] = []
+    wholes: dict[tuple[str, str], set[str | None]] = {}
+    for name, key, before, after in edits:
+        change = ""
+        if isinstance(after, dict) and (before is UNSET or before is None or isinstance(before, dict)):
+            base = f"(node.backend_info.get({_literal(key)}) or {{}})"
+            change = "\n".join(_merged(base, before if isinstance(before, dict) else {}, after))
+            wholes.setdefault((key, change), set()).add(canonical(after))
+        found.append((name, key, change, after))
+    return [
+        (name, key, change if change and wholes[key, change] != {canonical(after)} else "", after)
+        if change and canonical(after) is not None
+        else (name, key, change, after)
+        for name, key, change, after in found
+    ]
+
+
+def _merged(base: str, before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    """The items of a dict display that makes `after` of `before`, which the expression `base` gives."""
+    gone = [key for key in before if key not in after]
+    if gone:
+        kept = f"if key not in {_literal(gone)}"
+        items = [f"**{{key: value for key, value in {base}.items() {kept}}}"]
+    else:
+        items = [f"**{base}"]
+    for key, value in after.items():
+        old = before.get(key, UNSET)
+        if same(old, value):
+            continue
+        text = _literal(value)
+        if canonical(value) is None and isinstance(old, dict) and isinstance(value, dict):
+            text = f"{{{', '.join(_merged(f'{base}[{_literal(key)}]', old, value))}}}"
+        items.append(f"{_literal(key)}: {text}")
+    return items
 
 
 def _shortest(chosen: frozenset[str], names: Sequence[str]) -> str:

@@ -10,7 +10,24 @@ from typing import Any, Final, NamedTuple
 
 from ..engine.nodes import Node
 
-__all__ = ["UNSET", "Change", "Ledger", "Step", "canonical", "put", "same", "take", "value_of"]
+__all__ = [
+    "PLAIN",
+    "UNSET",
+    "Change",
+    "Ledger",
+    "Path",
+    "Step",
+    "canonical",
+    "change_of",
+    "put",
+    "same",
+    "take",
+    "value_of",
+    "with_value",
+]
+
+#: The keys that lead to a value of `backend_info`, from the outermost inwards.
+Path = tuple[str, ...]
 
 
 class _Unset:
@@ -20,7 +37,8 @@ class _Unset:
 
 #: Stands for a key that is not there.
 UNSET: Final = _Unset()
-_PLAIN = (str, int, float, bool, type(None))
+#: What JSON has beside lists and objects.
+PLAIN = (str, int, float, bool, type(None))
 
 
 def canonical(value: Any) -> str | None:
@@ -34,7 +52,7 @@ def canonical(value: Any) -> str | None:
 def _as_json(value: Any) -> Any:
     if isinstance(value, float) and value.is_integer():
         return int(value)
-    if isinstance(value, _PLAIN):
+    if isinstance(value, PLAIN):
         return value
     if isinstance(value, list | tuple):
         return [_as_json(item) for item in value]
@@ -44,63 +62,119 @@ def _as_json(value: Any) -> Any:
 
 
 def same(first: Any, second: Any) -> bool:
-    """Whether two values of `backend_info` are one: the same object, or equal as JSON."""
+    """Whether two values of `backend_info` are one: equal as JSON; and what in them is no JSON is the same object."""
     if first is second:
         return True
-    if type(first) is type(second) and isinstance(first, _PLAIN):
+    if type(first) is type(second) and isinstance(first, PLAIN):
         return bool(first == second)
     if first is UNSET or second is UNSET:
         return False
     text = canonical(first)
-    return text is not None and text == canonical(second)
+    if text is not None:
+        return text == canonical(second)
+    try:
+        return _same_inside(first, second)
+    except RecursionError:  # one contains itself
+        return False
 
 
-def value_of(node: Node, key: str) -> Any:
+def _same_inside(first: Any, second: Any) -> bool:
+    if type(first) is dict and type(second) is dict:
+        return first.keys() == second.keys() and all(same(item, second[key]) for key, item in first.items())
+    if type(first) in (list, tuple) and type(second) in (list, tuple):
+        return len(first) == len(second) and all(map(same, first, second))
+    return False
+
+
+def value_of(node: Node, path: Path) -> Any:
     """What stands there, `UNSET` where nothing does."""
-    return node.backend_info.get(key, UNSET)
+    value: Any = node.backend_info
+    if len(path) == 1:
+        return value.get(path[0], UNSET)
+    for key in path:
+        if not isinstance(value, dict) or key not in value:
+            return UNSET
+        value = value[key]
+    return value
 
 
-def put(node: Node, key: str, value: Any) -> None:
-    """Set a key to a value of its own, or take it away."""
-    if value is UNSET:
-        node.backend_info.pop(key, None)
+def with_value(old: Any, path: Path, value: Any) -> Any:
+    """A copy of a dict with another value at a path; `UNSET` where nothing is left of it. What it holds is not copied."""
+    if not path:
+        return value
+    new = dict(old) if isinstance(old, dict) else {}
+    inside = value if len(path) == 1 else with_value(new.get(path[0], UNSET), path[1:], value)
+    if inside is UNSET:
+        new.pop(path[0], None)
     else:
-        node.backend_info[key] = copy.deepcopy(value) if isinstance(value, list | dict) else value
+        new[path[0]] = inside
+    return new or UNSET
 
 
 class Change(NamedTuple):
-    """One key of one node, before and after."""
+    """One value of one node, before and after."""
 
     node: Node
-    key: str
+    path: Path
     before: Any
     after: Any
 
     def reversed(self) -> Change:
         """The way back."""
-        return Change(self.node, self.key, self.after, self.before)
+        return Change(self.node, self.path, self.after, self.before)
 
 
-#: What one edit changed.
+#: What one edit changed, in its order.
 Step = list[Change]
 
 
-def take(step: Step, *, back: bool) -> tuple[Step, list[Node]]:
+def change_of(node: Node, path: Path, before: Any, value: Any) -> Change:
+    """The change that puts a value somewhere, so that its way back restores the node.
+
+    Where there is an empty dict or None on the way, that is what is changed: it would not come back by unsetting.
+    """
+    for length in range(1, len(path)):
+        outer = value_of(node, path[:length])
+        if outer is not UNSET and not outer:
+            return Change(node, path[:length], outer, with_value({}, path[length:], value))
+    return Change(node, path, before, value)
+
+
+def put(node: Node, path: Path, value: Any) -> Change:
+    """Set a value of its own, or take it away; the dicts that lead there are replaced, since other nodes may share them.
+
+    Returns:
+        The change as one of the whole outermost key.
+    """
+    whole = path[:1]
+    before = value_of(node, whole)
+    own = copy.deepcopy(value) if isinstance(value, list | dict) and canonical(value) is not None else value
+    after = own if len(path) == 1 else with_value(before, path[1:], own)
+    if after is UNSET:
+        node.backend_info.pop(path[0], None)
+    else:
+        node.backend_info[path[0]] = after
+    return Change(node, whole, before, after)
+
+
+def take(step: Step, *, back: bool) -> tuple[Step, list[Node], Step]:
     """Do a step again, or take it back.
 
     Returns:
-        What was changed, as a step forwards; and the nodes that were changed since, which are left as they are.
+        What was changed, as a step forwards; the nodes that were changed since, which are left as they are; and the
+        changes of whole keys that were made.
     """
     done: Step = []
+    wholes: Step = []
     left: dict[Node, None] = {}
-    for change in step:
+    for change in reversed(step) if back else step:
         way = change.reversed() if back else change
-        if same(value_of(way.node, way.key), way.before):
-            put(way.node, way.key, way.after)
+        if same(value_of(way.node, way.path), way.before):
+            wholes.append(put(way.node, way.path, way.after))
             done.append(change)
         else:
             left[way.node] = None
-    return done, list(left)
+    return (done[::-1] if back else done), list(left), wholes
 
 
 class _Net(NamedTuple):
@@ -110,7 +184,7 @@ class _Net(NamedTuple):
 
 @dataclass
 class Ledger:
-    """The net changes: for each node and key, what it was before the first edit, and what it was made.
+    """The net changes: for each node and outermost key, what it was before the first edit, and what it was made.
 
     What is back to what it was, or was changed elsewhere since, is not in it.
     """
@@ -118,13 +192,14 @@ class Ledger:
     _net: dict[Node, dict[str, _Net]] = field(default_factory=dict)
 
     def note(self, changes: Iterable[Change]) -> None:
-        """Changes were made."""
+        """Changes of whole keys were made."""
         for change in changes:
+            key = change.path[0]
             keys = self._net.setdefault(change.node, {})
-            known = keys.pop(change.key, None)
+            known = keys.pop(key, None)
             first = known.before if known is not None and same(known.after, change.before) else change.before
             if not same(first, change.after):
-                keys[change.key] = _Net(first, change.after)
+                keys[key] = _Net(first, change.after)
             if not keys:
                 del self._net[change.node]
 
@@ -134,7 +209,7 @@ class Ledger:
             (node, key)
             for node, keys in self._net.items()
             for key, net in keys.items()
-            if node not in members or not same(value_of(node, key), net.after)
+            if node not in members or not same(value_of(node, (key,)), net.after)
         ]
         for node, key in gone:
             del self._net[node][key]
@@ -142,11 +217,11 @@ class Ledger:
                 del self._net[node]
         return bool(gone)
 
-    def __iter__(self) -> Iterator[tuple[Node, str, Any]]:
-        """Node, key, and what it was made."""
+    def __iter__(self) -> Iterator[tuple[Node, str, Any, Any]]:
+        """Node, key, what it was, and what it was made."""
         for node, keys in self._net.items():
             for key, net in keys.items():
-                yield node, key, net.after
+                yield node, key, net.before, net.after
 
     @property
     def nodes(self) -> Iterable[Node]:

@@ -11,7 +11,7 @@ from ..engine.nodes import Node
 from ..engine.run import Run
 from ..engine.states import NodeState
 from ..view.graph import displayable
-from .changes import UNSET, Step, canonical
+from .changes import PLAIN, UNSET, Path, Step, canonical, value_of
 
 __all__ = [
     "agree",
@@ -21,6 +21,7 @@ __all__ = [
     "counts_from",
     "in_words",
     "label",
+    "lost",
     "shown",
     "unfit",
     "where",
@@ -60,6 +61,20 @@ def unfit(value: Any) -> str:
     return ""
 
 
+def lost(node: Node, path: Path, value: Any) -> str:
+    """Why an edit would lose a value that cannot be entered again, "" where it would not."""
+    for length in range(1, len(path)):
+        outer = value_of(node, path[:length])
+        if outer is not UNSET and outer is not None and not isinstance(outer, dict):
+            which = ".".join(path[:length])
+            return f"{which} of node {shorten(node.name, 40)!r} is a {type(outer).__name__}, no dict: set it in Python"
+    present = value_of(node, path)
+    if value is UNSET or present is UNSET or isinstance(present, PLAIN) or canonical(present) is not None:
+        return ""
+    what = "holds" if isinstance(present, list | dict | tuple) else "is"
+    return f"it {what} what is no JSON in node {shorten(node.name, 40)!r} and would be lost: set it in Python"
+
+
 def shown(value: Any) -> str:
     """What a form shows of a value, to compare; None is shown as what is not set, and what is no JSON as itself."""
     return "null" if value is UNSET else canonical(value) or _NO_JSON
@@ -95,7 +110,7 @@ def where(nodes: Sequence[Node]) -> str:
 
 def label(step: Step) -> str:
     """What a step does: "retries = 3 on 4 nodes"."""
-    keys = list(dict.fromkeys(change.key for change in step))
+    keys = list(dict.fromkeys(".".join(change.path) for change in step))
     nodes = where(list(dict.fromkeys(change.node for change in step)))
     if len(keys) > 1:
         some = ", ".join(shorten(key, 40) for key in keys[:3])

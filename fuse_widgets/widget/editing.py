@@ -19,9 +19,21 @@ from ..engine.workflow import BaseWorkflow
 from . import live
 from .as_code import code_of, name_in_notebook
 from .bridge import bridge
-from .changes import UNSET, Change, Ledger, Step, put, same, take, value_of
+from .changes import UNSET, Ledger, Path, Step, change_of, put, same, take, value_of, with_value
 from .commands import ANSWERED, CommandError
-from .edit_words import agree, as_json, clear, clear_code, counts_from, in_words, label, shown, unfit, where
+from .edit_words import (
+    agree,
+    as_json,
+    clear,
+    clear_code,
+    counts_from,
+    in_words,
+    label,
+    lost,
+    shown,
+    unfit,
+    where,
+)
 
 if TYPE_CHECKING:
     from .dag import DAGWidget
@@ -31,6 +43,8 @@ __all__ = ["Editing", "schema_of"]
 log = logging.getLogger("fuse_widgets")
 #: How many steps can be taken back, of how many graphs the names are kept, and how many patterns of searches.
 STEPS, GRAPHS, QUERIES = 200, 8, 20
+#: How deep in `backend_info` the object may be in which keys are set.
+DEEPEST = 12
 
 
 def schema_of(workflow: BaseWorkflow) -> dict[str, Any]:
@@ -62,9 +76,9 @@ class _Request(NamedTuple):
     """What an `edit` asks for."""
 
     nodes: list[Node]
-    #: By key; `UNSET` takes it away.
-    values: dict[str, Any]
-    was: dict[str, Any]
+    #: By path; `UNSET` takes it away.
+    values: dict[Path, Any]
+    was: dict[Path, Any]
 
 
 class Editing:
@@ -146,7 +160,7 @@ class Editing:
     def code(self, _args: dict[str, Any]) -> Future[dict[str, Any]]:
         """All edits that hold, as Python code: `{"code": text}`; worked out on a thread of its own."""
         self.look_again()
-        edits = [(node.name, key, value) for node, key, value in self._ledger]
+        edits = [(node.name, key, before, after) for node, key, before, after in self._ledger]
         if not edits:
             raise CommandError(
                 "there is nothing to copy: backend_info is as it was before it was edited here"
@@ -209,19 +223,26 @@ class Editing:
             raise EditError(f"what to unset is a list of keys, not {as_json(unset)}")
         if not isinstance(was, dict):
             raise EditError(f"what the form showed is an object, not {as_json(was)}")
-        both = [key for key in unset if key in to_set]
-        if both:
-            raise EditError(
-                f"{both[0]!r} cannot be set and unset at once", {both[0]: "set and unset at once"}
-            )
-        wrong = {key: reason for key, value in to_set.items() if (reason := unfit(value))}
+        at = args.get("at") or []
+        if not isinstance(at, list) or not all(isinstance(key, str) for key in at) or len(at) > DEEPEST:
+            raise EditError(f"where to set it is a list of up to {DEEPEST} keys, not {as_json(at)}")
+        values: dict[Path, Any] = {}
+        for key, value in (*to_set.items(), *((key, UNSET) for key in unset)):
+            path = (*at, key)
+            if path in values and key in to_set:
+                raise EditError(
+                    f"{'.'.join(path)!r} cannot be set and unset at once",
+                    {".".join(path): "set and unset at once"},
+                )
+            values[path] = value
+        wrong = {
+            path: reason for path, value in values.items() if value is not UNSET and (reason := unfit(value))
+        }
         if wrong:
-            key, reason = next(iter(wrong.items()))
-            raise EditError(f"{shorten(key)}: {reason}", wrong)
-        values = {**to_set, **dict.fromkeys(unset, UNSET)}
+            raise _at(wrong, ": ")
         if not values:
             raise EditError("there is nothing to set or unset")
-        return _Request(self._nodes(args), values, was)
+        return _Request(self._nodes(args), values, {(*at, key): value for key, value in was.items()})
 
     def _nodes(self, args: dict[str, Any]) -> list[Node]:
         version, places = args.get("version"), args.get("nodes")
@@ -249,22 +270,22 @@ class Editing:
         self._check_meanwhile(request)
         for node in nodes:
             self._check(node, values)
-        changes = [
-            Change(node, key, before, value)
-            for node in nodes
-            for key, value in values.items()
-            if not same(before := value_of(node, key), value)
-        ]
+        changes, wholes = [], []
+        for node in nodes:
+            for path, value in values.items():
+                before = value_of(node, path)
+                if not same(before, value):
+                    change = change_of(node, path, before, value)
+                    changes.append(change)
+                    wholes.append(put(node, change.path, change.after))
         if not changes:
             return "nothing has changed: it was like this already"
-        for change in changes:
-            put(change.node, change.key, change.after)
         self._undo.append(changes)
         self._redo.clear()
         query = self._query()
         if query and query not in self._queries:
             self._queries.append(query)
-        self._done(changes)
+        self._done(changes, wholes)
         return f"{label(changes)}{self._not_understood(values)}"
 
     def _take(self, *, back: bool) -> str:
@@ -273,7 +294,7 @@ class Editing:
         if not steps:
             raise EditError(f"there is nothing to {'undo' if back else 'redo'}")
         step = steps.pop()
-        done, left = take(step, back=back)
+        done, left, wholes = take(step, back=back)
         since = (
             "was changed since and is left as it is"
             if len(left) == 1
@@ -283,11 +304,11 @@ class Editing:
         if not done:
             raise EditError(f"{label(step)}: nothing to {'undo' if back else 'redo'}, {since}")
         (self._redo if back else self._undo).append(done)
-        self._done([change.reversed() for change in done] if back else done)
+        self._done(done, wholes)
         return f"{'undone' if back else 'done again'}: {label(done)}{f'; {since}' if left else ''}"
 
-    def _done(self, changes: Step) -> None:
-        self._ledger.note(changes)
+    def _done(self, changes: Step, wholes: Step) -> None:
+        self._ledger.note(wholes)
         self._run = self._widget.workflow.active_run
         nodes = list(dict.fromkeys(change.node for change in changes))
         self._counts_from = "" if self._run is None else counts_from(self._run, nodes)
@@ -295,39 +316,54 @@ class Editing:
             if other is not self._widget:
                 bridge.post(other, other.look_again)
 
-    def _check(self, node: Node, values: Mapping[str, Any]) -> None:
+    def _check(self, node: Node, values: Mapping[Path, Any]) -> None:
         if not isinstance(node.backend_info, dict):
             raise EditError(
                 f"node {shorten(node.name)!r}: backend_info is a {type(node.backend_info).__name__}, no dict"
             )
-        info = {key: value for key, value in {**node.backend_info, **values}.items() if value is not UNSET}
-        self._widget.workflow.check_whole_info(node.name, info)
+        gone = {path: reason for path, value in values.items() if (reason := lost(node, path, value))}
+        if gone:
+            raise _at(gone, ": ")
+        info: Any = node.backend_info
+        for path, value in values.items():
+            info = with_value(info, path, value)
+        self._widget.workflow.check_whole_info(node.name, {} if info is UNSET else info)
 
     def _check_meanwhile(self, request: _Request) -> None:
         """Refuse where the form showed something else than there is: another person, or Python, was quicker."""
         errors = {}
-        for key in request.values:
-            if key not in request.was:
+        for path in request.values:
+            if path not in request.was:
                 continue
-            form = request.was[key]
-            present = {shown(value_of(node, key)): value_of(node, key) for node in request.nodes}
+            form = request.was[path]
+            present = {shown(value_of(node, path)): value_of(node, path) for node in request.nodes}
             if not agree(form, present):
                 now = "several values" if len(present) > 1 else in_words(next(iter(present.values())))
-                errors[key] = f"changed meanwhile from {in_words(form)} to {now}; enter it again to overwrite"
+                errors[path] = (
+                    f"changed meanwhile from {in_words(form)} to {now}; enter it again to overwrite"
+                )
         if errors:
-            key, reason = next(iter(errors.items()))
-            raise EditError(f"{shorten(key)} was {reason}", errors)
+            raise _at(errors, " was ")
 
-    def _not_understood(self, values: Mapping[str, Any]) -> str:
+    def _not_understood(self, values: Mapping[Path, Any]) -> str:
         fields = self._widget._schema.get("properties")
         unknown = [
-            key for key, value in values.items() if fields and key not in fields and value is not UNSET
+            path[0]
+            for path, value in values.items()
+            if fields and path[0] not in fields and value is not UNSET
         ]
         if not unknown:
             return ""
         backend = type(self._widget.workflow).__name__
         which = ", ".join(shorten(repr(key), 40) for key in unknown[:3]) + (", …" if len(unknown) > 3 else "")
         return f"; {which} is kept, and changes nothing: {backend} does not understand it"
+
+
+def _at(reasons: Mapping[Path, str], separator: str) -> EditError:
+    """What is wrong, each at its field, and the first of it in a sentence."""
+    errors = {".".join(path): reason for path, reason in reasons.items()}
+    field, reason = next(iter(errors.items()))
+    return EditError(f"{shorten(field)}{separator}{reason}", errors)
 
 
 def _within(steps: Iterable[Step], members: Container[Node]) -> list[Step]:

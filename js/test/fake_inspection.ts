@@ -1,6 +1,6 @@
 // The kernel's side of inspector and form, as far as the browser needs one to be looked at and tested.
-import { alike, selectionKey } from "../src/core/details";
-import type { Command, Details, NodeDetails, Preview, Shown } from "../src/core/types";
+import { alike, selectionKey, shownFor } from "../src/core/details";
+import type { Command, Details, NodeDetails, Preview, Shown, Together } from "../src/core/types";
 import { bytes, type FakeModel, type Spec } from "./fake";
 import { SCHEMA } from "./fake_settings";
 
@@ -48,25 +48,15 @@ export class FakeInspection {
   details(nodes = this.selected): Details {
     const names = nodes.map((i) => this.specs[i].name);
     const infos = nodes.map((i) => this.infos[i]);
-    const keys = [...new Set(infos.flatMap((info) => Object.keys(info)))];
-    const values: Info = {};
-    const mixed: Record<string, Shown[]> = {};
-    for (const key of keys) {
-      const different: Shown[] = [];
-      for (const info of infos) {
-        const value = Object.hasOwn(info, key) ? info[key] : null;
-        if (!different.some((other) => alike(other, value))) different.push(value);
-      }
-      if (different.length === 1) values[key] = different[0];
-      else mixed[key] = different.slice(0, 5);
-    }
+    const together = togetherOf(infos);
+    const keys = [...Object.keys(together.values), ...Object.keys(together.mixed)];
     const known = Object.keys((this.schema.properties as object | undefined) ?? {});
     return {
       version: this.model.traits._graph?.version ?? 1,
       count: nodes.length,
       key: selectionKey(names),
       node: nodes.length === 1 ? this.node(nodes[0]) : null,
-      settings: { values, mixed, unknown: keys.filter((key) => !known.includes(key)) },
+      settings: { ...together, unknown: keys.filter((key) => !known.includes(key)) },
     };
   }
 
@@ -143,30 +133,27 @@ export class FakeInspection {
     this.model.fire("msg:custom", { kind: "reply", id: command.id, ok: true, text: "", data }, []);
   }
 
-  #edit({ id }: Command, { nodes, set, unset, was }: EditArgs): void {
+  #edit({ id }: Command, { nodes, at, set, unset, was }: EditArgs): void {
     const errors: Record<string, string> = {};
-    const { values, mixed } = this.details(nodes).settings;
+    const { settings } = this.details(nodes);
     for (const [key, value] of Object.entries(was)) {
-      const now = Object.hasOwn(mixed, key) ? { mixed: mixed[key] } : (values[key] ?? null);
-      if (!alike(now, value))
-        errors[key] = "it was changed meanwhile; look again, then press Enter";
+      const path = [...at, key];
+      if (!alike(shownFor(settings, path), value))
+        errors[path.join(".")] = "it was changed meanwhile; look again, then press Enter";
     }
-    const { retries, timeout } = set as Record<string, number>;
+    const { retries, timeout, num_cpus } = set as Record<string, number>;
     if (retries !== undefined && !(Number.isInteger(retries) && retries >= 0 && retries <= 1000))
       errors.retries = "has to be a whole number";
     if (timeout !== undefined && timeout !== null && !(timeout > 0))
       errors.timeout = "has to be more than 0";
-    const args = set.remote_args as { num_cpus?: number } | undefined;
-    if (args && Number(args.num_cpus ?? 0) < 0)
-      errors["remote_args.num_cpus"] = "has to be 0 or more";
+    if (Number(num_cpus ?? 0) < 0) errors["remote_args.num_cpus"] = "has to be 0 or more";
     const ok = Object.keys(errors).length === 0;
     if (ok) {
       this.#before.push(this.infos);
       this.#after = [];
       this.infos = this.infos.map((info, i) => {
         if (!nodes.includes(i)) return info;
-        const kept = Object.entries({ ...info, ...set }).filter(([key]) => !unset.includes(key));
-        return Object.fromEntries(kept);
+        return edited(info, at, set, unset);
       });
     }
     this.#edits({ id, ok, text: ok ? "" : "not changed", errors });
@@ -190,8 +177,46 @@ export class FakeInspection {
   }
 }
 
+const objectOf = (value: Shown): Info =>
+  typeof value === "object" && value !== null ? (value as Info) : {};
+
+function edited(info: Info, [first, ...rest]: string[], set: Info, unset: string[]): Info {
+  if (first !== undefined) set = { [first]: edited(objectOf(info[first]), rest, set, unset) };
+  const gone =
+    first === undefined ? unset : Object.keys(objectOf(set[first])).length ? [] : [first];
+  return Object.fromEntries(
+    Object.entries({ ...info, ...set }).filter(([key]) => !gone.includes(key)),
+  );
+}
+
+function togetherOf(infos: Info[], depth = 3): Together {
+  const keys = [...new Set(infos.flatMap((info) => Object.keys(info)))];
+  const values: Info = {};
+  const mixed: Record<string, Shown[]> = {};
+  const inside: Record<string, Together> = {};
+  for (const key of keys) {
+    const different: Shown[] = [];
+    for (const info of infos) {
+      const value = Object.hasOwn(info, key) ? info[key] : null;
+      if (!different.some((other) => alike(other, value))) different.push(value);
+    }
+    const objects = different.every((value) => typeof value === "object" && !Array.isArray(value));
+    if (different.length === 1) values[key] = different[0];
+    else {
+      mixed[key] = different.slice(0, 5);
+      if (objects && depth)
+        inside[key] = togetherOf(
+          infos.map((info) => objectOf(info[key])),
+          depth - 1,
+        );
+    }
+  }
+  return { values, mixed, inside };
+}
+
 interface EditArgs {
   nodes: number[];
+  at: string[];
   set: Info;
   unset: string[];
   was: Info;

@@ -52,6 +52,15 @@ export const SCHEMA: Record<string, unknown> = {
       properties: {
         num_cpus: { default: 1, minimum: 0, title: "Num Cpus", type: "number" },
         scheduling: { $ref: "#/$defs/Scheduling", default: "DEFAULT" },
+        retry_exceptions: {
+          anyOf: [
+            { type: "boolean" },
+            { items: {}, type: "array", "x-fuse-shown-only": true },
+            { type: "null" },
+          ],
+          default: null,
+          title: "Retry Exceptions",
+        },
         resources: {
           additionalProperties: { type: "number" },
           default: {},

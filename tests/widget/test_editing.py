@@ -365,7 +365,6 @@ def test_an_edit_may_be_about_the_graph_as_it_was_drawn_before() -> None:
         (({"mixed": [1]},) * 2, {"mixed": [1]}),
         ((2, 2.0), {"mixed": [2, 2]}),
         ((1, 2, 3, 4, 5, 6), {"mixed": [1, 2, 3, 4, 5]}),
-        ((object(), 1), {"mixed": [{"$repr": "<object>"}, 1]}),
     ],
 )
 def test_what_the_form_showed_and_there_is_may_be_edited(values: Sequence[Any], was: Any) -> None:
@@ -431,7 +430,7 @@ def test_an_edit_of_a_thousand_nodes_is_one_message_each_way_and_little_work() -
 
         return lines_run(edit_and_tell)
 
-    assert work(1000, 2) < 200 * 1000  # 121 lines for each node today
+    assert work(1000, 2) < 200 * 1000  # 150 lines for each node today
     del sent[:]
     edit(widget, range(1000), retries=9)
     assert [message["kind"] for message in sent] == ["comm_msg"]

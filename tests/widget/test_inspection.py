@@ -142,7 +142,12 @@ def test_settings_tell_true_from_1() -> None:
     node = add(1).set_name("n")
     widget = DAGWidget(LocalWorkflow(node))
     node.backend_info["retries"] = 1
-    assert select(widget, "n")["settings"] == {"values": {"retries": 1}, "mixed": {}, "unknown": []}
+    assert select(widget, "n")["settings"] == {
+        "values": {"retries": 1},
+        "mixed": {},
+        "inside": {},
+        "unknown": [],
+    }
     node.backend_info.update(retries=True, reties=2)
     bridge.post(widget, widget.inspection.selected)
     assert bridge.wait_idle()

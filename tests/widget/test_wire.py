@@ -21,10 +21,12 @@ DTYPES = {"Uint8Array": "u1", "Uint16Array": "<u2", "Uint32Array": "<u4", "Float
 
 
 def interface(name: str) -> dict[str, str]:
-    """The fields of a TypeScript interface and their types."""
-    body = re.search(rf"export interface {name} {{(.*?)\n}}", TYPES, re.S)
-    assert body is not None, name
-    return dict(re.findall(r"^  (\w+)\??: (.+);$", body[1], re.M))
+    """The fields of a TypeScript interface and their types, with those of the one that it extends."""
+    found = re.search(rf"export interface {name} (?:extends (\w+) )?{{(.*?)\n}}", TYPES, re.S)
+    assert found is not None, name
+    base, body = found.groups()
+    inherited = interface(base) if base else {}
+    return inherited | dict(re.findall(r"^  (\w+)\??: (.+);$", body, re.M))
 
 
 def alias(name: str) -> list[str]:
@@ -146,6 +148,10 @@ def test_details_printed_text_and_previews_have_the_fields_that_the_browser_read
     assert set(node["failure"]) == set(interface("Failure"))
     assert [set(frame) for frame in node["failure"]["frames"]] == [set(interface("Frame"))]
     assert set(printed) == set(interface("Printed"))
+    bad.backend_info["remote_args"] = {"num_cpus": 1}
+    widget.selected = ["good", "bad"]
+    assert bridge.wait_idle()
+    assert set(widget._details["settings"]["inside"]["remote_args"]) == set(interface("Together"))
     widget.selected = ["good"]
     assert bridge.wait_idle()
     assert set(widget._details["node"]["result"]) == set(interface("ResultFacts"))

@@ -1,5 +1,5 @@
 // What belongs to the selection, and whether it does yet. Pure.
-import type { Details, Graph, NodeDetails, Settings, Shown } from "./types";
+import type { Details, Graph, NodeDetails, Shown, Together } from "./types";
 
 let table: Uint32Array | undefined;
 
@@ -58,10 +58,39 @@ export function selectedNodes(session: {
   return session.selected.flatMap((name) => session.store.indexOf(name) ?? []);
 }
 
-/** What the form showed for a key, as `edit` wants it back in `was`. */
-export function shownFor(settings: Settings, key: string): Shown {
-  if (Object.hasOwn(settings.mixed, key)) return { mixed: settings.mixed[key] };
-  return Object.hasOwn(settings.values, key) ? settings.values[key] : null;
+/** What stands at a path of the settings: unset, set to a value, or different from node to node. */
+export type Standing =
+  | { how: "unset" }
+  | { how: "set"; value: Shown }
+  | { how: "mixed"; of: Shown[] };
+
+export function standing(settings: Together, path: readonly string[]): Standing {
+  const [first, ...rest] = path;
+  if (Object.hasOwn(settings.mixed, first)) {
+    if (rest.length && Object.hasOwn(settings.inside, first))
+      return standing(settings.inside[first], rest);
+    return { how: "mixed", of: settings.mixed[first] };
+  }
+  let value: Shown = settings.values;
+  for (const key of path) {
+    if (typeof value !== "object" || value === null || !Object.hasOwn(value, key))
+      return { how: "unset" };
+    value = (value as Record<string, Shown>)[key];
+  }
+  return { how: "set", value };
+}
+
+/** What the form showed at a path, as `edit` wants it back in `was`. */
+export function shownFor(settings: Together, path: readonly string[]): Shown {
+  const at = standing(settings, path);
+  if (at.how === "mixed") return { mixed: at.of };
+  return at.how === "set" ? at.value : null;
+}
+
+/** Whether a path can only be read: what stands there, in one node at least, is no JSON. */
+export function isFixed(at: Standing): boolean {
+  if (at.how === "mixed") return at.of.some(holdsRepr);
+  return at.how === "set" && holdsRepr(at.value);
 }
 
 /** The text of a value that is no JSON, null where it is JSON. */

@@ -1,5 +1,13 @@
 // What a person has typed into the form and the kernel has not taken yet. Shared by all views of a session; no DOM.
-import { alike, holdsRepr, selectedNodes, selectionKey, shownFor } from "./details";
+import {
+  alike,
+  holdsRepr,
+  isFixed,
+  selectedNodes,
+  selectionKey,
+  shownFor,
+  standing,
+} from "./details";
 import { type Field, type Parsed, parsed, parsedJson } from "./schema";
 import type { Session } from "./session";
 import type { EditAnswer, Settings, Shown } from "./types";
@@ -12,7 +20,7 @@ export interface Draft {
   was: Shown;
 }
 
-/** What an edit is about: its keys, each with what it shall be; undefined to unset it. */
+/** What an edit is about: keys of one object, each with what it shall be; undefined to unset it. */
 type Change = Map<string, Shown | undefined>;
 type Work = { ok: true; change: Change } | { ok: false; error: string };
 
@@ -25,7 +33,7 @@ interface Group {
 export const RAW = "";
 export const pathOf = (field: Field): string => field.path.join(".");
 
-const NO_JSON = "a value in it is no JSON and cannot be sent back; set it in Python";
+const NO_JSON = "it holds what is no JSON and would be lost; use the form, or set it in Python";
 
 export class Editor {
   /** What is wrong with the last undo or redo, "" where nothing is. */
@@ -46,7 +54,7 @@ export class Editor {
     return this.#groups.get(selectionKey(this.session.selected))?.drafts.get(path);
   }
 
-  /** A person has typed; `shown` is what the field shows where nothing is typed, `was` what stands in its key. */
+  /** A person has typed; `shown` is what the field shows where nothing is typed, `was` what stands there. */
   type(path: string, text: string, shown: string, was: Shown): void {
     const names = this.session.selected;
     const key = selectionKey(names);
@@ -77,13 +85,13 @@ export class Editor {
   /** Sends what was typed into a field; `again` also where it was refused before. */
   async commit(field: Field, again = false): Promise<void> {
     const key = selectionKey(this.session.selected);
-    await this.#commit(key, pathOf(field), again, (draft) => changeOf(field, draft));
+    await this.#commit(key, field.path, again, (draft) => changeOf(field, draft));
   }
 
   /** Sends what the raw JSON would change. */
   async commitRaw(settings: Settings): Promise<void> {
     const key = selectionKey(this.session.selected);
-    await this.#commit(key, RAW, true, (draft) => changeOfRaw(draft.text, settings), settings);
+    await this.#commit(key, [], true, (draft) => changeOfRaw(draft.text, settings), settings);
   }
 
   /** Another selection: what was still being typed for the one before is sent, as when a field is left. */
@@ -96,7 +104,7 @@ export class Editor {
       for (const [path, draft] of drafts) {
         const field = all.find((other) => pathOf(other) === path);
         if (draft.state === "typing" && field) {
-          sent.push(this.#commit(key, path, false, (typed) => changeOf(field, typed)));
+          sent.push(this.#commit(key, field.path, false, (typed) => changeOf(field, typed)));
         }
       }
     }
@@ -121,11 +129,12 @@ export class Editor {
 
   async #commit(
     key: string,
-    path: string,
+    at: readonly string[],
     again: boolean,
     work: (draft: Draft) => Work,
     settings?: Settings,
   ): Promise<void> {
+    const path = at.join(".");
     const group = this.#groups.get(key);
     const draft = group?.drafts.get(path);
     if (!group || !draft || draft.state === "pending") return;
@@ -144,8 +153,9 @@ export class Editor {
     this.changed();
     let error = "";
     try {
-      const was = (name: string): Shown => (settings ? shownFor(settings, name) : draft.was);
-      const answer = await this.session.edit("edit", this.#message(group.names, done.change, was));
+      const was = (name: string): Shown => (settings ? shownFor(settings, [name]) : draft.was);
+      const message = this.#message(group.names, at.slice(0, -1), done.change, was);
+      const answer = await this.session.edit("edit", message);
       if (answer.ok) [this.note, this.problem] = [answer.text, ""];
       else error = said(answer, path);
     } catch (failed) {
@@ -154,9 +164,9 @@ export class Editor {
     // Typed on meanwhile: that is another draft now, which shall not be refused for what was sent before it.
     const now = group.drafts.get(path);
     if (now !== draft) {
-      if (now) now.was = this.#shown(key, path, now.was);
+      if (now) now.was = this.#shown(key, at, now.was);
     } else if (error) {
-      draft.was = this.#shown(key, path, draft.was);
+      draft.was = this.#shown(key, at, draft.was);
       this.#refuse(draft, error);
       return;
     } else this.#forget(key, path);
@@ -165,6 +175,7 @@ export class Editor {
 
   #message(
     names: readonly string[],
+    at: readonly string[],
     change: Change,
     was: (name: string) => Shown,
   ): Record<string, unknown> {
@@ -173,6 +184,7 @@ export class Editor {
     return {
       nodes: selectedNodes({ selected: names, store }),
       version: store.graph?.version,
+      at,
       set: Object.fromEntries(entries.filter(([, value]) => value !== undefined)),
       unset: entries.flatMap(([name, value]) => (value === undefined ? [name] : [])),
       was: Object.fromEntries(entries.map(([name]) => [name, was(name)])),
@@ -180,10 +192,10 @@ export class Editor {
   }
 
   /** What the form shows by now where it still shows that selection. */
-  #shown(key: string, path: string, otherwise: Shown): Shown {
+  #shown(key: string, at: readonly string[], otherwise: Shown): Shown {
     const { details } = this.session;
-    if (!details || details.key !== key || path === RAW) return otherwise;
-    return shownFor(details.settings, path.split(".")[0]);
+    if (!details || details.key !== key || !at.length) return otherwise;
+    return shownFor(details.settings, at);
   }
 
   #refuse(draft: Draft, error: string): void {
@@ -202,48 +214,10 @@ export function flat(fields: readonly Field[]): Field[] {
   return fields.flatMap((field) => [field, ...flat(field.fields)]);
 }
 
-/** What stands at a path of the settings: unset, set to a value, or different from node to node. */
-export type Standing =
-  | { how: "unset" }
-  | { how: "set"; value: Shown }
-  | { how: "mixed"; of: Shown[] };
-
-export function standing(settings: Settings, path: readonly string[]): Standing {
-  if (Object.hasOwn(settings.mixed, path[0])) return { how: "mixed", of: settings.mixed[path[0]] };
-  let value: Shown = settings.values;
-  for (const key of path) {
-    if (typeof value !== "object" || value === null || !Object.hasOwn(value, key))
-      return { how: "unset" };
-    value = (value as Record<string, Shown>)[key];
-  }
-  return { how: "set", value };
-}
-
 function changeOf(field: Field, draft: Draft): Work {
   const got: Parsed = parsed(field, draft.text);
   if (!got.ok) return got;
-  const value = "unset" in got ? undefined : got.value;
-  const [key, ...inside] = field.path;
-  if (!inside.length) return { ok: true, change: new Map([[key, value]]) };
-  if (holdsRepr(draft.was)) return { ok: false, error: NO_JSON };
-  const whole = placed(draft.was, inside, value);
-  const empty = Object.keys(whole).length === 0;
-  return { ok: true, change: new Map([[key, empty ? undefined : whole]]) };
-}
-
-/** A copy of an object with another value at a path. */
-function placed(
-  at: Shown,
-  [key, ...inside]: string[],
-  value: Shown | undefined,
-): Record<string, Shown> {
-  const object = typeof at === "object" && at !== null && !Array.isArray(at) ? at : {};
-  const others = Object.entries(object).filter(([name]) => name !== key);
-  const before = Object.hasOwn(object, key) ? (object as Record<string, Shown>)[key] : undefined;
-  const after = inside.length ? placed(before, inside, value) : value;
-  const entries = Object.entries(object).map(([name, old]) => [name, name === key ? after : old]);
-  if (after === undefined) return Object.fromEntries(others);
-  return Object.fromEntries(before === undefined ? [...others, [key, after]] : entries);
+  return { ok: true, change: new Map([[field.label, "unset" in got ? undefined : got.value]]) };
 }
 
 /** The settings as raw JSON shows them, and the keys that cannot stand in it. */
@@ -273,6 +247,8 @@ function changeOfRaw(text: string, settings: Settings): Work {
     if (!Object.hasOwn(before, key) || !alike(before[key], value)) change.set(key, value);
   }
   for (const key of Object.keys(before)) if (!Object.hasOwn(after, key)) change.set(key, undefined);
+  for (const key of change.keys())
+    if (isFixed(standing(settings, [key]))) return { ok: false, error: `${key}: ${NO_JSON}` };
   return { ok: true, change };
 }
 

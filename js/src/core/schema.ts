@@ -1,9 +1,9 @@
 // The JSON schema of `backend_info` as fields of a form, and the text of a field as a value. Pure.
-import { reprOf } from "./details";
+import { holdsRepr, reprOf } from "./details";
 import { faultOf } from "./json";
 import type { Shown } from "./types";
 
-export type Kind = "choice" | "number" | "text" | "json" | "shown" | "group";
+export type Kind = "choice" | "number" | "text" | "either" | "json" | "shown" | "group";
 
 export interface Field {
   /** From the outermost key inwards. */
@@ -11,8 +11,10 @@ export interface Field {
   label: string;
   kind: Kind;
   description: string;
-  /** What may be chosen, of a "choice". */
+  /** What may be chosen, of a "choice", and be typed, of an "either". */
   options: Shown[];
+  /** Of an "either": which of these may be typed beside its options. */
+  takes: ("number" | "text")[];
   integer: boolean;
   nullable: boolean;
   /** undefined where the schema names none. */
@@ -23,6 +25,7 @@ export interface Field {
   fields: Field[];
 }
 
+type Either = "options" | "takes" | "nullable";
 type Schema = Record<string, unknown>;
 
 const isSchema = (value: unknown): value is Schema =>
@@ -70,7 +73,9 @@ function fieldOf(described: Schema, root: Schema, path: string[], seen: Schema[]
   const ways = list(outer.anyOf ?? outer.oneOf)
     .filter(isSchema)
     .map((way) => followed(way, root));
-  const real = ways.filter((way) => way.type !== "null");
+  const known = ways.filter((way) => way.type !== "null");
+  // An alternative that is no JSON can stand there and cannot be entered: the others are the field.
+  const real = known.filter((way) => !way["x-fuse-shown-only"]);
   const inner = real.length === 1 ? { ...outer, ...real[0] } : outer;
   const types = list(inner.type);
   const type = types.length ? types.filter((t) => t !== "null") : [inner.type];
@@ -80,19 +85,30 @@ function fieldOf(described: Schema, root: Schema, path: string[], seen: Schema[]
     kind: "json",
     description: String(outer.description ?? inner.description ?? ""),
     options: [],
+    takes: [],
     integer: type[0] === "integer",
-    nullable: real.length < ways.length || types.includes("null") || inner.type === "null",
+    nullable: known.length < ways.length || types.includes("null") || inner.type === "null",
     default: outer.default,
     range: "",
     fields: [],
   };
   const choices = real.length > 1 ? real.map(choicesOf) : [choicesOf(inner)];
-  if (described["x-fuse-shown-only"] || outer["x-fuse-shown-only"]) field.kind = "shown";
+  const takes = real.map(takenBy);
+  const shownOnly = known.length > 0 && real.length === 0;
+  if (described["x-fuse-shown-only"] || outer["x-fuse-shown-only"] || shownOnly)
+    field.kind = "shown";
   else if (choices.every((some) => some.length > 0)) {
     field.kind = "choice";
-    const all = choices.flat();
-    field.options = all.filter((value, i) => value !== null && all.indexOf(value) === i);
-    field.nullable ||= all.includes(null);
+    field.options = optionsOf(choices.flat());
+    field.nullable ||= choices.flat().includes(null);
+  } else if (real.length > 1 && real.every((_, i) => takes[i] || choices[i].length > 0)) {
+    field.kind = "either";
+    field.takes = takes.filter((one) => one !== "");
+    field.options = optionsOf(choices.flat());
+    field.nullable ||= choices.flat().includes(null);
+    field.range = [...field.options.map(typed), ...field.takes.map((one) => `a ${one}`)].join(
+      " or ",
+    );
   } else if (real.length > 1 || type.length > 1) field.kind = "json";
   else if (type[0] === "integer" || type[0] === "number") {
     field.kind = "number";
@@ -107,6 +123,19 @@ function fieldOf(described: Schema, root: Schema, path: string[], seen: Schema[]
     field.fields = propertiesOf(inner, root, path, [...seen, inner.properties]);
   }
   return field;
+}
+
+const typed = (value: Shown): string => (typeof value === "string" ? value : JSON.stringify(value));
+
+function optionsOf(choices: Shown[]): Shown[] {
+  return choices.filter((value, i) => value !== null && choices.indexOf(value) === i);
+}
+
+/** What an alternative of a field lets be typed; "" where it is neither a number nor a text. */
+function takenBy(schema: Schema): "number" | "text" | "" {
+  if (choicesOf(schema).length) return "";
+  if (schema.type === "number" || schema.type === "integer") return "number";
+  return schema.type === "string" ? "text" : "";
 }
 
 function choicesOf(schema: Schema): Shown[] {
@@ -131,22 +160,37 @@ function rangeOf(schema: Schema): string {
 }
 
 /** A value as the text of its field. */
-export function textOf(field: Pick<Field, "kind">, value: Shown): string {
+export function textOf(field: Pick<Field, "kind" | Either>, value: Shown): string {
   const repr = reprOf(value);
   if (repr !== null) return repr;
   if (value === undefined) return "";
   if (field.kind === "text" && typeof value === "string") return value;
   if (value === null && field.kind === "text") return "";
-  if (value === null && field.kind === "number") return "None";
+  if (value === null && (field.kind === "number" || field.kind === "either")) return "None";
+  if (field.kind === "either" && typeof value === "string") {
+    // A text that would be read as something else goes in quotes.
+    const read = eitherOf(field, value.trim());
+    const plain = value !== "" && read.ok && "value" in read && read.value === value;
+    return plain ? value : JSON.stringify(value);
+  }
   return JSON.stringify(value);
 }
 
-/** A value as a person reads it: no quotes about words, None, on and off. */
+/** A value as a person reads it: no quotes about words, None, on and off; what is no JSON by its text. */
 export function worded(value: Shown): string {
   if (value === true) return "on";
   if (value === false) return "off";
   if (value === null || value === undefined) return "none";
-  return reprOf(value) ?? (typeof value === "string" && value ? value : JSON.stringify(value));
+  if (typeof value === "string" && value) return value;
+  return written(value);
+}
+
+function written(value: Shown): string {
+  const repr = reprOf(value);
+  if (repr !== null || !holdsRepr(value)) return repr ?? JSON.stringify(value);
+  if (Array.isArray(value)) return `[${value.map(written).join(", ")}]`;
+  const entries = Object.entries(value as Record<string, Shown>);
+  return `{${entries.map(([key, item]) => `${JSON.stringify(key)}: ${written(item)}`).join(", ")}}`;
 }
 
 /** What stands in an empty field: "0 (default)", "(the workflow's)", "not set". */
@@ -171,8 +215,13 @@ export function parsed(field: Field, text: string): Parsed {
   const plain = text.trim();
   if (plain === "") return { ok: true, unset: true };
   if (field.kind === "text") return { ok: true, value: text };
+  if (field.kind === "either") return eitherOf(field, plain);
   if (field.kind !== "number") return parsedJson(plain);
   if (field.nullable && /^(none|null)$/i.test(plain)) return { ok: true, value: null };
+  return numberOf(plain);
+}
+
+function numberOf(plain: string): Parsed {
   const digits = plain.replaceAll("_", "");
   const value = Number(digits);
   if (!NUMBER.test(digits)) return wrong("this is not a number");
@@ -180,6 +229,19 @@ export function parsed(field: Field, text: string): Parsed {
   if (Number.isInteger(value) && !Number.isSafeInteger(value))
     return wrong("a browser cannot send a number of so many digits exactly; set it in Python");
   return { ok: true, value };
+}
+
+/** A word that may be chosen, else a number, else a text; in quotes it is a text in any case. */
+function eitherOf({ options, takes, nullable }: Pick<Field, Either>, plain: string): Parsed {
+  const option = options.find((value) => value === plain || JSON.stringify(value) === plain);
+  if (option !== undefined) return { ok: true, value: option };
+  if (nullable && /^(none|null)$/i.test(plain)) return { ok: true, value: null };
+  if (takes.includes("number") && NUMBER.test(plain)) return numberOf(plain);
+  if (plain.startsWith('"')) return parsedJson(plain);
+  if (takes.includes("text")) return { ok: true, value: plain };
+  return wrong(
+    `this is not ${[...options.map(typed), ...takes.map((one) => `a ${one}`)].join(" or ")}`,
+  );
 }
 
 /** JSON with the place of what is wrong in it. */

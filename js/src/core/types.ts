@@ -258,12 +258,18 @@ export interface NodeDetails {
   why_no_result: string;
 }
 
-/** `backend_info` of the selected nodes taken together. */
-export interface Settings {
+/** Objects taken together. */
+export interface Together {
   /** What all of them have in common, by key. */
   values: Record<string, Shown>;
   /** Keys in which they differ: up to five different values each, null for "not set". */
   mixed: Record<string, Shown[]>;
+  /** The same for what stands in a key of `mixed`, where all that stands there are objects. */
+  inside: Record<string, Together>;
+}
+
+/** `backend_info` of the selected nodes taken together. */
+export interface Settings extends Together {
   /** Keys that the backend keeps and does not understand. */
   unknown: string[];
 }

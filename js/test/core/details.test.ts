@@ -17,7 +17,7 @@ const about = (names: string[], given: Partial<Details> = {}): Details => ({
   count: names.length,
   key: selectionKey(names),
   node: null,
-  settings: { values: {}, mixed: {}, unknown: [] },
+  settings: { values: {}, mixed: {}, inside: {}, unknown: [] },
   ...given,
 });
 
@@ -44,10 +44,18 @@ describe("the key of a selection", () => {
 });
 
 it("what was shown goes back as it was, also for keys with names of JavaScript's own", () => {
-  const settings = { values: { retries: 2 }, mixed: { cache: [true, null] }, unknown: [] };
-  expect(shownFor(settings, "retries")).toBe(2);
-  expect(shownFor(settings, "cache")).toEqual({ mixed: [true, null] });
-  expect([shownFor(settings, "timeout"), shownFor(settings, "constructor")]).toEqual([null, null]);
+  const settings = {
+    values: { retries: 2 },
+    mixed: { cache: [true, null] },
+    inside: {},
+    unknown: [],
+  };
+  expect(shownFor(settings, ["retries"])).toBe(2);
+  expect(shownFor(settings, ["cache"])).toEqual({ mixed: [true, null] });
+  expect([shownFor(settings, ["timeout"]), shownFor(settings, ["constructor"])]).toEqual([
+    null,
+    null,
+  ]);
 });
 
 it("values are compared as JSON, and what is none is found inside of them", () => {

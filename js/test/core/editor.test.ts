@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { selectionKey } from "../../src/core/details";
-import { Editor, flat, RAW, rawOf, standing } from "../../src/core/editor";
+import { isFixed, selectionKey, standing } from "../../src/core/details";
+import { Editor, flat, RAW, rawOf } from "../../src/core/editor";
 import { type Field, fieldsOf } from "../../src/core/schema";
 import type { EditAnswer, Settings } from "../../src/core/types";
 import { SCHEMA } from "../fake_settings";
@@ -46,7 +46,7 @@ beforeEach(() => {
 const shows = (settings: Partial<Settings>): void => {
   session.details = {
     key: selectionKey(session.selected),
-    settings: { values: {}, mixed: {}, unknown: [], ...settings },
+    settings: { values: {}, mixed: {}, inside: {}, unknown: [], ...settings },
   };
 };
 
@@ -61,6 +61,7 @@ describe("what is typed into a field", () => {
         {
           nodes: [1, 2],
           version: 4,
+          at: [],
           set: { retries: 3 },
           unset: [],
           was: { retries: { mixed: [0, 2] } },
@@ -147,26 +148,29 @@ describe("what is typed into a field", () => {
 });
 
 describe("a field inside of an object", () => {
-  it("sends the whole object with one value changed, and leaves nothing empty behind", () => {
+  it("is sent by itself, with where it is: what stands beside it is no matter of it", () => {
     const num = field("remote_args.num_cpus");
-    const was = { resources: { gpu: 1 }, num_cpus: 1 };
-    editor.type("remote_args.num_cpus", "2", "1", was);
+    editor.type("remote_args.num_cpus", "2", "1", { mixed: [1, null] });
     void editor.commit(num);
     expect(sent[0][1]).toMatchObject({
-      set: { remote_args: { resources: { gpu: 1 }, num_cpus: 2 } },
-      was: { remote_args: was },
+      at: ["remote_args"],
+      set: { num_cpus: 2 },
+      unset: [],
+      was: { num_cpus: { mixed: [1, null] } },
     });
     session.selected = ["a"];
-    editor.type("remote_args.num_cpus", "", "1", { num_cpus: 1 });
+    editor.type("remote_args.num_cpus", "", "1", 1);
     void editor.commit(num);
-    expect(sent[1][1]).toMatchObject({ set: {}, unset: ["remote_args"] });
+    expect(sent[1][1]).toMatchObject({ at: ["remote_args"], set: {}, unset: ["num_cpus"] });
   });
 
-  it("is refused beside a value that is no JSON", () => {
-    editor.type("remote_args.num_cpus", "2", "", { runtime_env: { $repr: "<object>" } });
+  it("is measured against what stands there by now, where it was refused", async () => {
+    editor.type("remote_args.num_cpus", "2", "", null);
     void editor.commit(field("remote_args.num_cpus"));
-    expect(editor.draft("remote_args.num_cpus")?.error).toContain("no JSON");
-    expect(sent).toEqual([]);
+    shows({ values: { remote_args: { num_cpus: 7, resources: { a: 1 } } } });
+    await answers[0]({ ok: false, errors: { "remote_args.num_cpus": "it is 7 by now" } });
+    void editor.commit(field("remote_args.num_cpus"), true);
+    expect(sent[1][1]).toMatchObject({ set: { num_cpus: 2 }, was: { num_cpus: 7 } });
   });
 
   it("shows the errors of its own path without the path", async () => {
@@ -184,6 +188,7 @@ describe("raw JSON", () => {
   const settings: Settings = {
     values: { retries: 2, team: "vision", plugin: { $repr: "<Plugin>" } },
     mixed: { cache: [true, null] },
+    inside: {},
     unknown: ["team"],
   };
 
@@ -203,6 +208,13 @@ describe("raw JSON", () => {
       ["__proto__", 1],
     ]);
     expect(args).toMatchObject({ unset: ["team"], was: { timeout: null, team: "vision" } });
+  });
+
+  it("never replaces what is no JSON", () => {
+    editor.type(RAW, '{"retries": 2, "team": "vision", "plugin": 1}', "", null);
+    void editor.commitRaw(settings);
+    expect(editor.draft(RAW)?.error).toMatch(/^plugin: it holds what is no JSON/);
+    expect(sent).toEqual([]);
   });
 
   it.each([
@@ -234,7 +246,20 @@ describe("undo and redo", () => {
 it("what stands at a path is unset, a value, or different from node to node", () => {
   const settings: Settings = {
     values: { remote_args: { num_cpus: 2 }, odd: null },
-    mixed: { cache: [true, false] },
+    mixed: {
+      cache: [true, false],
+      args: [
+        { a: 1, b: 2 },
+        { b: 2, c: { $repr: "<object>" } },
+      ],
+    },
+    inside: {
+      args: {
+        values: { b: 2 },
+        mixed: { a: [1, null], c: [null, { $repr: "<object>" }] },
+        inside: {},
+      },
+    },
     unknown: [],
   };
   expect(standing(settings, ["remote_args", "num_cpus"])).toEqual({ how: "set", value: 2 });
@@ -242,4 +267,13 @@ it("what stands at a path is unset, a value, or different from node to node", ()
   expect(standing(settings, ["odd"])).toEqual({ how: "set", value: null });
   expect(standing(settings, ["odd", "inner"])).toEqual({ how: "unset" });
   expect(standing(settings, ["cache"])).toEqual({ how: "mixed", of: [true, false] });
+  expect(standing(settings, ["args", "b"])).toEqual({ how: "set", value: 2 });
+  expect(standing(settings, ["args", "a"])).toEqual({ how: "mixed", of: [1, null] });
+  expect(standing(settings, ["args", "d"])).toEqual({ how: "unset" });
+  expect(["a", "b", "c", "d"].map((key) => isFixed(standing(settings, ["args", key])))).toEqual([
+    false,
+    false,
+    true,
+    false,
+  ]);
 });

@@ -36,9 +36,61 @@ describe("the fields of a schema", () => {
     expect(inner.map(({ path, kind }) => [path.join("."), kind])).toEqual([
       ["remote_args.num_cpus", "number"],
       ["remote_args.scheduling", "choice"],
+      ["remote_args.retry_exceptions", "choice"],
       ["remote_args.resources", "json"],
     ]);
     expect(inner[1].options).toEqual(["DEFAULT", "SPREAD"]);
+  });
+
+  it("are those alternatives that are JSON", () => {
+    const ways = (...anyOf: object[]): Field =>
+      fieldsOf({ properties: { x: { anyOf: [...anyOf, { type: "null" }], default: null } } })[0];
+    const shown = { "x-fuse-shown-only": true };
+    expect(ways({ type: "boolean" }, { type: "array", items: {}, ...shown })).toMatchObject({
+      kind: "choice",
+      options: [true, false],
+      nullable: true,
+    });
+    expect(ways({ enum: ["DEFAULT", "SPREAD"] }, shown)).toMatchObject({
+      kind: "choice",
+      options: ["DEFAULT", "SPREAD"],
+    });
+    expect(ways({ type: "integer", minimum: 1 }, shown)).toMatchObject({
+      kind: "number",
+      range: "1 or more",
+    });
+    expect(ways(shown).kind).toBe("shown");
+    expect(ways({ type: "integer" }, { type: "array" }).kind).toBe("json");
+  });
+
+  it("that are one of several simple things are read as the one they look like", () => {
+    const made = (...anyOf: object[]): Field =>
+      fieldsOf({ properties: { x: { anyOf: [...anyOf, { type: "null" }] } } })[0];
+    const both = made({ type: "integer" }, { type: "string" });
+    const auto = made({ const: "auto" }, { type: "number" });
+    expect([both.kind, both.range]).toEqual(["either", "a number or a text"]);
+    expect([auto.kind, auto.range]).toEqual(["either", "auto or a number"]);
+    const read = (field: Field, text: string) => {
+      const got = parsed(field, text);
+      return got.ok ? ("value" in got ? got.value : "unset") : got.error;
+    };
+    expect(["3", '"3"', "some words", "none", ""].map((text) => read(both, text))).toEqual([
+      3,
+      "3",
+      "some words",
+      null,
+      "unset",
+    ]);
+    expect(["3", "auto", '"auto"', "x", '"x'].map((text) => read(auto, text))).toEqual([
+      3,
+      "auto",
+      "auto",
+      "this is not auto or a number",
+      expect.stringContaining("not JSON"),
+    ]);
+    for (const value of [3, "3", "some words", "none", null, '"', "", " a ", 1.5]) {
+      expect(read(both, textOf(both, value))).toBe(value);
+    }
   });
 
   it("end where a schema refers to itself, and where there is none", () => {

@@ -33,6 +33,7 @@ describe("the form", () => {
       "tags",
       "remote_args.num_cpus",
       "remote_args.scheduling",
+      "remote_args.retry_exceptions",
       "remote_args.resources",
     ]);
     for (const path of paths) {
@@ -67,6 +68,7 @@ describe("the form", () => {
       {
         nodes: [3, 4],
         version: 1,
+        at: [],
         set: { executor: "inline" },
         unset: [],
         was: { executor: { mixed: ["thread", "process"] } },
@@ -112,6 +114,49 @@ describe("the form", () => {
       "",
       true,
     ]);
+  });
+
+  it("sets one field of an object where nodes differ in it, and leaves each the rest of its own", async () => {
+    const { kernel, field, type, press, choose } = await open(SVM, ({ kernel }) => {
+      kernel.infos[3] = { remote_args: { num_cpus: 1, resources: { a: 1 } } };
+      kernel.infos[4] = { remote_args: { scheduling: "SPREAD", num_cpus: 4 } };
+    });
+    const cpus = field("remote_args.num_cpus");
+    expect([cpus.value, cpus.placeholder]).toEqual(["", "(mixed) 1, 4"]);
+    await type(cpus, "2");
+    await press(cpus, "Enter");
+    await choose("remote_args.retry_exceptions", "true");
+    expect([kernel.infos[3], kernel.infos[4]]).toEqual([
+      { remote_args: { num_cpus: 2, resources: { a: 1 }, retry_exceptions: true } },
+      { remote_args: { scheduling: "SPREAD", num_cpus: 2, retry_exceptions: true } },
+    ]);
+    expect(cpus.value).toBe("2");
+  });
+
+  it("shows what is no JSON where it stands, and edits what stands beside it", async () => {
+    const strategy = { $repr: "<NodeAffinitySchedulingStrategy>" };
+    const errors = [{ $repr: "<class ValueError>" }];
+    const { kernel, field, type, press, select } = await open(SVM, ({ kernel }) => {
+      kernel.infos[3] = { remote_args: { scheduling: strategy, retry_exceptions: errors } };
+      kernel.infos[4] = { remote_args: { scheduling: "SPREAD" } };
+    });
+    const told = (path: string): string => field(`remote_args.${path}`).textContent as string;
+    expect(field("remote_args.scheduling").tagName).toBe("OUTPUT");
+    expect(told("scheduling")).toBe("(mixed) <NodeAffinitySchedulingStrategy>, SPREAD");
+    await type(field("remote_args.num_cpus"), "2");
+    await press(field("remote_args.num_cpus"), "Enter");
+    expect([kernel.infos[3], kernel.infos[4]]).toEqual([
+      { remote_args: { scheduling: strategy, retry_exceptions: errors, num_cpus: 2 } },
+      { remote_args: { scheduling: "SPREAD", num_cpus: 2 } },
+    ]);
+    await select(SVM[0]);
+    expect([told("scheduling"), told("retry_exceptions")]).toEqual([
+      "<NodeAffinitySchedulingStrategy>",
+      "[<class ValueError>]",
+    ]);
+    await select(SVM[1]);
+    expect(field("remote_args.scheduling").tagName).toBe("SELECT");
+    expect(field("remote_args.retry_exceptions").tagName).toBe("SELECT");
   });
 
   it("puts errors of nested fields under these", async () => {

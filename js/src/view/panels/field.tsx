@@ -1,7 +1,7 @@
 // One field of the form: label, control, what is wrong. What a person types stays until it is taken or given up.
 import type { ComponentChildren } from "preact";
-import { reprOf, shownFor } from "../../core/details";
-import { type Draft, type Editor, pathOf, type Standing, standing } from "../../core/editor";
+import { isFixed, type Standing, shownFor, standing } from "../../core/details";
+import { type Draft, type Editor, pathOf } from "../../core/editor";
 import { oneLine, printable } from "../../core/format";
 import { type Field, placeholderOf, textOf, worded } from "../../core/schema";
 import type { Settings, Shown } from "../../core/types";
@@ -54,7 +54,7 @@ export function Setting({ field, place }: Props) {
   const shown = at.how === "set" ? printableText(field, at.value) : "";
   const wrong = draft?.state === "refused";
   // What holds a value that is no JSON cannot be sent back: it is shown.
-  const fixed = field.kind === "shown" || (at.how === "set" && reprOf(at.value) !== null);
+  const fixed = field.kind === "shown" || isFixed(at);
   const control: Control = {
     field,
     at,
@@ -73,7 +73,7 @@ export function Setting({ field, place }: Props) {
       ...whileLost(place),
       ...KEYS,
     },
-    type: (text) => editor.type(path, text, shown, shownFor(settings, field.path[0])),
+    type: (text) => editor.type(path, text, shown, shownFor(settings, field.path)),
     commit: (again = false) => void editor.commit(field, again),
     drop: () => editor.drop(path),
   };
@@ -109,7 +109,7 @@ export function Setting({ field, place }: Props) {
             title={`Unset ${oneLine(path, 60)} on all of these nodes`}
             label={`Unset ${oneLine(path, 60)}`}
             off={lost !== ""}
-            act={() => void editor.unset(field, shownFor(settings, field.path[0]))}
+            act={() => void editor.unset(field, shownFor(settings, field.path))}
           >
             <Picture path={BUTTONS.close} />
           </Button>

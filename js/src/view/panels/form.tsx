@@ -1,11 +1,11 @@
 // The form for `backend_info`: fields from the schema of the backend, for one node or for all that are selected.
 import { useLayoutEffect } from "preact/hooks";
-import { isCurrent, selectionKey } from "../../core/details";
-import { flat, standing } from "../../core/editor";
+import { isCurrent, reprOf, type Standing, selectionKey, standing } from "../../core/details";
+import { flat } from "../../core/editor";
 import { counted, oneLine } from "../../core/format";
 import { whyLost } from "../../core/kernel";
 import { type Field, fieldsOf } from "../../core/schema";
-import type { Settings as Values } from "../../core/types";
+import type { Together, Settings as Values } from "../../core/types";
 import { Button } from "./bits";
 import { Doing } from "./doing";
 import { Group, type Place, Setting } from "./field";
@@ -26,7 +26,7 @@ export function Form(given: Given) {
   );
 }
 
-const NOTHING: Values = { values: {}, mixed: {}, unknown: [] };
+const NOTHING: Values = { values: {}, mixed: {}, inside: {}, unknown: [] };
 const made = new WeakMap<object, Field[]>();
 
 function fieldsFor(schema: Record<string, unknown>): Field[] {
@@ -127,10 +127,8 @@ function About({ given, headed }: { given: Given; headed: boolean }) {
 
 function OneField({ field, place }: { field: Field; place: Place }) {
   if (field.kind !== "group") return <Setting field={field} place={place} />;
-  const at = standing(place.settings, field.path);
-  const object = at.how === "set" && typeof at.value === "object" && !Array.isArray(at.value);
-  // Where nodes differ in an object, one part of it cannot be set without the rest: JSON for all of it.
-  if (at.how === "mixed" || (at.how === "set" && !object)) {
+  // Where something else than an object stands, in one node at least, there are no fields in it: JSON for all of it.
+  if (!holdsFields(standing(place.settings, field.path), place.settings, field.path)) {
     return <Setting field={{ ...field, kind: "json" }} place={place} />;
   }
   return (
@@ -140,6 +138,15 @@ function OneField({ field, place }: { field: Field; place: Place }) {
       ))}
     </Group>
   );
+}
+
+function holdsFields(at: Standing, settings: Together, path: readonly string[]): boolean {
+  if (at.how === "unset") return true;
+  if (at.how === "set")
+    return typeof at.value === "object" && !Array.isArray(at.value) && reprOf(at.value) === null;
+  const [first, ...rest] = path;
+  if (!Object.hasOwn(settings.inside, first)) return false;
+  return rest.length === 0 || holdsFields(at, settings.inside[first], rest);
 }
 
 /** Keys that are set and not in the schema. */
@@ -166,6 +173,7 @@ const ANY: Omit<Field, "path" | "label"> = {
   kind: "json",
   description: "",
   options: [],
+  takes: [],
   integer: false,
   nullable: true,
   default: undefined,
