@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ._ray_submit import Sent
     from ._ray_task import Report
 
-__all__ = ["Channel", "Teller", "loaded_error"]
+__all__ = ["Channel", "Teller", "loaded_error", "tell"]
 
 QUEUED, RUNNING, DONE = NodeState.QUEUED, NodeState.RUNNING, NodeState.DONE
 #: How many failed questions to a collector a run takes before it does without.
@@ -269,7 +269,7 @@ class Teller:
 
     def notice(self, text: str) -> None:
         """Say something of the run as a whole."""
-        self._tell({"notice": text})
+        tell(self.run, {"notice": text})
 
     def cluster(self, machines: list[dict[str, Any]]) -> bool:
         """Say which machines there are, where that has changed; whether it has."""
@@ -290,15 +290,16 @@ class Teller:
                         total[name] = total.get(name, 0) + amount
         machines_text = "1 machine" if len(alive) == 1 else f"{len(alive)} machines"
         parts = [machines_text, *(f"{total[name]:g} {name}s" for name in ("CPU", "GPU") if total.get(name))]
-        self._tell({"where": ", ".join(parts), "cluster": {"machines": len(alive), "resources": total}})
+        tell(self.run, {"where": ", ".join(parts), "cluster": {"machines": len(alive), "resources": total}})
         return True
 
-    def _tell(self, detail: dict[str, Any]) -> None:
-        run = self.run
-        with run._control:
-            if not run.state.finished:
-                stopping = {"stopping": run.cancelled} if run.cancelled else {}
-                run.emit(None, run.state, detail={**stopping, **detail})
+
+def tell(run: Run, detail: dict[str, Any]) -> None:
+    """Say something of a run as a whole, while it is under way."""
+    with run._control:
+        if not run.state.finished:
+            stopping = {"stopping": run.cancelled} if run.cancelled else {}
+            run.emit(None, run.state, detail={**stopping, **detail})
 
 
 def loaded_error(pickled: bytes | None) -> BaseException:

@@ -10,14 +10,11 @@ import pickle
 import threading
 from typing import TYPE_CHECKING, Any
 
-import ray
-
-from ..engine.errors import ClusterError, NodeExecutionError, message_of, shorten
+from ..engine.errors import NodeExecutionError, message_of, shorten
 from ..engine.nodes import Node, NodeItem, ObjectNode
 from ..engine.run import Run
 from ..engine.states import NodeState
 from ._interrupt import CtrlC, InlineGuard
-from ._ray_cluster import Watch, disconnect, is_cut
 from ._ray_errors import is_cancelled, is_loss, is_of_input, is_out_of_memory, plain
 from ._ray_events import Teller, loaded_error
 from ._ray_frontier import Frontier
@@ -28,6 +25,7 @@ from ._ray_submit import QUICK, Object, Sent, Submitter
 from ._ray_task import Report
 
 if TYPE_CHECKING:
+    from ._ray_cluster import Watch
     from ._ray_events import Channel
     from ._ray_stored import RayStored
     from .ray import RayWorkflow
@@ -47,6 +45,7 @@ class RayScheduler:
         run: Where to report.
         stored: What storage has for this run.
         channel: What workers tell.
+        watch: Knows whether the cluster is there.
         fail_fast: Start nothing more once a node has failed.
         most: How many nodes Ray may have at a time; 0 for all.
     """
@@ -57,13 +56,14 @@ class RayScheduler:
         run: Run,
         stored: RayStored,
         channel: Channel,
+        watch: Watch,
         *,
         fail_fast: bool,
         most: int,
     ) -> None:
         order = run.order
         self.workflow, self.run, self.stored, self.channel = workflow, run, stored, channel
-        self.fail_fast, self.most = fail_fast, most or len(order.nodes) + 1
+        self.watch, self.fail_fast, self.most = watch, fail_fast, most or len(order.nodes) + 1
         self.order, self.nodes, self.children = order, order.nodes, order.children
         self.submitter = Submitter(run, workflow, stored, channel.name, channel.run)
         self.teller = Teller(run, stored)
@@ -88,19 +88,13 @@ class RayScheduler:
 
     def execute(self) -> None:
         """Run everything; afterwards `refs` has the references of the outputs."""
-        self.watch = Watch()
         try:
-            with CtrlC(self.guard, self._on_ctrl_c):
+            with CtrlC(self.guard, self._on_ctrl_c), self.watch.connected():
                 self._prepare()
                 self.run.on_control = self._controlled
                 self.looping = True
                 self._loop()
-        except Exception as error:
-            if is_cut(error):
-                raise self._lost() from error
-            raise
         finally:
-            self.watch.close()
             self.teller.settle_open()
         self.run.raise_if_incomplete(self.failures, interrupted=self.interrupts > 0)
 
@@ -192,14 +186,9 @@ class RayScheduler:
         Raises:
             ClusterError: It is gone.
         """
-        if not ray.is_initialized():  # a question now would end the process
-            if self.watch.lost:
-                raise self._lost()
-            raise ClusterError("ray.shutdown() was called while this run was under way; run() connects anew")
+        self.watch.check()
         for live in self.channel.news():
             self.teller.live(live, self.sent, self.over)
-        if self.watch.lost:
-            raise self._lost()
         if self.teller.cluster(self.watch.machines):
             self._machines_changed()
 
@@ -216,13 +205,6 @@ class RayScheduler:
             node, over = self.nodes[place], self.over.get(place)
             if over in (None, NodeState.DONE):
                 self.teller.lacking(node, self.workflow.lacking(node, machines), again=over is not None)
-
-    def _lost(self) -> ClusterError:
-        disconnect()
-        return ClusterError(
-            "the Ray cluster does not answer any more: it was stopped, or the network is cut. Start it again; "
-            "run() connects anew" + (" and goes on from storage" if self.stored.storage else "")
-        )
 
     def _arrived(self, place: int, content: Any) -> None:
         if place in self.saving:

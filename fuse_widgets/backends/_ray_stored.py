@@ -11,12 +11,14 @@ from ..engine.nodes import Node
 from ..engine.run import Run
 from ..storage._machines import missing
 from ..storage._ray import answer, not_there, read_there
-from ..storage.base import TaskRecord
+from ..storage.base import StorageError, TaskRecord
+from ._ray_cluster import Stop
 from ._ray_pack import Packer
 from ._ray_task import Save
 from ._stored import Stored
 
 if TYPE_CHECKING:
+    from ._ray_cluster import Watch
     from ._stored import Storing
 
 __all__ = ["RayStored", "not_saved"]
@@ -31,11 +33,20 @@ class RayStored(Stored):
         gone: Why nothing can be saved any more, in words; None where storage is there.
     """
 
-    def __init__(self, workflow: Storing, run: Run) -> None:
+    def __init__(self, workflow: Storing, run: Run, watch: Watch) -> None:
         super().__init__(workflow, run)
+        self._watch, self._look = watch, watch.waiting(f"what {self.storage!r} has")
+        if hasattr(self.storage, "looking"):
+            self.storage = self.storage.looking(self._look)
         self.remote_args: Mapping[str, Any] | None = getattr(self.storage, "remote_args", None)
         self.gone: str | None = None
-        self._records: dict[str, TaskRecord | Exception | None] | None = None
+        self._records: dict[str, TaskRecord | Exception | None] | Exception | None = None
+
+    def look_up(self) -> dict[Node, dict[str, Any]]:
+        try:
+            return super().look_up()
+        except Stop as stop:
+            raise stop.error from None
 
     def machines_changed(self, machines: list[dict[str, Any]]) -> None:
         """Find out whether the machine of storage is still there.
@@ -58,7 +69,12 @@ class RayStored(Stored):
             return super()._record(workflow, task)
         if self._records is None:
             names = [node._name for node in self.run.nodes if self.saves(node)]
-            self._records = dict(zip(names, self.storage.lookup_many(workflow, names), strict=True))
+            try:
+                self._records = dict(zip(names, self.storage.lookup_many(workflow, names), strict=True))
+            except Exception as error:  # asked once, also where the answer is that it cannot be had
+                self._records = error
+        if isinstance(self._records, Exception):
+            raise self._records
         found = self._records[task]
         if isinstance(found, Exception):
             raise found
@@ -80,13 +96,17 @@ class RayStored(Stored):
         damaged = []
         for node, (value, report) in zip(new, read, strict=True):
             try:
-                wrong = answer(report, self.remote_args or {})
+                if self.gone is not None:
+                    raise StorageError(self.gone)
+                wrong = answer(report, self.remote_args or {}, self._look)
                 if wrong is not None:
                     raise pickle.loads(wrong)
             except Exception as error:
                 self._cannot_be_used(node, error)
-                self._say(error)
+                if self.gone is None:
+                    self._say(error)
                 damaged.append(node)
+                self.machines_changed(self._watch.machines)
             else:
                 self.values[node] = value
         return damaged

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 try:
@@ -12,8 +13,10 @@ except ImportError as error:
 
 from ..engine.errors import FuseError, NodeExecutionError, message_of
 from ..engine.nodes import Node, NodeItem
+from ..engine.run import Run
 from ..storage._machines import missing
 from ..storage._ray import connect
+from ._ray_cluster import Watch, is_cut
 from ._ray_errors import plain
 from ._ray_events import Channel
 from ._ray_options import task_options
@@ -25,8 +28,10 @@ from .scheduled import ScheduledWorkflow
 
 __all__ = ["RayWorkflow"]
 
-#: Seconds between two looks at results that are not here yet, and how many before one counts as lost.
-LOOK, PATIENCE = 1.0, 3
+#: Outputs that are taken out of the cluster at a time.
+AT_A_TIME = 100
+#: Seconds without any of them after which one that nothing can make again counts as lost.
+PATIENCE = 3.0
 
 
 class RayWorkflow(ScheduledWorkflow):
@@ -96,55 +101,61 @@ class RayWorkflow(ScheduledWorkflow):
         with self.scheduled() as run:
             connect(self.ray_init_args)
             self._lacking.clear()
-            with Channel() as channel, by_value():
-                stored = RayStored(self, run)
+            with Watch(run) as watch, Channel() as channel, by_value():
+                stored = RayStored(self, run, watch)
                 scheduler = RayScheduler(
-                    self, run, stored, channel, fail_fast=fail_fast, most=max_pending_tasks
+                    self, run, stored, channel, watch, fail_fast=fail_fast, most=max_pending_tasks
                 )
                 scheduler.execute()
                 if not return_results:
                     return None
-                self._fetch(run, scheduler.refs)
+                with watch.connected():
+                    self._fetch(run, watch, scheduler.refs)
                 return self.result(run)
 
-    def _fetch(self, run: Any, refs: Mapping[int, Any]) -> None:
-        """Take the results of the outputs out of the cluster."""
-        nodes = dict.fromkeys(out.node if isinstance(out, NodeItem) else out for out in self.outputs)
-        found = {node: refs[run.order.place[node]] for node in nodes if node not in run.values}
-        self._await(run, {ref: node for node, ref in found.items()})
-        try:
-            run.values.update(zip(found, map(writable, ray.get(list(found.values())))))
-        except Exception:  # one by one, to find the one that cannot be read
-            for node, ref in found.items():
-                run.values[node] = self._result(node, ref)
+    def _fetch(self, run: Run, watch: Watch, refs: dict[int, Any]) -> None:
+        """Take the results of the outputs out of the cluster, and let go of them there.
 
-    def _await(self, run: Any, waiting: dict[Any, Node]) -> None:
-        """Wait until results are here; one that was lost with its machine may have to be made again, or cannot be."""
-        looks = 0
-        while waiting:
-            for ref in ray.wait(list(waiting), num_returns=len(waiting), timeout=LOOK)[0]:
-                del waiting[ref]
-            if waiting:
-                run.raise_if_incomplete([], interrupted=False)
-                looks += 1
-                self.machines_changed()
-            if looks > PATIENCE:
-                for node in waiting.values():
-                    why = self.lacking(node, ray.nodes())
-                    if why is not None:
-                        raise NodeExecutionError(
-                            node,
-                            FuseError(
-                                f"its result was lost with its machine, and nothing can make it again: it {why}"
-                            ),
-                            None,
-                        )
+        Arrays are copied once, out of the memory that they share with the object store, so that they can be changed.
+        What is one object in one result stays one; results of two nodes share nothing here.
+        """
+        nodes = dict.fromkeys(out.node if isinstance(out, NodeItem) else out for out in self.outputs)
+        wanted = [node for node in nodes if node not in run.values]
+        for start in range(0, len(wanted), AT_A_TIME):
+            waiting = {refs.pop(run.order.place[node]): node for node in wanted[start : start + AT_A_TIME]}
+            came = time.monotonic()
+            for there in watch.ready(list(waiting), "the results of the outputs"):
+                for ref, value in zip(there, map(writable, self._values(there, waiting)), strict=True):
+                    run.values[waiting.pop(ref)] = value
+                if there:
+                    came = time.monotonic()
+                elif time.monotonic() > came + PATIENCE:
+                    self._check_can_be_made(waiting.values(), watch.machines)
+
+    def _check_can_be_made(self, nodes: Iterable[Node], machines: list[dict[str, Any]]) -> None:
+        """Results do not come: one that was lost with its machine has to be made again, or cannot be."""
+        self.machines_changed()
+        for node in nodes:
+            why = self.lacking(node, machines)
+            if why is not None:
+                failure = FuseError(
+                    f"its result was lost with its machine, and nothing can make it again: it {why}"
+                )
+                raise NodeExecutionError(node, failure, None)
+
+    def _values(self, refs: list[Any], nodes: Mapping[Any, Node]) -> list[Any]:
+        try:
+            return list(ray.get(refs))
+        except Exception:  # one by one, to find the one that cannot be read
+            return [self._result(nodes[ref], ref) for ref in refs]
 
     @staticmethod
     def _result(node: Node, ref: Any) -> Any:
         try:
-            return writable(ray.get(ref))
+            return ray.get(ref)
         except Exception as error:
+            if is_cut(error):
+                raise
             reason = plain(error)
             kind = "" if type(reason) is FuseError else f"{type(reason).__name__}: "
             failure = FuseError(f"its result cannot be read here: {kind}{message_of(reason)}")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import re
 import socket
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import cloudpickle
@@ -16,7 +18,7 @@ from ..engine.errors import ClusterError, message_of, shorten
 from ._machines import missing
 from .base import StorageError
 
-__all__ = ["answer", "call_there", "connect", "host", "not_there", "read_there", "save_there"]
+__all__ = ["answer", "call_there", "check_there", "connect", "host", "not_there", "read_there", "save_there"]
 
 #: Seconds that an address has to answer.
 ANSWER = 5.0
@@ -30,6 +32,8 @@ _BUSY = ("timed out during startup", "Starting Ray client server failed")
 _VERSIONS = re.compile(r"Ray: (\S+)\s+Python: (\S+)")
 #: Seconds between two looks whether the machine of a storage is still there.
 LOOK = 2.0
+#: Seconds between two looks whether the caller still waits.
+POLL = 0.2
 
 
 def connect(ray_init_args: Mapping[str, Any]) -> None:
@@ -136,20 +140,41 @@ def _why_not(address: str, args: Mapping[str, Any], error: Exception) -> str:
     return f"ray.init refuses ray_init_args={shown}: {type(error).__name__}: {text}"
 
 
-def answer(ref: Any, remote_args: Mapping[str, Any]) -> Any:
+def check_there(remote_args: Mapping[str, Any]) -> None:
+    """Look whether a machine can run the tasks of a storage.
+
+    Raises:
+        StorageError: None can.
+    """
+    why = missing(remote_args, ray.nodes())
+    if why is not None:
+        raise StorageError(not_there(why))
+
+
+def answer(ref: Any, remote_args: Mapping[str, Any], look: Callable[[], None] = lambda: None) -> Any:
     """What a task on the machine of a storage gives.
 
     Args:
         ref: The reference that is waited for.
         remote_args: The options of the task.
+        look: Called again and again; what it raises ends the waiting.
 
     Raises:
-        StorageError: No machine of the cluster can run it, or Ray lost it.
+        StorageError: No machine of the cluster can run it any more, or Ray lost it.
     """
-    while not ray.wait([ref], timeout=LOOK)[0]:
-        why = missing(remote_args, ray.nodes())
-        if why is not None:
-            raise StorageError(not_there(why))
+    check_at = time.monotonic() + LOOK
+    try:
+        while not ray.wait([ref], timeout=POLL)[0]:
+            look()
+            if time.monotonic() > check_at:
+                check_there(remote_args)
+                check_at = time.monotonic() + LOOK
+    except KeyboardInterrupt:  # a Ray client may not be asked anything now
+        raise
+    except BaseException:  # it must not be done later, when a machine that can joins
+        with contextlib.suppress(Exception):
+            ray.cancel(ref)
+        raise
     try:
         return ray.get(ref)
     except ray.exceptions.RayError as error:

@@ -5,9 +5,10 @@ The idea, and the names of its options, are those of Function Fuse.
 
 from __future__ import annotations
 
+import copy
 import os
 import pickle
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import cloudpickle
@@ -18,7 +19,7 @@ except ImportError as error:
     raise ImportError('RayFileStorage needs ray: pip install "fuse_widgets[ray]"') from error
 
 from ..engine.workflow import compile_pattern
-from ._ray import answer, call_there, connect, read_there, save_there
+from ._ray import answer, call_there, check_there, connect, read_there, save_there
 from .base import Match, Storage, StorageError, TaskRecord, check_match
 from .file import FileStorage
 from .fingerprint import Fingerprint
@@ -58,6 +59,7 @@ class RayFileStorage(Storage):
         self.remote_args = dict(remoteArgs or {})
         self.ray_init_args = dict(rayInitArgs or {})
         self._options = dict(storage_options or {})
+        self._look: Callable[[], None] = _nothing
         try:
             for task in (call_there, read_there, save_there):
                 task.options(**self.remote_args)
@@ -75,6 +77,16 @@ class RayFileStorage(Storage):
         """A `FileStorage`, pickled: it is made where it is unpickled, so that the path is one of that machine."""
         return bytes(cloudpickle.dumps(_FileStorageThere(self.path, self.match, self._options)))
 
+    def looking(self, look: Callable[[], None]) -> RayFileStorage:
+        """This storage, as a run uses it.
+
+        Args:
+            look: Called again and again while an answer is waited for; what it raises ends the waiting.
+        """
+        twin = copy.copy(self)
+        twin._look = look
+        return twin
+
     def new_workflow(self, workflow_name: str) -> None:
         self._call("new_workflow", workflow_name)
 
@@ -87,17 +99,17 @@ class RayFileStorage(Storage):
         fingerprint: Fingerprint | None = None,
         meta: Mapping[str, Any] | None = None,
     ) -> None:
-        connect(self.ray_init_args)
+        self._connect()
         more = {"fingerprint": fingerprint, "meta": meta}
         task = save_there.options(**self.remote_args)
         saved = task.remote(self.there, workflow_name, task_name, result, more)
-        _raise(answer(saved, self.remote_args))
+        _raise(self._answer(saved))
 
     def read_task(self, workflow_name: str, task_name: str) -> Any:
-        connect(self.ray_init_args)
+        self._connect()
         value, error = read_there.options(**self.remote_args).remote(self.there, workflow_name, task_name)
-        _raise(answer(error, self.remote_args))
-        return answer(value, self.remote_args)
+        _raise(self._answer(error))
+        return self._answer(value)
 
     def lookup(self, workflow_name: str, task_name: str) -> TaskRecord | None:
         found: TaskRecord | None = self._call("lookup", workflow_name, task_name)
@@ -130,11 +142,17 @@ class RayFileStorage(Storage):
         self._call("remove_workflow", workflow_name)
 
     def _call(self, method: str, *args: Any) -> Any:
-        connect(self.ray_init_args)
-        asked = call_there.options(**self.remote_args).remote(self.there, method, args)
-        value, error = answer(asked, self.remote_args)
+        self._connect()
+        value, error = self._answer(call_there.options(**self.remote_args).remote(self.there, method, args))
         _raise(error)
         return value
+
+    def _connect(self) -> None:
+        connect(self.ray_init_args)
+        check_there(self.remote_args)
+
+    def _answer(self, ref: Any) -> Any:
+        return answer(ref, self.remote_args, self._look)
 
 
 class _FileStorageThere(FileStorage):
@@ -161,6 +179,9 @@ def _make(path: str, match: Match, options: dict[str, Any]) -> FileStorage:
     storage = _FileStorageThere(path, match, options)
     FileStorage.__init__(storage, path, match=match, storage_options=options)
     return storage
+
+
+def _nothing() -> None: ...
 
 
 def _raise(error: bytes | None) -> None:

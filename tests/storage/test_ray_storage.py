@@ -79,6 +79,18 @@ def test_wrong_options_are_refused_when_it_is_made(tmp_path: Path) -> None:
         RayFileStorage("", THERE)
 
 
+def test_a_machine_that_is_not_there_is_told_at_once_and_nothing_is_left_to_be_done_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fuse_widgets.storage import ray as module
+
+    nowhere = RayFileStorage(tmp_path, {"resources": {"nodisk": 1}})
+    monkeypatch.setattr(module, "call_there", None)  # nothing is handed to Ray
+    for ask in (nowhere.list_workflows, lambda: nowhere.remove_workflow("w")):
+        with pytest.raises(StorageError, match=r"it needs nodisk: 1, the cluster has none.*remoteArgs"):
+            ask()
+
+
 def build(disk: Any, factor: int = 1) -> Any:
     values = workflow(lambda n: list(range(n)))(4).set_name("values")
     total = workflow(lambda values, factor: factor * sum(values))(values, factor).set_name("sum")
