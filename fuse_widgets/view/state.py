@@ -158,6 +158,14 @@ class StatusColumns:
             self.seconds[place] = event.time - (self.started or event.time) - self.begin[place]
         self._keep_texts(place, state, detail)
 
+    def _why_of(self, place: int, state: NodeState, detail: dict[str, Any]) -> str:
+        """What goes before a reason: of where the result is from, why it waits, runs again, or ran at all."""
+        if state is NodeState.CACHED:
+            return ""
+        if state is NodeState.QUEUED and "error" not in detail:
+            return "waits: " if math.isnan(self.begin[place]) else "runs again: "
+        return "ran because: "
+
     def _keep_texts(self, place: int, state: NodeState, detail: dict[str, Any]) -> None:
         if "error" in detail:
             error = detail["error"]
@@ -177,9 +185,11 @@ class StatusColumns:
             self.errors.pop(place, None)
         notes = []
         if detail.get("why"):
-            notes.append(detail["why"] if state is NodeState.CACHED else f"ran because: {detail['why']}")
+            notes.append(f"{self._why_of(place, state, detail)}{detail['why']}")
         if detail.get("why_not_saved"):
             notes.append(f"not saved: {detail['why_not_saved']}")
+        if state is NodeState.RUNNING and self.notes.get(place, "").startswith("waits: "):
+            del self.notes[place]
         if notes:
             self.notes[place] = clip("\n".join(notes))
 

@@ -1,11 +1,12 @@
-"""A workflow on Ray, steered from the widget: options of tasks edited in the form, two workers at once, lanes, the cluster."""
+"""A workflow on Ray, steered from the widget: options of tasks edited in the form, two workers at once, one that is lost."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, expect
 
 from tests.browser.lab import Notebook
 
@@ -42,11 +43,22 @@ wf
 """
 
 
+#: Kills the worker that has "meet a", and says which one it was.
+KILL = """
+import os, signal
+last = [e for e in wf.last_run.events if e.node == "meet a" and e.worker][-1]
+os.kill(last.detail["pid"], signal.SIGKILL)
+print(last.worker)
+"""
+
+
 def test_options_are_edited_and_two_workers_run_at_once(notebook: Callable[..., Notebook]) -> None:
     book = notebook(
         [
             WORKFLOW,
-            "[node.backend_info for node in wf.query('meet .')]",
+            "a.backend_info['remote_args'] = {'resources': {}, 'retry_exceptions': [OSError]}",
+            "print([node.backend_info for node in wf.query('meet .')])",
+            KILL,
             "(place / 'go').touch()",
             "print(wf.last_run.wait(60), len({e.worker for e in wf.last_run.events if e.node and e.worker}) > 1)",
             "import ray; ray.shutdown()",
@@ -57,35 +69,60 @@ def test_options_are_edited_and_two_workers_run_at_once(notebook: Callable[..., 
     book.run(0)
     dag = book.dag()
     dag.wait("+d.fuseNodes === 4 && +d.fusePainted > 0")
+    book.run(1)
 
     dag.button("search").fill("meet .")
     dag.wait("+d.fuseMatches === 2")
     dag.button("select-matches").click()
     dag.button("inspector").click()
     dag.root.get_by_role("tab", name="backend_info").click()
-    cpus = dag.root.locator("[data-fuse-field='remote_args.num_cpus']")
+
+    def field(name: str) -> Locator:
+        return dag.root.locator(f"[data-fuse-field='remote_args.{name}']")
+
+    cpus = field("num_cpus")
     cpus.fill("-1")
     cpus.press("Enter")
-    expect(dag.root.locator(".fuse-form, .fuse-tabarea")).to_contain_text("num_cpus")
     expect(cpus).to_have_attribute("aria-invalid", "true")
     cpus.fill("0.5")
     cpus.press("Enter")
     dag.wait("+d.fuseChanged === 2")
-    book.run(1)
-    assert book.output(1).count("{'remote_args': {'num_cpus': 0.5}}") == 2
+    expect(field("retry_exceptions")).to_contain_text("OSError")  # no JSON: shown, and kept
+    field("scheduling_strategy").select_option(label="SPREAD")
+    expect(field("scheduling_strategy")).to_have_value('"SPREAD"')
+    book.run(2)
+    both = "'num_cpus': 0.5, 'scheduling_strategy': 'SPREAD'}}"
+    assert book.output(2) == (
+        f"[{{'remote_args': {{'resources': {{}}, 'retry_exceptions': [<class 'OSError'>], {both}, "
+        f"{{'remote_args': {{{both}]"
+    )
     dag.button("search").fill("")
 
     dag.button("run").click()
     dag.wait("+d.fuseRunning === 2 && +d.fuseDone === 1")
     dag.button("timeline").click()
-    expect(dag.root.locator(".fuse-timeline")).to_contain_text("meet a")
-    expect(dag.root.locator(".fuse-timeline")).to_contain_text("meet b")
-    expect(dag.button("where")).to_contain_text("2 CPU")
+    lanes = dag.root.locator(".fuse-timeline .fuse-spoken")  # what the canvas shows
+    expect(lanes).to_contain_text(": meet a")
+    expect(lanes).to_contain_text(": meet b")
+    at = {node: worker for worker, node in re.findall(r"(\S+:\d+): (meet .)", lanes.inner_text())}
+    assert set(at) == {"meet a", "meet b"}
+    assert at["meet a"] != at["meet b"]
+    expect(dag.button("where")).to_have_text("1 machine, 2 CPUs")
     dag.click("meet a")
+    head = dag.root.locator(".fuse-head")
+    expect(head).to_contain_text(at["meet a"])
+    expect(head).to_contain_text("attempt 1")
     dag.root.get_by_role("tab", name="Printed").click()
     expect(dag.root.locator("[data-fuse-tab='Printed']")).to_contain_text("here is a")
 
-    book.run(2)
+    book.run(3)
+    assert book.output(3) == at["meet a"]
+    expect(head).to_contain_text("attempt 2", timeout=60_000)
+    expect(head).not_to_contain_text(at["meet a"])
+    expect(head).to_contain_text("runs again: ")
+    expect(lanes).to_contain_text(f"{at['meet b']}: meet b")
+
+    book.run(4)
     dag.wait("+d.fuseDone === 4 && d.fuseRunState === 'done'")
-    book.run(3, 4)
-    assert book.output(3) == "42 True"
+    book.run(5, 6)
+    assert book.output(5) == "42 True"

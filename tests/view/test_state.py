@@ -47,6 +47,24 @@ def test_what_a_run_runs_on_is_kept_until_the_next_run() -> None:
     assert columns.to_wire()["where"] == ""
 
 
+def test_a_reason_says_what_it_is_the_reason_of() -> None:
+    def note(*rows: tuple[Any, ...]) -> str:
+        columns = StatusColumns(["a"])
+        columns.apply(events((None, S.RUNNING), *rows))
+        return columns.notes.get(0, "")
+
+    waits = ("a", S.QUEUED, {"why": "needs GPU: 1, the cluster has none"})
+    lost = ("a", S.QUEUED, {"why": "its worker was lost"})
+    failed = ("a", S.QUEUED, {"error": {"type": "E", "message": ""}, "why": "code changed"})
+    assert note(waits) == "waits: needs GPU: 1, the cluster has none"
+    assert note(waits, ("a", S.RUNNING)) == ""
+    assert note(("a", S.RUNNING), lost) == "runs again: its worker was lost"
+    assert note(("a", S.RUNNING), lost, ("a", S.RUNNING), ("a", S.DONE)) == "runs again: its worker was lost"
+    assert note(("a", S.RUNNING), failed) == "ran because: code changed"
+    assert note(("a", S.RUNNING), ("a", S.DONE, {"why": "code changed"})) == "ran because: code changed"
+    assert note(("a", S.CACHED, {"why": "stored"})) == "stored"
+
+
 def test_states_begin_pending_and_nothing_is_to_be_sent() -> None:
     columns = StatusColumns(NAMES)
     assert dict(columns.states()) == {"a": "pending", "b": "pending", "c": "pending"}

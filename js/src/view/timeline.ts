@@ -20,6 +20,9 @@ const NAMED = 36;
 /** A shortened name with fewer characters says nothing. */
 const TELLING = 4;
 
+/** "2.00 s" on an axis is "2 s". */
+const tidy = (text: string): string => text.replace(/(\.\d*?)0+ s$/, "$1 s").replace(". s", " s");
+
 export class Timeline {
   readonly node: HTMLElement;
   #canvas = element("canvas", { class: "fuse-lanes", "aria-hidden": "true" });
@@ -215,7 +218,7 @@ export class Timeline {
     const most = Math.max(1, Math.floor((width - LABELS) / 96));
     for (const time of ticks(this.#end, most)) {
       const x = LABELS + time * scale;
-      const text = time === 0 ? "0 s" : duration(time);
+      const text = time === 0 ? "0 s" : tidy(duration(time));
       if (x + this.#measure(text) > width) continue;
       context.fillText(text, x, lanes * LANE + AXIS / 2);
     }
