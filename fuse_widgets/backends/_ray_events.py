@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import threading
 import time
 import uuid
 from collections.abc import Mapping
@@ -35,6 +36,7 @@ class Channel:
 
     Attributes:
         name, run: What the collector, and this run, are called there.
+        epoch: How often workers were told to begin nothing of what they had.
     """
 
     #: By connection: the name and the actor. It stays from run to run, and Ray starts it again where it dies.
@@ -55,6 +57,20 @@ class Channel:
         self.name, self._collector = self._collectors[self._job]
         self._asked: Any = self._collector.ask.remote(self.run, False)
         self._left = DEATHS
+        self.epoch = 0
+        self._lock = threading.Lock()
+
+    def hold_back(self, *, wait: bool) -> None:
+        """Let workers begin nothing of what was handed in so far. May be called on any thread.
+
+        Args:
+            wait: Return when they have heard of it; a moment later where one does not listen.
+        """
+        with self._lock:
+            self.epoch += 1
+            heard = self._collector.close.remote(self.run, self.epoch - 1)
+        if wait:
+            ray.wait([heard], timeout=1)
 
     def _is_there(self) -> bool:
         """Whether there is a collector; one that is only starting, or busy, is."""
@@ -81,6 +97,7 @@ class Channel:
                 self._asked = None
                 return []
             records = []
+            self._collector.close.remote(self.run, self.epoch - 1)
         self._asked = self._collector.ask.remote(self.run)
         return [Live(*record) for record in records]
 
@@ -178,12 +195,12 @@ class Teller:
         attempt = self._up_to(place, node, report)
         self.run.emit(node, NodeState.CANCELLED, attempt, None, self._facts(report))
 
-    def lost(self, place: int, node: Node) -> None:
-        """What ran a node is gone, and it will be submitted again."""
+    def back(self, place: int, node: Node, why: str) -> None:
+        """A node did not come to its end, and will be submitted again."""
         attempt = self._shown.pop(place, None)
         if attempt is not None:
             self._before[place] = attempt
-            self.run.emit(node, QUEUED, attempt, detail={"why": "its object was lost, and is made again"})
+            self.run.emit(node, QUEUED, attempt, detail={"why": why})
 
     def settle_open(self) -> None:
         """What was queued or held when the run stopped is pending again; what ran was given up."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from ..engine.order import Order
 
@@ -58,16 +58,27 @@ class Frontier:
         """It is the turn of a node that was set aside."""
         heapq.heappush(self._ready, place)
 
-    def first(self) -> int | None:
-        """The node whose turn it is, the first of the traversal; None where there is none now."""
+    def first(self, wanted: Callable[[int], bool] | None = None) -> int | None:
+        """The node whose turn it is, the first of the traversal; None where there is none now.
+
+        Args:
+            wanted: Look at these only.
+        """
         ready = self._ready
         while ready and ready[0] in self._left:
             heapq.heappop(ready)
+        if wanted is not None:
+            return min((place for place in ready if place not in self._left and wanted(place)), default=None)
         return ready[0] if ready else None
 
     def pop(self) -> int:
         """Take the first one."""
         return heapq.heappop(self._ready)
+
+    def remove(self, place: int) -> None:
+        """Take this one."""
+        self._ready.remove(place)
+        heapq.heapify(self._ready)
 
     def _waiting_for(self, place: int) -> Iterable[int]:
         followers = self._order.followers.get(place)

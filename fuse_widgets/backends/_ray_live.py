@@ -21,9 +21,11 @@ from ..engine.output import Tail
 __all__ = ["Collector", "Current", "Live", "Printed", "Who", "reporter", "who"]
 
 #: Seconds between two looks of a worker's thread at what runs; a node that is over by then is told with its end.
-TICK = 0.08
+TICK = 0.05
 #: Seconds that the collector keeps a question open.
 ASKED = 20.0
+#: Seconds that workers have, at most, to hear that nothing more is to begin.
+HEARD = 0.3
 NAMESPACE = "fuse_widgets"
 
 
@@ -56,11 +58,16 @@ class Live(NamedTuple):
 
 
 class _Collector:
-    """Keeps what workers tell until the driver asks."""
+    """Keeps what workers tell until the driver asks, and what the driver tells until workers ask."""
 
     def __init__(self) -> None:
         self._told: dict[str, list[Live]] = {}
         self._news: dict[str, asyncio.Event] = {}
+        self._closed: dict[str, int] = {}
+        self._turned: dict[str, asyncio.Event] = {}
+        self._listeners: dict[str, int] = {}
+        self._unheard: dict[str, int] = {}
+        self._heard: dict[str, asyncio.Event] = {}
 
     async def tell(self, run: str, records: list[Live]) -> bool:
         """Called by workers; False, and dropped, where nobody has asked for the run (yet)."""
@@ -81,15 +88,51 @@ class _Collector:
         news.clear()
         return records
 
+    async def close(self, run: str, epoch: int) -> None:
+        """Nodes that were handed in up to this epoch may not begin any more; returns when workers have heard."""
+        self._closed[run] = max(epoch, self._closed.get(run, -1))
+        self._unheard[run], self._heard[run] = self._listeners.get(run, 0), asyncio.Event()
+        turned = self._turned.pop(run, None)
+        if turned is not None and self._unheard[run]:
+            turned.set()
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._heard[run].wait(), HEARD)
+
+    async def closed(self, run: str, known: int | None) -> int | None:
+        """Up to which epoch nodes may not begin: -1 for none, None where nobody has asked for the run (any more).
+
+        Args:
+            run: The run.
+            known: What the worker knows already: then the answer comes when it changes. None to have it at once.
+        """
+        if known is not None and self._unheard.get(run) and known == self._closed.get(run):
+            self._unheard[run] -= 1
+            if not self._unheard[run]:
+                self._heard[run].set()
+        while run in self._told:
+            closed = self._closed.get(run, -1)
+            if closed != known:
+                return closed
+            turned = self._turned.setdefault(run, asyncio.Event())
+            self._listeners[run] = self._listeners.get(run, 0) + 1
+            await turned.wait()
+            self._listeners[run] -= 1
+            if not self._listeners[run]:
+                del self._listeners[run]
+        return None
+
     async def forget(self, run: str) -> None:
         """The run is over."""
         self._told.pop(run, None)
-        news = self._news.pop(run, None)
-        if news is not None:
-            news.set()
+        for kept in (self._closed, self._unheard, self._heard):
+            kept.pop(run, None)
+        for event in (self._news.pop(run, None), self._turned.pop(run, None)):
+            if event is not None:
+                event.set()
 
 
-Collector = ray.remote(num_cpus=0, max_restarts=-1)(_Collector)
+#: Each worker has a question open, besides what it tells.
+Collector = ray.remote(num_cpus=0, max_restarts=-1, max_concurrency=10_000)(_Collector)
 
 
 class Printed:

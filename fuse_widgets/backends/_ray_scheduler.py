@@ -10,18 +10,19 @@ import pickle
 import threading
 from typing import TYPE_CHECKING, Any
 
-from ..engine.errors import NodeExecutionError, message_of, shorten
-from ..engine.nodes import Node, NodeItem, ObjectNode
+from ..engine.errors import FuseError, NodeExecutionError, message_of, shorten
+from ..engine.nodes import Node, NodeItem
 from ..engine.run import Run
 from ..engine.states import NodeState
 from ._interrupt import CtrlC, InlineGuard
 from ._ray_errors import is_cancelled, is_loss, is_of_input, is_out_of_memory, plain
 from ._ray_events import Teller, loaded_error
 from ._ray_frontier import Frontier
+from ._ray_objects import KeptObject
 from ._ray_recall import Recall
 from ._ray_reports import Reports
 from ._ray_stored import not_saved
-from ._ray_submit import QUICK, Object, Sent, Submitter
+from ._ray_submit import GoneError, Sent, Submitter
 from ._ray_task import Report
 
 if TYPE_CHECKING:
@@ -73,10 +74,15 @@ class RayScheduler:
         self.uses = [len(children) for children in order.children]
         self.over: dict[int, NodeState] = {}
         self.sent: dict[int, Sent] = {}
-        self.saving: dict[int, Report] = {}
+        self.early: dict[int, Any] = {}  # what came before what its parents' ends say
+        self.saving: dict[int, Report] = {}  # done, but for the saving
+        self.saves: dict[int, Any] = {}
+        self.saved = Reports()
         self.again: set[int] = set()  # done, and run once more to make an object anew
-        self.recall = Recall(run, self.submitter, self.sent, self.saving)
-        self.held: set[int] = set()
+        self.recall = Recall(run, self.submitter, self.sent, self.saves)
+        self.held: set[int] = set()  # what is shown as paused
+        self.candidate: int | None = None  # the one of them that `step()` starts
+        self.holding = 0  # what workers hold back for: a pause, or the end
         self.keep = {order.place[out.node if isinstance(out, NodeItem) else out] for out in workflow.outputs}
         self.failures: list[NodeExecutionError] = []
         self.guard = InlineGuard()
@@ -106,8 +112,8 @@ class RayScheduler:
             self.run.emit(node, NodeState.CACHED, attempt=0, detail=detail)
         for node, ref in self.stored.values.items():
             self.refs[self.run.order.place[node]] = ref
-        for place in self.over:
-            self._let_go_of_parents(place)
+        for place in list(self.over):
+            self._let_go_of_what_it_needed(place)
         self.frontier.restart(self.over)
 
     def _loop(self) -> None:
@@ -115,13 +121,17 @@ class RayScheduler:
             self._look_at_controls()
             more = False if self._stopped else self._submit_some()
             waiting = self.frontier.outdated or self.frontier.first() is not None
-            if self.recall.given_up or (not self.reports and (self._stopped or not waiting)):
+            flying = bool(self.reports or self.saved)
+            if self.recall.given_up or (not flying and (self._stopped or not waiting)):
                 return
             self._check_cluster()
             parked = any(obj.parked for obj in self.submitter.objects.values())
             self.recall.look()
             for place, content in self.reports.take(wait=not more, first=waiting or parked):
                 self._arrived(place, content)
+            for place, content in self.saved.take(wait=not more and not self.reports, first=True):
+                self._was_saved(place, content)
+            self._look_at_early()
 
     @property
     def _stopped(self) -> bool:
@@ -133,46 +143,67 @@ class RayScheduler:
             self.frontier.restart([*self.over, *self.sent])
             for obj in self.submitter.objects.values():
                 obj.parked.clear()
+            self.candidate = None
         for _ in range(BURST):
-            if len(self.sent) >= self.most or self._stopped or not self._may_start():
+            epoch = (
+                self.channel.epoch
+            )  # read before the controls, so that what is used meanwhile holds the node back
+            if len(self.sent) + len(self.saving) >= self.most or self._stopped:
                 return False
-            self._submit(self.frontier.pop())
+            place = self._next()
+            if place is None:
+                return False
+            self._submit(place, epoch)
         return not self.run.paused
 
-    def _may_start(self) -> bool:
-        first = self.frontier.first()
-        if first is None:
-            return False
+    def _next(self) -> int | None:
+        """Take the node that may be handed in now; None where there is none."""
         if not self.run.paused:
-            return True
-        if any(parent not in self.over for parent in self.order.parents(first)):
-            return False
-        if self.run.take_turn():
-            return True
-        if first not in self.held:
-            self.held.add(first)
-            self.run.emit(self.nodes[first], NodeState.PAUSED, attempt=0)
-        return False
+            return None if self.frontier.first() is None else self.frontier.pop()
+        if self.candidate is None:
+            self.candidate = self.frontier.first(
+                lambda place: all(parent in self.over for parent in self.order.parents(place))
+            )
+            if self.candidate is not None and self.candidate not in self.held:
+                self.held.add(self.candidate)
+                self.run.emit(self.nodes[self.candidate], NodeState.PAUSED, attempt=0)
+        if self.candidate is None or not self.run.take_turn():
+            return None
+        place, self.candidate = self.candidate, None
+        self.frontier.remove(place)
+        return place
 
     # --- handing in ----------------------------------------------------------------------------------------
 
-    def _submit(self, place: int) -> None:
+    def _submit(self, place: int, epoch: int) -> None:
         node = self.nodes[place]
         self.held.discard(place)
         obj = self.submitter.object_of(node)
-        if obj is not None and obj.full:
+        if obj is not None and not obj.may_call(place):
             obj.parked.append(place)
             return
-        if self._hand_in(place, node):
+        if self._hand_in(place, node, epoch):
             self.teller.queued(place, node, self.workflow.lacking(node, self.watch.machines))
             self.frontier.leave(place)
 
-    def _hand_in(self, place: int, node: Node) -> bool:
+    def _hand_in(self, place: int, node: Node, epoch: int | None) -> bool:
         try:
-            sent = self.sent[place] = self.submitter.submit(place, node, self.refs)
+            sent = self.sent[place] = self.submitter.submit(place, node, self.refs, epoch)
+        except GoneError as gone:
+            if self._make_again(gone.object):
+                self.frontier.outdated = True
+            else:
+                error: Exception = FuseError(
+                    "an object that it needs was lost, and lost again as it was made again"
+                )
+                self._failed(place, node, Report("failed"), error)
+            return False
         except Exception as error:
-            self.run.emit(node, RUNNING, attempt=1)
-            self._failed(place, node, Report("failed"), error)
+            if place in self.again:
+                self.again.discard(place)
+                self.failures.append(self._failure(node, error))
+            else:
+                self._failed(place, node, Report("failed"), error)
             return False
         self.reports.expect(sent.report, place)
         self.refs[place] = sent.value
@@ -199,141 +230,162 @@ class RayScheduler:
         self.stored.machines_changed(machines)
         if self.stored.gone is not None:
             for place in list(self.saving):
-                self.reports.forget(self.sent[place].save)
-                self._saved(place, not_saved(self.stored.gone))
+                self.saved.forget(self.saves[place])
+                self._was_saved(place, not_saved(self.stored.gone))
         for place in dict.fromkeys((*self.sent, *self.refs)):
             node, over = self.nodes[place], self.over.get(place)
             if over in (None, NodeState.DONE):
                 self.teller.lacking(node, self.workflow.lacking(node, machines), again=over is not None)
 
     def _arrived(self, place: int, content: Any) -> None:
-        if place in self.saving:
-            lost = isinstance(content, Exception)
-            self._saved(place, not_saved(message_of(plain(content))) if lost else content)
-        elif isinstance(content, Exception):
+        if isinstance(content, Exception):
             self._ended_badly(place, content)
         else:
             self._ended(place, Report._make(pickle.loads(content)))
 
+    def _look_at_early(self) -> None:
+        """Look again at what waits for its parents' ends, where they have come."""
+        for place in [place for place in self.early if not self._is_early(place)]:
+            self._arrived(place, self.early.pop(place))
+
+    def _is_early(self, place: int) -> bool:
+        return bool(self.reports) and any(parent in self.sent for parent in self.order.parents(place))
+
     def _ended(self, place: int, report: Report) -> None:
-        if report.state == "skipped":  # its root is told first, and settles it
-            self._skipped_early(place, report)
-        elif report.state == "done" and self.sent[place].save is not None and place not in self.again:
-            self.saving[place] = report
-            if self.stored.gone is None:
-                self.reports.expect(self.sent[place].save, place)
-            else:
-                self._saved(place, not_saved(self.stored.gone))
-        else:
-            self._finish(place, report)
-
-    def _saved(self, place: int, saved: dict[str, Any] | None) -> None:
-        self._finish(place, self.saving.pop(place)._replace(saved=saved))
-
-    def _finish(self, place: int, report: Report) -> None:
-        """A node has run, to its end or not."""
-        node, obj = self.nodes[place], self._left_object(place)
-        if obj is not None:
-            obj.quick = report.seconds < QUICK
-        del self.sent[place]
-        if place in self.again:
-            self.again.discard(place)
-            if report.state != "done":
-                self.failures.append(self._failure(node, loaded_error(report.error)))
+        if report.state == "skipped" and self._is_early(place):
+            self.early[place] = pickle.dumps(tuple(report))
             return
-        if report.state == "done":
-            self.teller.done(place, node, report)
-            self._over(place, NodeState.DONE)
+        sent = self.sent.pop(place)
+        node, obj = self.nodes[place], self._left_object(place, report.seconds if report.began else None)
+        if place in self.again:
+            self._made_again(place, node, obj, report)
+        elif report.state in ("recalled", "skipped"):  # those whose root failed have been told with it
+            self._unsubmit(place, "it was held back")
+        elif report.state == "failed":
+            self._failed(place, node, report, loaded_error(report.error))
         elif report.state == "cancelled":
             self.teller.cancelled(place, node, report)
             self._over(place, NodeState.CANCELLED)
+        elif sent.save is not None:
+            self.saving[place], self.saves[place] = report, sent.save
+            if self.stored.gone is None:
+                self.saved.expect(sent.save, place)
+            else:
+                self._was_saved(place, not_saved(self.stored.gone))
         else:
-            self._failed(place, node, report, loaded_error(report.error))
+            self._done(place, report)
+
+    def _was_saved(self, place: int, content: Any) -> None:
+        report = self.saving.pop(place)
+        del self.saves[place]
+        if isinstance(content, Exception):
+            content = not_saved(message_of(plain(content)))
+        self._done(place, report._replace(saved=content))
+
+    def _done(self, place: int, report: Report) -> None:
+        self.teller.done(place, self.nodes[place], report)
+        self._over(place, NodeState.DONE)
 
     def _ended_badly(self, place: int, error: Exception) -> None:
-        """Ray has no report for a node: it was recalled, a machine was lost, or what it returned cannot travel."""
-        node = self.nodes[place]
-        parents = self.order.parents(place)
-        if any(parent in self.sent and parent not in self.saving for parent in parents):
-            self.reports.expect(self.sent[place].report, place)  # its parents decide, and are on their way
+        """Ray has no report for a node: it was cancelled, a machine was lost, or what it returned cannot travel."""
+        if self._is_early(place):
+            self.early[place] = error
             return
-        obj = self._left_object(place)
-        self.sent.pop(place)
-        if place in self.again:
+        sent, node, obj = self.sent.pop(place), self.nodes[place], self._left_object(place)
+        lost = is_loss(error)
+        if is_cancelled(error) or (lost and self._stopped) or not self._has_parents(place):
             self.again.discard(place)
-            if not self._make_again(place, node, obj, error):
-                self.failures.append(self._failure(node, plain(error)))
-        elif is_cancelled(error) or any(parent not in self.over for parent in parents):
-            self._unsubmit(place, stopped=self.recall.interrupting)
-        elif self.recall.interrupting and is_loss(error):
-            self._unsubmit(place, stopped=True)
-        elif is_loss(error) and self._make_again(place, node, obj, error):
-            return
+            self._unsubmit(place, "its run was stopped")
+        elif lost and self._made_again_since(place, sent, obj, error):
+            self._unsubmit(place, "its object was lost, and is made again")
+        elif place in self.again:
+            self.again.discard(place)
+            self.failures.append(self._failure(node, plain(error)))
         else:
             self._failed(place, node, Report("failed"), plain(error))
 
-    def _left_object(self, place: int) -> Object | None:
-        """Take a node out of its object's queue, and let the next method come."""
+    def _has_parents(self, place: int) -> bool:
+        return all(parent in self.over or parent in self.saving for parent in self.order.parents(place))
+
+    def _left_object(self, place: int, seconds: float | None = None) -> KeptObject | None:
+        """Take a node out of its object's queue, and let the next call come."""
         obj = self.submitter.object_of(self.nodes[place])
         if obj is not None:
-            obj.flying.discard(place)
+            obj.ended(place, seconds)
             while obj.parked:
                 self.frontier.add(obj.parked.popleft())
         return obj
 
-    def _unsubmit(self, place: int, *, stopped: bool) -> None:
+    def _unsubmit(self, place: int, why: str) -> None:
         """A node did not run, or not to its end; it may be submitted again."""
-        node = self.nodes[place]
+        if place in self.over:
+            return
+        node, obj = self.nodes[place], self.submitter.object_of(self.nodes[place])
         self.refs.pop(place, None)
+        if obj is not None:
+            obj.took_back(place)
         self.recall.settled(place)
         self.frontier.outdated = True
-        if stopped and self.run.states[node._name] is RUNNING:
-            self.teller.cancelled(place, node, Report("cancelled"))
-            self._over(place, NodeState.CANCELLED)
+        if self.run.states[node._name] is RUNNING:
+            if self.recall.interrupting:
+                self.teller.cancelled(place, node, Report("cancelled"))
+                self._over(place, NodeState.CANCELLED)
+            else:
+                self.teller.back(place, node, why)
 
-    def _make_again(self, place: int, node: Node, obj: Object | None, error: Exception) -> bool:
-        """Make the objects anew whose loss keeps a node from running; False where that is not the cause."""
-        inputs = [self.submitter.object_of(parent) for parent in node.parents]
-        lost = inputs if is_of_input(error) else [obj]
-        objects = {id(found): found for found in lost if found is not None}
-        if not objects:
+    # --- objects that were lost ----------------------------------------------------------------------------
+
+    def _made_again_since(self, place: int, sent: Sent, obj: KeptObject | None, error: Exception) -> bool:
+        """Make the objects anew whose loss keeps a node from running; False where that is not the cause, or no use."""
+        lost = {obj}
+        if is_of_input(error):
+            lost |= {self.submitter.object_of(parent) for parent in self.nodes[place].parents}
+        found = [kept for kept in lost if kept is not None]
+        how = "ran out of memory" if is_out_of_memory(error) else "was lost"
+        return bool(found) and all(kept.made_at >= sent.at or self._make_again(kept, how) for kept in found)
+
+    def _make_again(self, obj: KeptObject, how: str = "was lost") -> bool:
+        """Call the constructor and the methods that have run once more, on another actor; False: too often."""
+        constructor = self.nodes[obj.members[0]]
+        times = (constructor.backend_info.get("remote_args") or {}).get("max_retries")
+        obj.losses += 1
+        if 0 <= (LOSSES if times is None else times) < obj.losses:
             return False
-        for found in objects.values():
-            constructor = self.nodes[found.members[0]]
-            times = (constructor.backend_info.get("remote_args") or {}).get("max_retries")
-            found.losses += 1
-            if 0 <= (LOSSES if times is None else times) < found.losses:
-                return False
-            ended = "ran out of memory" if is_out_of_memory(error) else "was lost"
-            self.teller.notice(
-                f"the machine or worker of object {shorten(constructor.name)!r} {ended}; the object is made again"
-            )
-            self._replay(found)
-        if place not in self.over:
-            self._unsubmit(place, stopped=False)
-            self.teller.lost(place, node)
+        self.teller.notice(
+            f"the machine or worker of object {shorten(constructor.name)!r} {how}; the object is made again"
+        )
+        for member in list(obj.flying):
+            self.reports.forget(self.sent.pop(member).report)
+            self.early.pop(member, None)
+            self.again.discard(member)
+            self._unsubmit(member, "its object was lost, and is made again")
+        obj.flying.clear()
+        obj.renew(self.submitter.turn)
+        readers = sorted(user for user in obj.users if user in self.children[obj.members[0]])
+        for member, following in zip(obj.members, [*obj.members[1:], len(self.nodes)], strict=True):
+            if self.over.get(member) is not NodeState.DONE and member not in self.saving:
+                continue
+            self.again.add(member)
+            if not self._hand_in(member, self.nodes[member], None):
+                break
+            for reader in readers:
+                if member < reader < following and reader not in self.over:
+                    obj.copy_for(reader)
         return True
 
-    def _replay(self, obj: Object) -> None:
-        """Call the constructor and the methods that have run once more, on another actor."""
-        obj.actor, obj._copy = None, None
-        for place in list(obj.flying):
-            sent = self.sent.pop(place)
-            self.reports.forget(sent.report)
-            self.again.discard(place)
-            if place not in self.over:
-                self.teller.lost(place, self.nodes[place])
-                self._unsubmit(place, stopped=False)
-        obj.flying.clear()
-        for place in obj.members:
-            if self.over.get(place) is NodeState.DONE:
-                self.again.add(place)
-                self._hand_in(place, self.nodes[place])
+    def _made_again(self, place: int, node: Node, obj: KeptObject | None, report: Report) -> None:
+        self.again.discard(place)
+        assert obj is not None
+        if report.state != "done":
+            self.failures.append(self._failure(node, loaded_error(report.error)))
+        if not self.uses[place]:
+            self._let_go(place)
+        if not obj.left and self.again.isdisjoint(obj.members):
+            self._release(obj)
 
     # --- settling ------------------------------------------------------------------------------------------
 
     def _failed(self, place: int, node: Node, report: Report, error: BaseException) -> None:
-        self.sent.pop(place, None)
         self.refs.pop(place, None)
         self.teller.failed(place, node, report, error)
         self.failures.append(self._failure(node, error, report.called))
@@ -352,27 +404,21 @@ class RayScheduler:
             sent = self.sent.pop(lost, None)
             if sent is not None:  # it would not run anyway: its inputs say so
                 self.reports.forget(sent.report)
+                self.early.pop(lost, None)
                 self._left_object(lost)
             self.refs.pop(lost, None)
             self.run.emit(self.nodes[lost], NodeState.SKIPPED, attempt=0, detail={"root": root._name})
             self._over(lost, NodeState.SKIPPED)
             stack += self.children[lost][::-1]
 
-    def _skipped_early(self, place: int, report: Report) -> None:
-        """A node's inputs told of a failure before the node that failed did: wait for that."""
-        assert report.root is not None
-        if report.root in self.over:
-            self.sent.pop(place)
-            self._left_object(place)
-            self._unsubmit(place, stopped=False)
-        else:
-            self.reports.expect(self.sent[place].report, place)
-
     def _over(self, place: int, state: NodeState) -> None:
         """A node's fate is settled: what only it needed can be let go."""
         self.over[place] = state
         self.recall.settled(place)
         self.frontier.leave(place)
+        self._let_go_of_what_it_needed(place)
+
+    def _let_go_of_what_it_needed(self, place: int) -> None:
         node = self.nodes[place]
         obj = self.submitter.object_of(node)
         if obj is None:
@@ -380,20 +426,26 @@ class RayScheduler:
         else:
             obj.left -= 1
             if not obj.left:
-                for member in obj.members:
-                    self._let_go_of_parents(member)
                 self._release(obj)
+        for kept in {obj, *map(self.submitter.object_of, node.parents)}:
+            if kept is not None:
+                kept.forget_reader(place)
+                kept.needed -= 1
+                if not kept.needed:
+                    for member in kept.members:
+                        self._let_go_of_parents(member)
         if not self.uses[place]:
             self._let_go(place)
 
-    def _release(self, obj: Object) -> None:
-        """The last method has ended: Ray ends the actor when nobody holds it, after the copies that were asked for."""
+    def _release(self, obj: KeptObject) -> None:
+        """The last call has ended: Ray ends the actor when nobody holds it, after the copies that are needed."""
         place = obj.members[0]
         if obj.actor is not None and self.over[place] is NodeState.DONE:
             if place in self.keep:
-                self.refs[place] = obj.copy()
-            elif any(not self.frontier.has_left(child) for child in self.children[place]):
-                obj.copy()
+                self.refs[place] = obj.copy_for(len(self.nodes))
+            for reader in obj.users.intersection(self.children[place]):
+                if reader not in self.over:
+                    obj.copy_for(reader)
         obj.actor = None
 
     def _let_go_of_parents(self, place: int) -> None:
@@ -405,31 +457,34 @@ class RayScheduler:
     def _let_go(self, place: int) -> None:
         if place not in self.keep:
             self.refs.pop(place, None)
-            if isinstance(self.nodes[place], ObjectNode):
-                self.submitter.objects[self.nodes[place]].forget_copy()
 
     # --- controls ------------------------------------------------------------------------------------------
 
     def _controlled(self) -> None:
-        """A control of the run was used on another thread: what has not begun is taken back at once.
+        """A control of the run was used on another thread: what has not begun is held back at once.
 
         In this thread it is Ctrl-C, in the middle of anything: a question to Ray could wait for ever for a lock that a
         Ray client holds here. The next round looks at the controls.
         """
-        if threading.get_ident() != self.thread and (self.run.cancelled or self.run.paused):
-            self.recall.what_waits()
+        if threading.get_ident() != self.thread:
+            self._hold_back(wait=True)
+
+    def _hold_back(self, *, wait: bool) -> None:
+        before, self.holding = self.holding, 2 if self._stopped else 1 if self.run.paused else 0
+        if self.holding > before:
+            self.channel.hold_back(wait=wait)
 
     def _look_at_controls(self) -> None:
+        self._hold_back(wait=False)
         if self._stopped:
             self.recall.what_waits()
             if self.run.cancelled > 1:
                 self.recall.what_runs()
-        elif self.run.paused:
-            self.recall.what_waits()
-        elif self.held:
+        elif not self.run.paused and self.held:
             for place in sorted(self.held):
                 self.run.emit(self.nodes[place], QUEUED, attempt=0)
             self.held.clear()
+            self.candidate = None
 
     def _on_ctrl_c(self) -> None:
         """Ctrl-C in the main thread: cancel and interrupt; a second time, do not wait for the rest."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import pickle
-from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import ray
 
-from ..engine.nodes import MethodNode, Node, ObjectNode
+from ..engine.nodes import MethodNode, Node
 from ..plugins import prepare
+from ._ray_objects import KeptObject, kept_objects
 from ._ray_options import actor_options, task_options
 from ._ray_pack import Code, Packer
 from ._ray_task import ObjectActor, Spec, save_result, work
@@ -21,64 +21,32 @@ if TYPE_CHECKING:
     from ._ray_stored import RayStored
     from .ray import RayWorkflow
 
-__all__ = ["Sent", "Submitter"]
+__all__ = ["GoneError", "Sent", "Submitter"]
 
-#: Methods of one object that may be on their way at a time, where they are quick.
-AHEAD = 16
-#: Seconds up to which a method counts as quick.
-QUICK = 0.05
 DEFAULTS = RayInfo()
 
 
 class Sent(NamedTuple):
-    """A node that Ray has."""
+    """A node that Ray has.
+
+    Attributes:
+        turn: The how-many-eth submission of the node it is.
+        at: The how-many-eth submission of the run.
+        value, report, save: What Ray owes for it; `save` where another task saves the value.
+    """
 
     turn: int
+    at: int
     value: Any
     report: Any
     save: Any = None
 
 
-class Object:
-    """The actor of a class node in one run.
+class GoneError(Exception):
+    """A node needs an object that is no more; it has to be made again first."""
 
-    Attributes:
-        actor: Its handle; Ray ends the actor when nobody holds it any more.
-        left: How many of its nodes have not ended.
-        flying: Places of its nodes that Ray has.
-        quick: Whether its last method was.
-        parked: Places of methods that are to come when others have ended.
-    """
-
-    def __init__(self, members: list[int]) -> None:
-        self.members = members
-        self.actor: Any = None
-        self.left = len(members)
-        self.flying: set[int] = set()
-        self.quick = False
-        self.parked: deque[int] = deque()
-        self.losses = 0
-        self._copy: tuple[int, Any] | None = None
-        self._calls = 0
-
-    @property
-    def full(self) -> bool:
-        """Whether no further method may be sent now."""
-        return len(self.flying) >= (AHEAD if self.quick else 1)
-
-    def called(self) -> None:
-        """A method was sent, which may change the object."""
-        self._calls += 1
-
-    def copy(self) -> Any:
-        """The reference to a copy of the object as the methods sent so far leave it."""
-        if self._copy is None or self._copy[0] != self._calls:
-            self._copy = (self._calls, self.actor.snapshot.options(name="copy of the object").remote())
-        return self._copy[1]
-
-    def forget_copy(self) -> None:
-        """Nobody needs a copy any more."""
-        self._copy = None
+    def __init__(self, obj: KeptObject) -> None:
+        self.object = obj
 
 
 class Submitter:
@@ -98,43 +66,43 @@ class Submitter:
         self.collector, self.run_id = collector, run_id
         self.packer = Packer()
         self.place = run.order.place
-        self.objects: dict[Node, Object] = {}
+        self.objects = kept_objects(run.order)
+        self.turn = 0  # how many nodes were handed in
         self._turns: dict[int, int] = {}
-        for node in run.nodes:
-            if isinstance(node, ObjectNode):
-                self.objects[node] = Object([self.place[node]])
-            elif isinstance(node, MethodNode) and node.object in self.objects:
-                found = self.objects[node.object]
-                found.members.append(self.place[node])
-                found.left += 1
 
-    def object_of(self, node: Node) -> Object | None:
+    def object_of(self, node: Node) -> KeptObject | None:
         """The object that a constructor or method node belongs to."""
         return self.objects.get(node.object if isinstance(node, MethodNode) else node)
 
-    def submit(self, place: int, node: Node, refs: dict[int, Any]) -> Sent:
+    def submit(self, place: int, node: Node, refs: dict[int, Any], epoch: int | None) -> Sent:
         """Hand a node to Ray.
 
         Args:
             place, node: The node.
             refs: References to the results of its parents, by place.
+            epoch: See `Spec`. None for a node that ran before, whose result is saved already.
 
         Raises:
+            GoneError: It needs an object that was lost.
             FuseError: Its function or an argument cannot be pickled.
             PluginError: Its plugin raised.
         """
         info = self.workflow.info_now(node) or DEFAULTS
         options = {} if info.remote_args is None else node.backend_info["remote_args"]
+        self.turn += 1
         turn = self._turns[place] = self._turns.get(place, 0) + 1
         packed = self.packer.arguments(node)
-        inputs = [self._input(source, refs) for source in packed.sources] + packed.literals
+        inputs = [self._input(place, source, refs) for source in packed.sources] + packed.literals
         more = self._more(node, info, options, inputs)
         code = None
         if not isinstance(node, MethodNode):
             code = self._code(node._func, "its function", inputs)
-        save, there = self.stored.save_of(node, self.packer), None
+        save, there = None if epoch is None else self.stored.save_of(node, self.packer), None
         if save is not None and self.stored.remote_args is None:
             more["save"] = save
+        obj = self.object_of(node)
+        if obj is not None:
+            more["follows"] = obj.call_before(place)
         spec = pickle.dumps(
             tuple(
                 Spec(
@@ -143,6 +111,7 @@ class Submitter:
                     place,
                     turn,
                     node._name,
+                    epoch,
                     code,
                     packed.template,
                     len(packed.sources),
@@ -150,7 +119,6 @@ class Submitter:
                 )
             )
         )
-        obj = self.object_of(node)
         if obj is None:
             value, report = _start(node._name, options, spec, inputs)
         else:
@@ -158,15 +126,17 @@ class Submitter:
         if save is not None and self.stored.remote_args is not None:
             task = save_result.options(name=f"save {node._name}", **self.stored.remote_args)
             there = task.remote(pickle.dumps(tuple(save)), value, report)
-        return Sent(turn, value, report, there)
+        return Sent(turn, self.turn, value, report, there)
 
     def inputs(self, node: Node, refs: dict[int, Any]) -> Callable[[], Any]:
         """What fetches the arguments of a node, for whoever asks; holds the references until then."""
         found = {parent: refs.get(self.place[parent]) for parent in node.parents}
         for parent in node.parents:
             obj = self.objects.get(parent)
-            if obj is not None and obj.actor is not None:
-                found[parent] = obj.actor.peek.remote() if isinstance(node, MethodNode) else obj.copy()
+            if obj is not None and isinstance(node, MethodNode) and obj is self.object_of(node):
+                found[parent] = None if obj.actor is None else obj.actor.peek.remote()
+            elif obj is not None:
+                found[parent] = obj.copy_for(self.place[node])
 
         def fetch() -> Any:
             return node.resolve(lambda parent: ray.get(found[parent]))
@@ -174,17 +144,21 @@ class Submitter:
         return fetch
 
     def _call(
-        self, obj: Object, place: int, node: Node, options: dict[str, Any], spec: bytes, inputs: list[Any]
+        self, obj: KeptObject, place: int, node: Node, options: dict[str, Any], spec: bytes, inputs: list[Any]
     ) -> Any:
         if obj.actor is None:
             obj.actor = ObjectActor.options(**actor_options(options)).remote()  # type: ignore[attr-defined]
-        obj.flying.add(place)
-        obj.called()
+        obj.called(place)
         return obj.actor.call.options(name=node._name, num_returns=2).remote(spec, *inputs)
 
-    def _input(self, source: Node, refs: dict[int, Any]) -> Any:
+    def _input(self, place: int, source: Node, refs: dict[int, Any]) -> Any:
         obj = self.objects.get(source)
-        return refs[self.place[source]] if obj is None else obj.copy()
+        if obj is None:
+            return refs[self.place[source]]
+        copy = obj.copy_for(place)
+        if copy is None:
+            raise GoneError(obj)
+        return copy
 
     def _more(self, node: Node, info: RayInfo, options: dict[str, Any], inputs: list[Any]) -> dict[str, Any]:
         more: dict[str, Any] = {}

@@ -1,7 +1,7 @@
 """What runs on a Ray worker: one node, and the object of a class node.
 
 A task returns its value and a report, and never raises what a node raised: whoever takes the result of a node that
-failed gets a `Lost` in its place, and passes it on without running.
+failed, or was taken back before it began, gets a `Lost` in its place, and passes it on without running.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import ray
 from ..engine.errors import FuseError, NodeName, PluginError, WorkerCrashedError, message_of, shorten
 from ..engine.nodes import Promise, not_a_value
 from ._ray_deaths import why_lost
+from ._ray_gate import gate
 from ._ray_live import Current, Printed, Who, reporter, who
 from ._ray_pack import Code, load_code, unpack
 from ._worker import _portable, own_traceback
@@ -30,9 +31,9 @@ __all__ = ["Lost", "ObjectActor", "Report", "Save", "Spec", "save_result", "work
 
 
 class Lost:
-    """Stands for the result of a node that has none, because the node at `root` failed."""
+    """Stands for the result of a node that has none, because the node at `root` failed; None: one was taken back."""
 
-    def __init__(self, root: int) -> None:
+    def __init__(self, root: int | None) -> None:
         self.root = root
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -54,10 +55,11 @@ class Spec(NamedTuple):
     Attributes:
         collector, run: Whom to tell, and of which run.
         place, turn, name: Which node, and the how-many-eth submission of it.
+        epoch: How often the run had been held back by then; None: the node begins in any case.
         code: Its function; None for a method, whose name is in `more`.
         template, sources: See `_ray_pack.unpack`.
         more: What few nodes have: `initialize` (Code), `retries`, `times` (how often Ray tries again), `raises` (after
-            which exceptions it does), `method`, `save`.
+            which exceptions it does), `method`, `follows` (the place of the call to the object before it), `save`.
     """
 
     collector: str
@@ -65,6 +67,7 @@ class Spec(NamedTuple):
     place: int
     turn: int
     name: str
+    epoch: int | None
     code: Code | None
     template: bytes | None
     sources: int
@@ -75,7 +78,7 @@ class Report(NamedTuple):
     """How a submission of a node ended.
 
     Attributes:
-        state: `"done"`, `"failed"`, `"skipped"` or `"cancelled"`.
+        state: `"done"`, `"failed"`, `"skipped"`, `"cancelled"`, or `"recalled"`: it did not begin.
         attempt: Which attempt it was, by Ray's count.
         who, began, seconds, peak, cpu: The worker, seconds since the epoch there, the node's duration, bytes of
             memory at most, and CPU seconds of the process.
@@ -122,14 +125,20 @@ class ObjectActor:
     def __init__(self) -> None:
         self._object: Any = None
         self._lost: Lost | None = None
+        self._last: int | None = None  # the place of the node that was called last
 
     def call(self, spec: bytes, *inputs: Any) -> tuple[Any, bytes]:
-        """Run the constructor, or a method on the object; none after one that failed."""
+        """Run the constructor, or a method on the object; none after one that failed, or before its turn."""
         node = Spec._make(pickle.loads(spec))
         if self._lost is not None:
-            return self._lost, pickle.dumps(tuple(Report("skipped", root=self._lost.root)))
+            return _without(self._lost)
+        if node.more["follows"] != self._last:  # what comes before it was taken back
+            return _without(Lost(None))
         method = node.more.get("method")
         value, report = perform(node, inputs, None if method is None else self._bound(method))
+        if isinstance(value, Lost) and value.root is None:
+            return value, report
+        self._last = node.place
         if isinstance(value, Lost):
             self._lost = value
         elif method is None:
@@ -146,9 +155,17 @@ class ObjectActor:
         """The object, also after a method failed."""
         return self._object
 
-    def snapshot(self) -> Any:
-        """The object as it is now."""
-        return self._object if self._lost is None else self._lost
+    def snapshot(self, follows: int) -> Any:
+        """The object as the call of the node at `follows` has left it."""
+        if self._lost is not None:
+            return self._lost
+        return self._object if follows == self._last else Lost(None)
+
+
+def _without(lost: Lost) -> tuple[Lost, bytes]:
+    """What comes of a node that does not run."""
+    report = Report("recalled") if lost.root is None else Report("skipped", root=lost.root)
+    return lost, pickle.dumps(tuple(report))
 
 
 def perform(node: Spec, inputs: tuple[Any, ...], call: Callable[..., Any] | None) -> tuple[Any, bytes]:
@@ -161,7 +178,9 @@ def perform(node: Spec, inputs: tuple[Any, ...], call: Callable[..., Any] | None
     """
     for value in inputs[: node.sources]:
         if type(value) is Lost:
-            return value, pickle.dumps(tuple(Report("skipped", root=value.root)))
+            return _without(value)
+    if node.epoch is not None and gate.refuses(node.collector, node.run, node.epoch):
+        return _without(Lost(None))
     attempt = _attempt()
     printed = Printed(sys.stdout)
     lost = why_lost(node.name) if attempt > 1 else ""
