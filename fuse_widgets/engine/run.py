@@ -294,6 +294,11 @@ class Run:
             BaseException: Whatever else `execute` raises.
         """
         __tracebackhide__ = True
+        self.carry_out(execute)
+        return self._outcome()
+
+    def carry_out(self, execute: Callable[[], Any]) -> None:
+        """Like `drive`, for a thread in which nobody hears: what comes of the run is kept in it, and not raised."""
         self.thread = threading.get_ident()
         self.started = time.time()
         end = NodeState.DONE
@@ -318,7 +323,6 @@ class Run:
                 self._close(end)
             finally:  # another Ctrl-C must not leave the run open
                 self._over.set()
-        return self._outcome()
 
     def _outcome(self) -> Any:
         """Return the result or raise the error; what we raise ourselves comes without our own frames."""

@@ -247,8 +247,8 @@ class BaseWorkflow:
         run = self._open()
         run.paused = paused
         thread = threading.Thread(
-            target=self._drive_quietly,
-            args=(run, args, kwargs),
+            target=run.carry_out,
+            args=(lambda: self.run(*args, **kwargs),),
             name=f"fuse run {run.number} of {self.workflow_name}",
             daemon=True,
         )
@@ -312,14 +312,6 @@ class BaseWorkflow:
     def _run_of_this_thread(self) -> Run | None:
         run = self.active_run
         return run if run is not None and run.thread == threading.get_ident() else None
-
-    def _drive_quietly(self, run: Run, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """The body of the background thread: what the run raises is kept in it, and shown by who waits."""
-        try:
-            run.drive(lambda: self.run(*args, **kwargs))
-        except BaseException as error:
-            if error is not run.error:
-                raise
 
     def __len__(self) -> int:
         return len(self._order().nodes)

@@ -321,3 +321,25 @@ def test_no_outputs_give_an_empty_list() -> None:
 def test_options_that_make_no_sense_are_refused(options: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         LocalWorkflow(plus(), **options)
+
+
+def test_a_run_may_be_released_before_its_thread_has_ended(monkeypatch: Any) -> None:
+    raised: list[Any] = []
+    monkeypatch.setattr(threading, "excepthook", raised.append)
+    go = threading.Event()
+
+    def fail() -> None:
+        assert go.wait(10)
+        raise ValueError("no luck")
+
+    run = LocalWorkflow(workflow(fail)()).start()
+    over = run._over.set
+    monkeypatch.setattr(
+        run._over, "set", lambda: (run.release(), over())
+    )  # as where the next run begins at once
+    go.set()
+    assert run._over.wait(10)
+    for thread in threading.enumerate():
+        if thread.name.startswith("fuse run"):
+            thread.join(10)
+    assert raised == []
