@@ -53,18 +53,21 @@ def connect(ray_init_args: Mapping[str, Any]) -> None:
         _knock(address)
         if address.startswith("ray://"):
             _ping(address)
-        try:
-            ray.init(**ray_init_args)
-        except Exception as error:
-            if not any(text in message_of(error) for text in _BUSY):
-                raise
-            ray.shutdown()  # its second start finds much of the first in memory
-            ray.init(**ray_init_args)
+        _init(ray_init_args)
     except ClusterError:
         raise
     except Exception as error:
-        ray.shutdown()  # a Ray client that was refused would stay in the way of the next attempt
         raise ClusterError(_why_not(address, ray_init_args, error)) from error
+
+
+def _init(ray_init_args: Mapping[str, Any]) -> None:
+    try:
+        ray.init(**ray_init_args)
+    except Exception as error:
+        ray.shutdown()  # what was begun would stay in the way of the next attempt
+        if not any(text in message_of(error) for text in _BUSY):
+            raise
+        ray.init(**ray_init_args)  # the second start finds much of the first in memory
 
 
 def _knock(address: str) -> None:

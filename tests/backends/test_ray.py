@@ -247,7 +247,11 @@ def test_what_no_machine_can_hold_is_told_and_the_run_can_be_cancelled() -> None
         ({"num_gpus": "two"}, "remote_args.num_gpus", "has to be a number"),
         ({"resources": {"GPU": 1}}, "remote_args.resources", "'num_cpus' and 'num_gpus' keyword"),
         ({"label_selector": {"zone": "in("}}, "remote_args.label_selector", "label selector"),
-        ({"scheduling_strategy": 3}, "remote_args.scheduling_strategy", "type of keyword"),
+        (
+            {"scheduling_strategy": 3},
+            "remote_args.scheduling_strategy",
+            "has to be one of 'DEFAULT', 'SPREAD'",
+        ),
         ({"name": "mine"}, "remote_args.name", "the node's name is used"),
         ({"max_concurrency": 4}, "remote_args.max_concurrency", "one after another"),
         ("two", "remote_args", "dictionary"),
@@ -311,6 +315,7 @@ def test_an_address_that_does_not_answer_is_told_at_once(monkeypatch: Any) -> No
     import ray
 
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "shutdown", lambda: None)  # the cluster of these tests stays
     began = time.monotonic()
     for address in ("127.0.0.1:9", "ray://127.0.0.1:9"):
         with pytest.raises(ClusterError, match=f"no Ray cluster answers at '{address}'.*Check the address"):
@@ -325,6 +330,7 @@ def test_versions_that_differ_are_told(monkeypatch: Any) -> None:
         raise RuntimeError("Version mismatch: The cluster was started with: Ray: 2.9.0")
 
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "shutdown", lambda: None)  # the cluster of these tests stays
     monkeypatch.setattr(ray, "init", init)
     with pytest.raises(
         ClusterError, match=r"do not fit together: Version mismatch.*Install the same versions"
@@ -336,6 +342,7 @@ def test_an_unknown_argument_of_ray_init_is_told(monkeypatch: Any) -> None:
     import ray
 
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "shutdown", lambda: None)  # the cluster of these tests stays
     with pytest.raises(TypeError, match="ray_init_args is a dict"):
         RayWorkflow(plus(), ray_init_args="auto")  # type: ignore[arg-type]
 

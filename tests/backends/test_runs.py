@@ -333,10 +333,15 @@ def test_a_run_may_be_released_before_its_thread_has_ended(monkeypatch: Any) -> 
         raise ValueError("no luck")
 
     run = LocalWorkflow(workflow(fail)()).start()
-    over = run._over.set
-    monkeypatch.setattr(
-        run._over, "set", lambda: (run.release(), over())
-    )  # as where the next run begins at once
+    outcome = run._outcome
+
+    def outcome_and_release() -> Any:
+        try:
+            return outcome()
+        finally:
+            run.release()  # as where the next run begins meanwhile
+
+    monkeypatch.setattr(run, "_outcome", outcome_and_release)
     go.set()
     assert run._over.wait(10)
     for thread in threading.enumerate():
