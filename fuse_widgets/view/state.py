@@ -163,7 +163,7 @@ class StatusColumns:
         if state is NodeState.CACHED:
             return ""
         if state is NodeState.QUEUED and "error" not in detail:
-            return "waits: " if math.isnan(self.begin[place]) else "runs again: "
+            return "waits: " if math.isnan(self.begin[place]) else "tried again: "
         return "ran because: "
 
     def _keep_texts(self, place: int, state: NodeState, detail: dict[str, Any]) -> None:

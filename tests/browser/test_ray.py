@@ -119,7 +119,7 @@ def test_options_are_edited_and_two_workers_run_at_once(notebook: Callable[..., 
     assert book.output(3) == at["meet a"]
     expect(head).to_contain_text("attempt 2", timeout=60_000)
     expect(head).not_to_contain_text(at["meet a"])
-    expect(head).to_contain_text("runs again: ")
+    expect(head).to_contain_text("tried again: ")
     expect(lanes).to_contain_text(f"{at['meet b']}: meet b")
 
     book.run(4)

@@ -58,8 +58,8 @@ def test_a_reason_says_what_it_is_the_reason_of() -> None:
     failed = ("a", S.QUEUED, {"error": {"type": "E", "message": ""}, "why": "code changed"})
     assert note(waits) == "waits: needs GPU: 1, the cluster has none"
     assert note(waits, ("a", S.RUNNING)) == ""
-    assert note(("a", S.RUNNING), lost) == "runs again: its worker was lost"
-    assert note(("a", S.RUNNING), lost, ("a", S.RUNNING), ("a", S.DONE)) == "runs again: its worker was lost"
+    assert note(("a", S.RUNNING), lost) == "tried again: its worker was lost"
+    assert note(("a", S.RUNNING), lost, ("a", S.RUNNING), ("a", S.DONE)) == "tried again: its worker was lost"
     assert note(("a", S.RUNNING), failed) == "ran because: code changed"
     assert note(("a", S.RUNNING), ("a", S.DONE, {"why": "code changed"})) == "ran because: code changed"
     assert note(("a", S.CACHED, {"why": "stored"})) == "stored"

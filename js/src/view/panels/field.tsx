@@ -1,5 +1,5 @@
 // One field of the form: label, control, what is wrong. What a person types stays until it is taken or given up.
-import type { ComponentChildren } from "preact";
+import { type ComponentChildren, Fragment } from "preact";
 import { isFixed, type Standing, shownFor, standing } from "../../core/details";
 import { type Draft, type Editor, pathOf } from "../../core/editor";
 import { oneLine, printable } from "../../core/format";
@@ -83,7 +83,7 @@ export function Setting({ field, place }: Props) {
       title={field.description || undefined}
     >
       <label class="fuse-setting-label" for={id}>
-        {oneLine(field.label, 60)}
+        <Words text={oneLine(field.label, 60)} />
       </label>
       <div class="fuse-setting-value">
         {fixed ? (
@@ -127,6 +127,16 @@ export function Setting({ field, place }: Props) {
       </div>
     </div>
   );
+}
+
+/** A name that may be broken after an underscore. */
+function Words({ text }: { text: string }) {
+  return text.split(/(?<=_)/).map((part, place) => (
+    <Fragment key={place}>
+      {place > 0 && <wbr />}
+      {part}
+    </Fragment>
+  ));
 }
 
 export function Group({ field, children }: { field: Field; children: ComponentChildren }) {
