@@ -116,7 +116,7 @@ def test_options_are_edited_and_two_workers_run_at_once(notebook: Callable[..., 
     expect(dag.root.locator("[data-fuse-tab='Printed']")).to_contain_text("here is a")
 
     book.run(3)
-    assert book.output(3) == at["meet a"]
+    assert at["meet a"] in book.output(3).splitlines()  # Ray may say there as well that a worker died
     expect(head).to_contain_text("attempt 2", timeout=60_000)
     expect(head).not_to_contain_text(at["meet a"])
     expect(head).to_contain_text("tried again: ")
