@@ -21,7 +21,7 @@ from ..engine.output import Tail
 __all__ = ["Collector", "Current", "Live", "Printed", "Who", "reporter", "who"]
 
 #: Seconds between two looks of a worker's thread at what runs; a node that is over by then is told with its end.
-TICK = 0.05
+TICK = 0.04
 #: Seconds that the collector keeps a question open.
 ASKED = 20.0
 #: Seconds that workers have, at most, to hear that nothing more is to begin.

@@ -18,7 +18,7 @@ WINDOW = 400
 #: Seconds between two looks at the others.
 LOOK = 0.2
 #: Seconds to wait, at most: where few are on their way, and where many are.
-WAIT, WAIT_MANY = 0.05, 0.08
+WAIT, WAIT_MANY = 0.05, 0.06
 
 
 class Reports:
