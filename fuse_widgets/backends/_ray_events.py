@@ -122,7 +122,8 @@ class Teller:
         self._shift: dict[str, float] = {}
         self._cluster: dict[str, Any] | None = None
         self._alive: dict[str, str] = {}
-        self._lacking: set[str] = set()
+        self._joined = ""
+        self._lacking: dict[str, Node] = {}  # what was said to be lacking, and of which node
 
     # --- nodes ---------------------------------------------------------------------------------------------
 
@@ -135,15 +136,19 @@ class Teller:
         self.lacking(node, lacking)
 
     def lacking(self, node: Node, why: str | None, *, again: bool = False) -> None:
-        """No machine can hold a node: said once for all that lack the same.
+        """No machine can hold a node: said once for all that lack the same, and taken back when one has joined.
 
         Args:
             node: The node.
             why: What it lacks; None where it lacks nothing.
             again: It has run, and it is a question of running it again.
         """
-        if why is not None and why not in self._lacking:
-            self._lacking.add(why)
+        if why is None:
+            for said in [said for said, of in self._lacking.items() if of is node]:
+                del self._lacking[said]
+                self.notice(f"node {node._name!r} can run now: machine {self._joined} joined")
+        elif why not in self._lacking:
+            self._lacking[why] = node
             waits = "where its result was lost with its machine, what needs it" if again else "it"
             self.notice(f"node {node._name!r} {why}: {waits} waits until a machine that has it joins")
 
@@ -293,11 +298,12 @@ class Teller:
         alive = {m["NodeID"]: m["NodeManagerHostname"] for m in machines if m["Alive"]}
         if alive.keys() == self._alive.keys():
             return False
-        self._lacking.clear()
         for gone in self._alive.keys() - alive.keys():
             self.notice(
                 f"machine {self._alive[gone]} (node {gone[:8]}) was lost; what ran there is tried again elsewhere"
             )
+        for new in alive.keys() - self._alive.keys():
+            self._joined = f"{alive[new]} (node {new[:8]})"
         self._alive = alive
         total: dict[str, float] = {}
         for machine in machines:

@@ -12,6 +12,7 @@ import os
 import socket
 import threading
 import time
+from collections import deque
 from typing import Any, NamedTuple
 
 import ray
@@ -142,7 +143,7 @@ class Printed:
 
     def __init__(self, stream: Any) -> None:
         self.tail = Tail()
-        self._fresh: list[str] = []
+        self._fresh: deque[str] = deque()  # one thread adds while another takes
         self._told = 0
         self._stream = stream
 
@@ -168,10 +169,9 @@ class Printed:
 
     def fresh(self) -> tuple[int, str] | None:
         """What was printed since the last call, with how much came before; None where nothing was."""
-        if not self._fresh:
+        text, before = "".join([self._fresh.popleft() for _ in range(len(self._fresh))]), self._told
+        if not text:
             return None
-        parts, self._fresh = self._fresh, []
-        text, before = "".join(parts), self._told
         self._told += len(text)
         return before, text
 
@@ -192,7 +192,8 @@ class Current(NamedTuple):
 class _Reporter:
     """The thread of a worker that tells the collector.
 
-    State: `current` is set by the thread that runs nodes, everything else belongs to the reporter's own.
+    State: `current` is set by the thread that runs nodes; `_told`, `_collectors` and `_answer` change under `_telling`, since
+    that thread tells, too; everything else belongs to the reporter's own.
     """
 
     def __init__(self) -> None:
@@ -202,6 +203,7 @@ class _Reporter:
         self._thread: threading.Thread | None = None
         self._collectors: dict[str, Any] = {}
         self._answer: Any = None
+        self._telling = threading.Lock()
 
     def begin(self, current: Current) -> None:
         """A node begins."""
@@ -218,13 +220,15 @@ class _Reporter:
 
     def running(self, current: Current) -> None:
         """A node runs: told at once."""
-        if self._tell(current, [self._running(current)]):
-            self._told = current
+        with self._telling:
+            if self._tell(current, [self._running(current)]):
+                self._told = current
 
     def missed(self, current: Current, content: Any) -> None:
         """An attempt failed, and Ray will try again: told at once, since this may be the worker's last chance."""
-        began = [] if self._told is current else [self._running(current)]
-        self._tell(current, [*began, self._record(current, "missed", time.time(), content)])
+        with self._telling:
+            began = [] if self._told is current else [self._running(current)]
+            self._tell(current, [*began, self._record(current, "missed", time.time(), content)])
 
     def _work(self) -> None:
         idle = 0
@@ -239,8 +243,9 @@ class _Reporter:
                 if self.current is not None:
                     self._busy.set()
             if current is not None and current is before:
-                self._check_answer()
-                self._look(current)
+                with self._telling:
+                    self._check_answer()
+                    self._look(current)
             before = current
 
     def _look(self, current: Current) -> None:

@@ -21,6 +21,7 @@ from ray import cloudpickle as ray_cloudpickle
 
 from ..engine.errors import FuseError, NodeName, message_of, shorten
 from ..engine.nodes import MethodNode, Node, NodeItem, Promise
+from ._ray_literals import Literals
 
 __all__ = ["Code", "Packed", "Packer", "by_value", "load_code", "unpack", "writable"]
 
@@ -53,11 +54,15 @@ class Packed(NamedTuple):
 
 
 class Packer:
-    """Packs the nodes of one run."""
+    """Packs the nodes of one run.
+
+    Attributes:
+        literals: The large values that went to the object store.
+    """
 
     def __init__(self) -> None:
         self._codes: dict[int, tuple[Any, Code, Any]] = {}
-        self._put: dict[int, tuple[Any, Any]] = {}
+        self.literals = Literals()
         self._sized: dict[type, bool] = {}
         self._storage: Code | None = None
 
@@ -114,13 +119,14 @@ class Packer:
             raise self._culprit(node, error) from error
         if out.tell() > LARGE and self._put_large(args, node.kwargs):
             return self.arguments(node)
+        self.literals.take(node, pickler.taken)
         return Packed(out.getvalue(), list(pickler.sources), pickler.literals)
 
     def reference(self, value: Any) -> Any:
         """The reference to a value in the object store where it is large, else None."""
-        found = self._put.get(id(value))
+        found = self.literals.reference(value)
         if found is not None:
-            return found[1]
+            return found
         kind = type(value)
         sized = self._sized.get(kind)
         if sized is None:
@@ -128,18 +134,13 @@ class Packer:
         if not sized:
             return None
         size = len(value) if kind in (bytes, bytearray, str) else value.nbytes
-        return self._put_once(value) if isinstance(size, int) and size > LARGE else None
-
-    def _put_once(self, value: Any) -> Any:
-        ref = ray.put(value)
-        self._put[id(value)] = (value, ref)  # the value is kept, so that its id stays its own
-        return ref
+        return self.literals.put(value, size) if isinstance(size, int) and size > LARGE else None
 
     def _put_large(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
         """Put arguments that are large as a whole, without nodes inside; False where there are none."""
         found = False
         for value in (*args, *kwargs.values()):
-            if id(value) in self._put or isinstance(value, Promise):
+            if value in self.literals or isinstance(value, Promise):
                 continue
             out = io.BytesIO()
             pickler = _Pickler(out, self, None)
@@ -148,7 +149,7 @@ class Packer:
             except _NodeInside:
                 continue
             if out.tell() > LARGE:
-                self._put_once(value)
+                self.literals.put(value, out.tell())
                 found = True
         return found
 
@@ -177,6 +178,7 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         self.packer, self.node = packer, node
         self.sources: dict[Node, int] = {}
         self.literals: list[Any] = []
+        self.taken: set[int] = set()
 
     def persistent_id(self, value: Any) -> Any:
         if isinstance(value, Promise):
@@ -185,6 +187,7 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         if ref is None:
             return None
         self.literals.append(ref)
+        self.taken.add(id(value))
         return "literal", len(self.literals) - 1
 
     def _promise(self, value: Promise) -> Any:
@@ -253,15 +256,57 @@ def _cannot(what: str, value: Any, error: Exception) -> FuseError:
 
 
 def writable(value: Any) -> Any:
-    """A result as its own function returned it: what Ray hands out shares read-only memory with the object store."""
+    """A result as its own function returned it: what Ray hands out shares read-only memory with the object store.
+
+    The memory that arrays share is copied, once; what shares none is returned as it is.
+    """
+    if type(value) in _ATOMS:
+        return value
     buffers: list[pickle.PickleBuffer] = []
     try:
-        cloudpickle.dumps(value, protocol=5, buffer_callback=buffers.append)
+        cloudpickle.Pickler(_Nowhere(), protocol=5, buffer_callback=buffers.append).dump(value)
         if not any(buffer.raw().readonly for buffer in buffers):
             return value
-        return pickle.loads(cloudpickle.dumps(value, protocol=4))  # protocol 5 would keep it read-only
+        out = io.BytesIO()
+        copier = _Copier(out, protocol=5)
+        copier.dump(value)
+        out.seek(0)
+        return _Copied(out, copier.buffers).load()
     except Exception:  # it came as one piece and cannot go as one: then it stays as it is
         return value
+
+
+_ATOMS = (int, float, bool, str, bytes, type(None))
+
+
+class _Copier(cloudpickle.Pickler):  # type: ignore[misc]
+    """Leaves buffers out of the pickle, and out of its notes which of them are read-only."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.buffers: list[bytearray] = []
+
+    def persistent_id(self, value: Any) -> int | None:
+        if type(value) is not pickle.PickleBuffer:
+            return None
+        self.buffers.append(bytearray(value.raw()))
+        return len(self.buffers) - 1
+
+
+class _Copied(pickle.Unpickler):
+    def __init__(self, file: io.BytesIO, buffers: list[bytearray]) -> None:
+        super().__init__(file)
+        self.persistent_load = buffers.__getitem__  # type: ignore[method-assign]
+
+
+class _Nowhere(io.RawIOBase):
+    """Takes what is written, and keeps nothing of it."""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        return len(data)
 
 
 @contextlib.contextmanager

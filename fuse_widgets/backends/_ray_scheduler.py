@@ -420,6 +420,7 @@ class RayScheduler:
 
     def _let_go_of_what_it_needed(self, place: int) -> None:
         node = self.nodes[place]
+        self.submitter.packer.literals.release(node)
         obj = self.submitter.object_of(node)
         if obj is None:
             self._let_go_of_parents(place)

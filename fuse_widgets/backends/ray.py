@@ -12,7 +12,7 @@ except ImportError as error:
     raise ImportError('RayWorkflow needs ray: pip install "fuse_widgets[ray]"') from error
 
 from ..engine.errors import FuseError, NodeExecutionError, message_of
-from ..engine.nodes import Node, NodeItem
+from ..engine.nodes import MethodNode, Node, NodeItem
 from ..engine.run import Run
 from ..storage._machines import missing
 from ..storage._ray import connect
@@ -168,7 +168,8 @@ class RayWorkflow(ScheduledWorkflow):
 
     def lacking(self, node: Node, machines: list[dict[str, Any]]) -> str | None:
         """Why no machine of the cluster can hold a node, in words; None where one can."""
-        options = node.backend_info.get("remote_args") or {}
+        placed = node.object if isinstance(node, MethodNode) else node
+        options = placed.backend_info.get("remote_args") or {}
         strategy = options.get("scheduling_strategy")
         if strategy not in (None, "DEFAULT", "SPREAD") and not getattr(strategy, "soft", False):
             return None  # Ray tells of those itself

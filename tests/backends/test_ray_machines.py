@@ -286,3 +286,33 @@ cluster.shutdown()
     assert f"without 5 {gone}" in out
     made = "its result was lost with its machine, and nothing can make it again: it needs other: 0.1, the cluster has none"
     assert f"output node 'made' failed with FuseError: {made}" in out
+
+
+def test_what_waits_for_a_machine_is_told_and_taken_back_when_it_joins(tmp_path: Path) -> None:
+    out = run_program(
+        """
+cluster, _ = cluster_of()
+nodes = [workflow(lambda: 5)().set_name(f"node{i}") for i in range(3)]
+nodes.append(workflow(dict)().set_name("object").keys().set_name("method"))
+wf = RayWorkflow(*nodes)
+wf.query("node.*|object").set_remote_args({"resources": {"late": 1}})
+run = wf.start()
+notices = lambda: [e.detail["notice"] for e in run.events[:] if e.detail and "notice" in e.detail]
+until(notices)
+cluster.add_node(num_cpus=1)  # not the one that is waited for
+until(lambda: sum("cluster" in (e.detail or {}) for e in run.events[:]) == 2)
+cluster.add_node(num_cpus=1, resources={"late": 1})
+print("result", run.wait(60))
+print(*notices(), sep="\\n")
+ray.shutdown()
+cluster.shutdown()
+""",
+        tmp_path,
+    )
+    result, waits, goes_on = out.splitlines()
+    assert result == "result [5, 5, 5, dict_keys([])]"
+    assert (
+        waits
+        == "node 'node0' needs late: 1, the cluster has none: it waits until a machine that has it joins"
+    )
+    assert re.fullmatch(r"node 'node0' can run now: machine \S+ \(node \w{8}\) joined", goes_on)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ pytest.importorskip("ray")
 
 from fuse_widgets.backends import _ray_cluster
 from fuse_widgets.backends._ray_cluster import Watch
+from fuse_widgets.backends._ray_live import Printed
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")
 
@@ -158,3 +160,36 @@ def test_a_storage_that_no_machine_can_hold_is_asked_once(
     assert len(looked) == 1
     (notice,) = notices(wf.last_run)
     assert "the machine of the storage is not there: it needs nodisk: 1, the cluster has none" in notice
+
+
+def test_what_a_node_without_options_and_a_method_need_is_known() -> None:
+    class Holder:
+        def ask(self) -> None: ...
+
+    node, obj = workflow(lambda: 1)(), workflow(Holder)()
+    method = obj.ask()
+    wf = RayWorkflow(node, method)
+    head = {"Alive": True, "Resources": {"memory": 2**33}}
+    none = "needs CPU: 1, the cluster has none"
+    assert [wf.lacking(n, [head]) for n in (node, obj, method)] == [none] * 3
+    obj.backend_info["remote_args"] = {"num_cpus": 0}
+    assert [wf.lacking(n, [head]) for n in (node, obj, method)] == [none, None, None]
+
+
+def test_what_is_printed_while_it_is_looked_at_is_neither_lost_nor_repeated() -> None:
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        printed = Printed(sys.stdout)
+        writer = threading.Thread(target=lambda: [printed.write(f"{i} ") for i in range(50_000)])
+        writer.start()
+        told = ""
+        while writer.is_alive():
+            fresh = printed.fresh()
+            if fresh is not None:
+                assert fresh[0] == len(told)
+                told += fresh[1]
+        told += (printed.fresh() or (0, ""))[1]
+    finally:
+        sys.setswitchinterval(interval)
+    assert told == printed.tail.text
