@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 import time
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +141,29 @@ def test_a_large_literal_is_stored_once(monkeypatch: Any) -> None:
     assert sorted(type(value).__name__ for value in put) == ["list", "ndarray", "str"]
 
 
+def test_large_literals_leave_the_cluster_when_what_takes_them_is_over(monkeypatch: Any) -> None:
+    from fuse_widgets.backends import _ray_literals
+
+    packers: list[Any] = []
+    sizes: list[int] = []
+    real = _ray_literals.Literals.put
+
+    def put(literals: Any, value: Any, size: int) -> Any:
+        packers.append(literals)
+        sizes.append(literals.size)
+        return real(literals, value, size)
+
+    monkeypatch.setattr(_ray_literals, "SPARE", 300_000)
+    monkeypatch.setattr(_ray_literals.Literals, "put", put)
+    shared = np.ones(25_000)
+    size = workflow(lambda own, shared: len(own) + len(shared))
+    nodes = [size("x" * 200_000 + str(i), shared) for i in range(10, 40)]
+    assert RayWorkflow(*nodes).run(max_pending_tasks=2) == [225_002] * 30
+    assert len(sizes) == 31
+    assert max(sizes) < 300_000 + 5 * 200_010
+    assert packers[0].size <= 300_000
+
+
 def test_a_large_array_goes_from_task_to_task_and_not_through_the_driver() -> None:
     import resource
 
@@ -162,6 +186,25 @@ def test_outputs_can_be_changed_in_place() -> None:
     result = RayWorkflow(workflow(lambda: {"array": np.zeros(100_000)})()).run()
     result["array"][0] = 5
     assert result["array"].sum() == 5
+
+
+def test_outputs_are_copied_once() -> None:
+    import ray
+
+    from fuse_widgets.backends._ray_pack import writable
+
+    array = np.ones((2000, 1000), order="F")
+    value = ray.get(ray.put({"a": [array], "same": array, "text": ["x"] * 100_000}))
+    tracemalloc.start()
+    copy = writable(value)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert copy["a"][0] is copy["same"]
+    assert copy["same"].flags.writeable
+    assert copy["same"].flags.f_contiguous
+    assert peak < 1.3 * array.nbytes
+    unshared = ["x"] * 1000
+    assert writable(unshared) is unshared
 
 
 def test_remote_args_are_honoured_by_tasks_and_actors() -> None:
