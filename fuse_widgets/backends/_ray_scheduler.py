@@ -140,14 +140,12 @@ class RayScheduler:
     def _submit_some(self) -> bool:
         """Hand in nodes whose turn it is; return whether there are more that could follow at once."""
         if self.frontier.outdated:
-            self.frontier.restart([*self.over, *self.sent])
+            self.frontier.restart([*self.over, *self.sent, *self.saving])
             for obj in self.submitter.objects.values():
                 obj.parked.clear()
             self.candidate = None
         for _ in range(BURST):
-            epoch = (
-                self.channel.epoch
-            )  # read before the controls, so that what is used meanwhile holds the node back
+            epoch = self.channel.epoch  # before the controls are looked at: what is pressed meanwhile counts
             if len(self.sent) + len(self.saving) >= self.most or self._stopped:
                 return False
             place = self._next()

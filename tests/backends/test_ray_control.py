@@ -115,6 +115,40 @@ def test_a_node_whose_saving_dies_is_done_and_says_that_it_was_not_saved(
     check_log(run)
 
 
+def test_what_is_being_saved_is_not_run_again_after_a_pause(tmp_path: Path, check_log: Any) -> None:
+    class Slow:
+        """Waits where it is pickled the second time, which is when it is saved."""
+
+        def __init__(self, folder: str, fresh: bool = True) -> None:
+            self.folder, self.fresh = folder, fresh
+
+        def __reduce__(self) -> Any:
+            if not self.fresh:
+                gate(self.folder, "saving")
+            return Slow, (self.folder, False)
+
+    def slow(folder: str) -> Any:
+        with Path(folder, "runs").open("a") as runs:
+            runs.write("x")
+        return Slow(folder)
+
+    made = workflow(slow)(str(tmp_path)).set_name("made")
+    first = workflow(gate)(str(tmp_path), "first")
+    others = [workflow(gate)(str(tmp_path), f"other {n}").set_name(f"other {n}") for n in range(2)]
+    wf = RayWorkflow(made, workflow(len)(first).set_name("last"), *others)
+    wf.query("(?!made).*").set_backend_info("cache", False)
+    wf.set_storage(RayFileStorage(tmp_path / "store", {"num_cpus": 0}))
+    run = wf.start(return_results=False)
+    until(lambda: (tmp_path / "saving").exists() and run.states["last"] == "queued")
+    run.pause()
+    (tmp_path / "go").touch()
+    until(lambda: run.counts.get("paused"))
+    run.resume()
+    run.wait(30)
+    assert (tmp_path / "runs").read_text() == "x"
+    check_log(run)
+
+
 def test_nobody_asks_again_and_again_for_what_waits_for_a_node_to_end(
     tmp_path: Path, monkeypatch: Any
 ) -> None:
