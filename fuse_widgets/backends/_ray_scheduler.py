@@ -21,6 +21,7 @@ from ._ray_frontier import Frontier
 from ._ray_objects import KeptObject
 from ._ray_recall import Recall
 from ._ray_reports import Reports
+from ._ray_results import Results
 from ._ray_stored import not_saved
 from ._ray_submit import GoneError, Sent, Submitter
 from ._ray_task import Report
@@ -70,9 +71,10 @@ class RayScheduler:
         self.teller = Teller(run, stored)
         self.frontier = Frontier(order)
         self.reports = Reports()
-        self.refs: dict[int, Any] = {}  # results, as long as somebody may need them
-        self.uses = [len(children) for children in order.children]
         self.over: dict[int, NodeState] = {}
+        keep = {order.place[out.node if isinstance(out, NodeItem) else out] for out in workflow.outputs}
+        self.results = Results(order, self.submitter, self.over, keep)
+        self.refs = self.results.refs
         self.sent: dict[int, Sent] = {}
         self.early: dict[int, Any] = {}  # what came before what its parents' ends say
         self.saving: dict[int, Report] = {}  # done, but for the saving
@@ -83,7 +85,6 @@ class RayScheduler:
         self.held: set[int] = set()  # what is shown as paused
         self.candidate: int | None = None  # the one of them that `step()` starts
         self.holding = 0  # what workers hold back for: a pause, or the end
-        self.keep = {order.place[out.node if isinstance(out, NodeItem) else out] for out in workflow.outputs}
         self.failures: list[NodeExecutionError] = []
         self.guard = InlineGuard()
         self.thread = threading.get_ident()
@@ -113,7 +114,7 @@ class RayScheduler:
         for node, ref in self.stored.values.items():
             self.refs[self.run.order.place[node]] = ref
         for place in list(self.over):
-            self._let_go_of_what_it_needed(place)
+            self.results.settled(place)
         self.frontier.restart(self.over)
 
     def _loop(self) -> None:
@@ -376,10 +377,9 @@ class RayScheduler:
         assert obj is not None
         if report.state != "done":
             self.failures.append(self._failure(node, loaded_error(report.error)))
-        if not self.uses[place]:
-            self._let_go(place)
+        self.results.let_go_if_unused(place)
         if not obj.left and self.again.isdisjoint(obj.members):
-            self._release(obj)
+            self.results.release(obj)
 
     # --- settling ------------------------------------------------------------------------------------------
 
@@ -414,48 +414,7 @@ class RayScheduler:
         self.over[place] = state
         self.recall.settled(place)
         self.frontier.leave(place)
-        self._let_go_of_what_it_needed(place)
-
-    def _let_go_of_what_it_needed(self, place: int) -> None:
-        node = self.nodes[place]
-        self.submitter.packer.literals.release(node)
-        obj = self.submitter.object_of(node)
-        if obj is None:
-            self._let_go_of_parents(place)
-        else:
-            obj.left -= 1
-            if not obj.left:
-                self._release(obj)
-        for kept in {obj, *map(self.submitter.object_of, node.parents)}:
-            if kept is not None:
-                kept.forget_reader(place)
-                kept.needed -= 1
-                if not kept.needed:
-                    for member in kept.members:
-                        self._let_go_of_parents(member)
-        if not self.uses[place]:
-            self._let_go(place)
-
-    def _release(self, obj: KeptObject) -> None:
-        """The last call has ended: Ray ends the actor when nobody holds it, after the copies that are needed."""
-        place = obj.members[0]
-        if obj.actor is not None and self.over[place] is NodeState.DONE:
-            if place in self.keep:
-                self.refs[place] = obj.copy_for(len(self.nodes))
-            for reader in obj.users.intersection(self.children[place]):
-                if reader not in self.over:
-                    obj.copy_for(reader)
-        obj.actor = None
-
-    def _let_go_of_parents(self, place: int) -> None:
-        for parent in self.order.parents(place):
-            self.uses[parent] -= 1
-            if not self.uses[parent] and parent in self.over:
-                self._let_go(parent)
-
-    def _let_go(self, place: int) -> None:
-        if place not in self.keep:
-            self.refs.pop(place, None)
+        self.results.settled(place)
 
     # --- controls ------------------------------------------------------------------------------------------
 
