@@ -8,6 +8,7 @@ where they are, and refuse to begin.
 from __future__ import annotations
 
 import threading
+import uuid
 from typing import Any
 
 import ray
@@ -23,13 +24,16 @@ PATIENCE = 2.0
 class _Gate:
     """Whether the nodes of the present run may begin in this process.
 
-    State: `_run` is set by the thread that runs nodes, and by the listener once it cannot go on; `_closed` by both, but
-    never down within a run.
+    State: `_run`, `_collector` and `_closed` are set by the thread that runs nodes and by the listener, under the lock;
+    `_closed` is only raised within a run.
     """
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._run: str | None = None
+        self._collector: Any = None
         self._closed = -1
+        self._me = uuid.uuid4().hex
 
     def refuses(self, collector: str, run: str, epoch: int) -> bool:
         """Whether a node may not begin, since the run was paused or cancelled after it was handed in.
@@ -42,30 +46,43 @@ class _Gate:
             self._join(collector, run)
         return epoch <= self._closed
 
+    def leave(self) -> None:
+        """No further node runs in this process: Ray would wait for the answer before it ends the process."""
+        with self._lock:
+            run, self._run = self._run, None
+            if run is not None:
+                self._collector.dismiss.remote(run, self._me)
+
     def _join(self, collector: str, run: str) -> None:
-        self._run, self._closed = run, -1
+        self._closed = -1
         try:
             actor = ray.get_actor(collector, NAMESPACE)
-            closed = ray.get(actor.closed.remote(run, None), timeout=PATIENCE)
+            closed = ray.get(actor.closed.remote(run, None, self._me), timeout=PATIENCE)
         except Exception:  # without a collector nothing is refused
             closed = None
-        if closed is None:
-            self._run = None  # the next node asks again
-            return
-        self._closed = closed
-        threading.Thread(target=self._listen, args=(actor, run), name="fuse gate", daemon=True).start()
+        with self._lock:
+            self._run = None if closed is None else run  # None: the next node asks again
+            if closed is None:
+                return
+            self._closed, self._collector = closed, actor
+        threading.Thread(target=self._listen, args=(run,), name="fuse gate", daemon=True).start()
 
-    def _listen(self, actor: Any, run: str) -> None:
-        while self._run == run:
+    def _listen(self, run: str) -> None:
+        while True:
+            with self._lock:
+                if self._run != run:
+                    return
+                asked = self._collector.closed.remote(run, self._closed, self._me)
             try:
-                closed = ray.get(actor.closed.remote(run, self._closed))
+                closed = ray.get(asked)
             except Exception:
-                if self._run == run:
+                closed = None
+            with self._lock:
+                if self._run != run:
+                    return
+                if closed is None:  # the run is over, or the collector is gone; the next node asks again
                     self._run = None
-                return
-            if closed is None:  # the run is over
-                return
-            if self._run == run:
+                    return
                 self._closed = closed
 
 

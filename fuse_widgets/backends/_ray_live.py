@@ -65,8 +65,7 @@ class _Collector:
         self._told: dict[str, list[Live]] = {}
         self._news: dict[str, asyncio.Event] = {}
         self._closed: dict[str, int] = {}
-        self._turned: dict[str, asyncio.Event] = {}
-        self._listeners: dict[str, int] = {}
+        self._listening: dict[str, dict[str, asyncio.Future[bool]]] = {}
         self._unheard: dict[str, int] = {}
         self._heard: dict[str, asyncio.Event] = {}
 
@@ -92,19 +91,21 @@ class _Collector:
     async def close(self, run: str, epoch: int) -> None:
         """Nodes that were handed in up to this epoch may not begin any more; returns when workers have heard."""
         self._closed[run] = max(epoch, self._closed.get(run, -1))
-        self._unheard[run], self._heard[run] = self._listeners.get(run, 0), asyncio.Event()
-        turned = self._turned.pop(run, None)
-        if turned is not None and self._unheard[run]:
-            turned.set()
+        listening = self._listening.pop(run, {})
+        self._unheard[run], self._heard[run] = len(listening), asyncio.Event()
+        for answer in listening.values():
+            answer.set_result(True)
+        if listening:
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._heard[run].wait(), HEARD)
 
-    async def closed(self, run: str, known: int | None) -> int | None:
+    async def closed(self, run: str, known: int | None, worker: str) -> int | None:
         """Up to which epoch nodes may not begin: -1 for none, None where nobody has asked for the run (any more).
 
         Args:
             run: The run.
             known: What the worker knows already: then the answer comes when it changes. None to have it at once.
+            worker: Who asks.
         """
         if known is not None and self._unheard.get(run) and known == self._closed.get(run):
             self._unheard[run] -= 1
@@ -114,22 +115,28 @@ class _Collector:
             closed = self._closed.get(run, -1)
             if closed != known:
                 return closed
-            turned = self._turned.setdefault(run, asyncio.Event())
-            self._listeners[run] = self._listeners.get(run, 0) + 1
-            await turned.wait()
-            self._listeners[run] -= 1
-            if not self._listeners[run]:
-                del self._listeners[run]
+            answer = asyncio.get_running_loop().create_future()
+            self._listening.setdefault(run, {})[worker] = answer
+            if not await answer:
+                return None
         return None
+
+    async def dismiss(self, run: str, worker: str) -> None:
+        """A worker does not listen any more."""
+        answer = self._listening.get(run, {}).pop(worker, None)
+        if answer is not None:
+            answer.set_result(False)
 
     async def forget(self, run: str) -> None:
         """The run is over."""
         self._told.pop(run, None)
         for kept in (self._closed, self._unheard, self._heard):
             kept.pop(run, None)
-        for event in (self._news.pop(run, None), self._turned.pop(run, None)):
-            if event is not None:
-                event.set()
+        for answer in self._listening.pop(run, {}).values():
+            answer.set_result(False)
+        news = self._news.pop(run, None)
+        if news is not None:
+            news.set()
 
 
 #: Each worker has a question open, besides what it tells.

@@ -66,7 +66,9 @@ class Results:
             for reader in obj.users.intersection(self.order.children[place]):
                 if reader not in self.over:
                     obj.copy_for(reader)
-        obj.actor = None
+        if obj.actor is not None:
+            obj.actor.leave.remote()
+            obj.actor = None
 
     def _let_go_of_parents(self, place: int) -> None:
         for parent in self.order.parents(place):

@@ -151,6 +151,10 @@ class ObjectActor:
 
         return call
 
+    def leave(self) -> None:
+        """There will be no further call."""
+        stop_listening()
+
     def peek(self) -> Any:
         """The object, also after a method failed."""
         return self._object
@@ -160,6 +164,11 @@ class ObjectActor:
         if self._lost is not None:
             return self._lost
         return self._object if follows == self._last else Lost(None)
+
+
+def stop_listening() -> None:
+    """Let this process end: a function, since Ray pickles what a method of an actor refers to, unless it has a name."""
+    gate.leave()
 
 
 def _without(lost: Lost) -> tuple[Lost, bytes]:

@@ -20,18 +20,18 @@ def run(scenario: Any) -> None:
 def test_a_worker_knows_at_once_and_hears_of_each_change() -> None:
     async def scenario() -> None:
         collector = _Collector()
-        assert await collector.closed("run", None) is None  # nobody has asked for such a run
+        assert await collector.closed("run", None, "worker") is None  # nobody has asked for such a run
         await collector.ask("run", False)
-        assert await collector.closed("run", None) == -1
-        listening = asyncio.create_task(collector.closed("run", -1))
+        assert await collector.closed("run", None, "worker") == -1
+        listening = asyncio.create_task(collector.closed("run", -1, "worker"))
         await asyncio.sleep(0)
         assert not listening.done()
         closing = asyncio.create_task(collector.close("run", 0))
         assert await listening == 0
         assert not closing.done()  # the worker has not said that it has heard
-        listening = asyncio.create_task(collector.closed("run", 0))
+        listening = asyncio.create_task(collector.closed("run", 0, "worker"))
         await closing
-        assert await collector.closed("run", None) == 0
+        assert await collector.closed("run", None, "worker") == 0
         await collector.forget("run")
         assert await listening is None
 
@@ -44,13 +44,30 @@ def test_a_worker_that_died_does_not_hold_up_a_pause(monkeypatch: Any) -> None:
     async def scenario() -> None:
         collector = _Collector()
         await collector.ask("run", False)
-        dead = asyncio.create_task(collector.closed("run", -1))
+        dead = asyncio.create_task(collector.closed("run", -1, "worker"))
         await asyncio.sleep(0)
         await collector.close("run", 0)
         assert await dead == 0
         await collector.close("run", 1)  # nobody listens now
-        assert await collector.closed("run", None) == 1
+        assert await collector.closed("run", None, "worker") == 1
         await collector.forget("run")
-        assert vars(collector)["_listeners"] == vars(collector)["_closed"] == {}
+        assert vars(collector)["_listening"] == vars(collector)["_closed"] == {}
+
+    run(scenario)
+
+
+def test_a_worker_that_leaves_has_its_answer_and_is_not_waited_for() -> None:
+    async def scenario() -> None:
+        collector = _Collector()
+        await collector.ask("run", False)
+        leaving = asyncio.create_task(collector.closed("run", -1, "leaving"))
+        staying = asyncio.create_task(collector.closed("run", -1, "staying"))
+        await asyncio.sleep(0)
+        await collector.dismiss("run", "leaving")
+        assert await leaving is None
+        assert not staying.done()
+        await collector.dismiss("run", "nobody")
+        await collector.forget("run")
+        assert await staying is None
 
     run(scenario)
