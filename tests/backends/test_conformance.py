@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from fuse_widgets import (
     RunCancelledError,
     workflow,
 )
+from tests.backends.waiting import gate, until
 
 
 @workflow
@@ -422,33 +422,13 @@ def test_objects_are_stored_by_what_their_methods_gave(make: Any, tmp_path: Path
 # --- controls ------------------------------------------------------------------------------------------------
 
 
-def wait_for(folder: Path, name: str) -> None:
-    """Until a node has made a file."""
-    done = threading.Event()
-    for _ in range(3000):
-        if (folder / name).exists():
-            return
-        done.wait(0.01)
-    raise AssertionError(f"{name} did not begin")
-
-
-def gate(folder: str, name: str) -> str:
-    """Says that it has begun, and waits until it may end."""
-    import time
-
-    Path(folder, name).touch()
-    while not Path(folder, "go").exists():
-        time.sleep(0.01)
-    return name
-
-
 def test_cancelled_once_what_runs_may_finish_and_the_rest_stays_pending(
     make: Any, tmp_path: Path, states: Any, check_log: Any
 ) -> None:
     first = workflow(gate)(str(tmp_path), "first").set_name("first")
     wf = make(same(same(first).set_name("second")).set_name("third"))
     run = wf.start()
-    wait_for(tmp_path, "first")
+    until((tmp_path / "first").exists)
     run.cancel()
     (tmp_path / "go").touch()
     with pytest.raises(RunCancelledError, match="was cancelled"):
@@ -466,7 +446,7 @@ def test_paused_nothing_starts_and_resumed_everything_runs(
     total = counter.add(3).set_name("total")
     wf = make(same(same(first).set_name("second"), total).set_name("third"))
     run = wf.start()
-    wait_for(tmp_path, "first")
+    until((tmp_path / "first").exists)
     run.pause()
     (tmp_path / "go").touch()
     until(lambda: run.states["first"] == "done")
@@ -492,20 +472,11 @@ def test_step_starts_one_node_and_pauses_after_it(make: Any, check_log: Any) -> 
     check_log(run)
 
 
-def until(condition: Any) -> None:
-    pause = threading.Event()
-    for _ in range(3000):
-        if condition():
-            return
-        pause.wait(0.01)
-    raise AssertionError("it did not come to that")
-
-
 def test_a_node_cannot_run_its_own_workflow_or_be_run_while_it_runs(make: Any, tmp_path: Path) -> None:
     wf = make(workflow(gate)(str(tmp_path), "first"))
     run = wf.start()
     with pytest.raises(FuseError, match="under way"):
         wf.start()
-    wait_for(tmp_path, "first")
+    until((tmp_path / "first").exists)
     (tmp_path / "go").touch()
     assert run.wait(30) == "first"

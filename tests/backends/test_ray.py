@@ -25,6 +25,7 @@ from fuse_widgets import (
     WorkerCrashedError,
     workflow,
 )
+from tests.backends.waiting import gate, notices, until
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")
 
@@ -32,27 +33,6 @@ pytestmark = pytest.mark.usefixtures("ray_cluster")
 @workflow
 def plus(x: int = 0) -> int:
     return x + 1
-
-
-def gate(folder: str, name: str) -> str:
-    """Says that it has begun, and waits until it may end."""
-    Path(folder, name).touch()
-    while not Path(folder, "go").exists():
-        time.sleep(0.01)
-    return name
-
-
-def until(condition: Any, seconds: float = 30) -> None:
-    pause = threading.Event()
-    for _ in range(int(seconds * 100)):
-        if condition():
-            return
-        pause.wait(0.01)
-    raise AssertionError("it did not come to that")
-
-
-def notices(run: Any) -> list[str]:
-    return [e.detail["notice"] for e in run.events[:] if e.detail and "notice" in e.detail]
 
 
 def test_the_task_carries_the_name_of_its_node() -> None:

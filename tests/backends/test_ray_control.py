@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from fuse_widgets import RayFileStorage, RayWorkflow, RunCancelledError, workflow
+from tests.backends.waiting import gate, until
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")
 
@@ -27,23 +28,6 @@ class Counter:
 
 def value(counter: Counter) -> int:
     return counter.value
-
-
-def gate(folder: str, name: str) -> str:
-    """Says that it has begun, and waits until it may end."""
-    Path(folder, name).touch()
-    while not Path(folder, "go").exists():
-        time.sleep(0.01)
-    return name
-
-
-def until(condition: Any, seconds: float = 30) -> None:
-    pause = threading.Event()
-    for _ in range(int(seconds * 100)):
-        if condition():
-            return
-        pause.wait(0.01)
-    raise AssertionError("it did not come to that")
 
 
 def test_a_reader_that_waits_through_a_pause_sees_the_object_of_its_turn(

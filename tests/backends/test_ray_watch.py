@@ -6,7 +6,7 @@ import ctypes
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,6 +20,7 @@ pytest.importorskip("ray")
 from fuse_widgets.backends import _ray_cluster
 from fuse_widgets.backends._ray_cluster import Watch
 from fuse_widgets.backends._ray_live import Printed
+from tests.backends.waiting import notices, until
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")
 
@@ -30,19 +31,6 @@ def hold(folder: str) -> str:
     while not Path(folder, "go").exists():
         time.sleep(0.01)
     return "held"
-
-
-def until(condition: Callable[[], Any], seconds: float = 30) -> None:
-    pause = threading.Event()
-    for _ in range(int(seconds * 100)):
-        if condition():
-            return
-        pause.wait(0.01)
-    raise AssertionError("it did not come to that")
-
-
-def notices(run: Run) -> list[str]:
-    return [e.detail["notice"] for e in run.events[:] if e.detail and "notice" in e.detail]
 
 
 @pytest.fixture
