@@ -222,21 +222,32 @@ class Teller:
         """Tell what came before the end of a node, as far as it was not told yet; return the last attempt."""
         attempt = self._before.get(place, 0) + report.attempt
         if report.began:
+            again = False
             for began, seconds, error in report.missed:
-                self._running(place, node, attempt, report.who, began, report.lost)
+                self._running(place, node, attempt, report.who, began, report.lost, again=again)
+                again = True
                 self._missed(
                     place, node, attempt, self._local(report.who, place, began + seconds), seconds, error
                 )
                 attempt += 1
-            self._running(place, node, attempt, report.who, report.began, report.lost)
+            self._running(place, node, attempt, report.who, report.began, report.lost, again=again)
             self._show_rest(place, node, report)
         elif place not in self._shown:
             self.run.emit(node, RUNNING, attempt)
         return max(attempt, self._shown.get(place, attempt))
 
     def _running(
-        self, place: int, node: Node, attempt: int, who: Who, began: float, lost: str | None = None
+        self,
+        place: int,
+        node: Node,
+        attempt: int,
+        who: Who,
+        began: float,
+        lost: str | None = None,
+        *,
+        again: bool = False,
     ) -> None:
+        """A node runs; `again` in the same task as before, whose printed text goes on."""
         shown = self._shown.get(place)
         if shown is not None and shown >= attempt:
             return
@@ -247,7 +258,8 @@ class Teller:
         if shown is not None and self.run.states[node._name] is RUNNING:
             self.run.emit(node, QUEUED, shown, None, {"why": lost or "its worker was lost"}, when)
         self._shown[place] = attempt
-        self._printed.pop(place, None)
+        if not again:
+            self._printed.pop(place, None)
         self.run.emit(node, RUNNING, attempt, f"{who.host}:{who.pid}", who._asdict(), when)
 
     def _missed(

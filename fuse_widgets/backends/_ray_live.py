@@ -234,8 +234,11 @@ class _Reporter:
     def missed(self, current: Current, content: Any) -> None:
         """An attempt failed, and Ray will try again: told at once, since this may be the worker's last chance."""
         with self._telling:
-            began = [] if self._told is current else [self._running(current)]
-            self._tell(current, [*began, self._record(current, "missed", time.time(), content)])
+            records = [] if self._told is current else [self._running(current)]
+            text = current.printed.fresh()
+            if text is not None:
+                records.append(self._record(current, "printed", time.time(), text))
+            self._tell(current, [*records, self._record(current, "missed", time.time(), content)])
 
     def _work(self) -> None:
         idle = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -99,7 +100,15 @@ class RayWorkflow(ScheduledWorkflow):
         ):
             raise ValueError(f"max_pending_tasks is a whole number from 0 up, not {max_pending_tasks!r}")
         with self.scheduled() as run:
-            connect(self.ray_init_args)
+            if not ray.is_initialized():
+                address = self.ray_init_args.get("address")
+                where = (
+                    "starting Ray on this machine"
+                    if address in (None, "local")
+                    else f"connecting to {address}"
+                )
+                run.emit(None, run.state, detail={"notice": f"{where} …"})
+            self._connect(run)
             self._lacking.clear()
             with Watch(run) as watch, Channel() as channel, by_value():
                 stored = RayStored(self, run, watch)
@@ -112,6 +121,17 @@ class RayWorkflow(ScheduledWorkflow):
                 with watch.connected():
                     self._fetch(run, watch, scheduler.refs)
                 return self.result(run)
+
+    def _connect(self, run: Run) -> None:
+        if ray.is_initialized():
+            return
+        address = self.ray_init_args.get("address") or os.environ.get("RAY_ADDRESS")
+        where = (
+            f"connecting to {address}" if address not in (None, "local") else "starting Ray on this machine"
+        )
+        run.emit(None, run.state, detail={"notice": f"{where} …"})
+        connect(self.ray_init_args)
+        run.emit(None, run.state, detail={"notice": ""})
 
     def _fetch(self, run: Run, watch: Watch, refs: dict[int, Any]) -> None:
         """Take the results of the outputs out of the cluster, and let go of them there.

@@ -144,9 +144,10 @@ class BackendInfoError(FuseError, ValueError):
     ) -> None:
         self.node, self.key, self.value, self.reason = node, key, value, reason
         self.reasons = dict(reasons or {key or "": reason})
+        end = "" if reason.endswith(("?", ".")) else "."
         super().__init__(
             f"node {shorten(node)!r}: backend_info{'' if key is None else f'[{key!r}]'} is {shorten(repr(value))}, "
-            f"but {reason.removesuffix('.')}."
+            f"but {reason}{end}"
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import re
 import threading
 import weakref
@@ -244,6 +245,7 @@ class BaseWorkflow:
         Returns:
             The run, at once: `wait()` for its result, or follow and control it.
         """
+        inspect.signature(self.run).bind(*args, **kwargs)  # a wrong argument is no run
         run = self._open()
         run.paused = paused
         thread = threading.Thread(
@@ -348,6 +350,7 @@ def _as_run(run: Callable[..., Any]) -> Callable[..., Any]:
         __tracebackhide__ = True
         if self._run_of_this_thread() is not None:  # start(), or super().run()
             return run(self, *args, **kwargs)
+        inspect.signature(run).bind(self, *args, **kwargs)  # a wrong argument is no run
         return self._open().drive(lambda: run(self, *args, **kwargs))
 
     _driven.add(driven)

@@ -124,7 +124,9 @@ def _statement(query: str, changes: Sequence[tuple[str, Any]]) -> str:
     """The calls on a query, broken into lines where Black would break them at this width."""
     calls = [("unset_backend_info", _literal(key)) for key, value in changes if value is UNSET]
     calls += [
-        ("set_backend_info", f"{_literal(key)}, {_literal(value)}")
+        ("set_remote_args", _literal(value))
+        if key == "remote_args" and isinstance(value, dict)
+        else ("set_backend_info", f"{_literal(key)}, {_literal(value)}")
         for key, value in changes
         if value is not UNSET
     ]

@@ -440,6 +440,30 @@ class Counter:
         return self.value
 
 
+@pytest.mark.parametrize(
+    "info", [{"retries": 2}, {"remote_args": {"retry_exceptions": True, "max_retries": 2}}]
+)
+def test_what_is_printed_is_kept_once_however_often_a_node_is_tried(tmp_path: Path, info: Any) -> None:
+    def talk(folder: str) -> None:
+        attempt = len(list(Path(folder).iterdir()))
+        Path(folder, str(attempt)).touch()
+        for line in range(3):
+            print(f"{attempt}: {line}")
+            time.sleep(0.15)  # long enough to be told while it runs
+        print("last words")
+        if attempt < 2:
+            raise ValueError("no luck")
+
+    node = workflow(talk)(str(tmp_path)).set_name("talk")
+    node.backend_info.update(info)
+    wf = RayWorkflow(node)
+    wf.run()
+    said = [f"{attempt}: {line}" for attempt in range(3) for line in range(3)]
+    lines = wf.last_run.outputs["talk"].text.splitlines()
+    assert [line for line in lines if line != "last words"] == said
+    assert lines.count("last words") == 3
+
+
 def test_an_object_whose_worker_is_killed_is_made_again(tmp_path: Path, check_log: Any) -> None:
     counter = workflow(Counter)(1)
     first = counter.add(2)

@@ -348,3 +348,13 @@ def test_a_run_may_be_released_before_its_thread_has_ended(monkeypatch: Any) -> 
         if thread.name.startswith("fuse run"):
             thread.join(10)
     assert raised == []
+
+
+def test_a_mistyped_argument_is_no_run() -> None:
+    wf = LocalWorkflow(plus())
+    wf.run()
+    run = wf.last_run
+    for call in (wf.run, wf.start):
+        with pytest.raises(TypeError, match="fail_fats"):
+            call(fail_fats=True)
+    assert wf.last_run is run

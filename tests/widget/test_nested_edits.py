@@ -249,10 +249,7 @@ def test_the_code_of_one_object_for_all_is_a_query(two: list[Node]) -> None:
     nodes = chain("a", "b")
     widget = open_widget(nodes[-1])
     edit(widget, [0, 1], num_cpus=2)
-    assert (
-        code(widget)
-        == '(\n    wf.query()\n    .set_backend_info(\n        "remote_args", {"num_cpus": 2}\n    )\n)'
-    )
+    assert code(widget) == 'wf.query().set_remote_args({"num_cpus": 2})'
 
 
 leaves = st.integers(0, 2) | st.sampled_from([STRATEGY, ValueError, "x", "2", None])
