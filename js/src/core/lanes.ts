@@ -16,6 +16,25 @@ export function span(run: Run, now: number): number {
   return Math.max(0, (run.ended ?? now) - run.started);
 }
 
+export interface Axis {
+  /** Seconds since the run began, of both ends. */
+  begin: number;
+  end: number;
+}
+
+/**
+ * The time that the lanes show: from the first node that began, since a cluster may take its time to start, to the end
+ * of the run or `now`. O(nodes).
+ */
+export function axisOf(run: Run, now: number): Axis {
+  let begin = Number.POSITIVE_INFINITY;
+  for (let node = 0; node < run.worker.length; node++) {
+    if (run.worker[node] > 0 && run.begin[node] < begin) begin = run.begin[node];
+  }
+  if (begin === Number.POSITIVE_INFINITY) begin = 0;
+  return { begin, end: Math.max(span(run, now), begin + 0.001) };
+}
+
 /** Calls `draw` for each node that a worker has had, lane by worker; nodes that run reach to `end`. O(nodes). */
 export function eachBar(run: Run, end: number, draw: (bar: Bar) => void): void {
   for (let node = 0; node < run.worker.length; node++) {

@@ -1,6 +1,6 @@
 // The timeline of a run: a lane for each worker. Painted at most ten times a second, in one pass over the nodes.
-import { duration, graphemes, oneLine, shorten } from "../core/format";
-import { barAt, clear, eachBar, hasBegun, span, ticks } from "../core/lanes";
+import { counted, duration, graphemes, oneLine, shorten } from "../core/format";
+import { type Axis, axisOf, barAt, clear, eachBar, hasBegun, ticks } from "../core/lanes";
 import { clicked } from "../core/selection";
 import type { Session } from "../core/session";
 import { element, setData, setText, type Timers } from "./dom";
@@ -87,22 +87,20 @@ export class Timeline {
     this.update();
   }
 
-  get #end(): number {
+  /** What the lanes show of time, and pixels per second. */
+  #axis(): Axis & { scale: number } {
     const { store } = this.session;
-    return Math.max(span(store.run, store.kernelNow()), 0.001);
-  }
-
-  /** Pixels per second. */
-  get #scale(): number {
-    return Math.max(1, this.#width - LABELS - END) / this.#end;
+    const { begin, end } = axisOf(store.run, store.kernelNow());
+    return { begin, end, scale: Math.max(1, this.#width - LABELS - END) / (end - begin) };
   }
 
   #nodeAt(event: MouseEvent): number {
     const box = this.#canvas.getBoundingClientRect();
     const lane = Math.floor((event.clientY - box.top) / LANE);
-    const time = (event.clientX - box.left - LABELS) / this.#scale;
-    if (time < 0) return -1;
-    return barAt(this.session.store.run, this.#end, lane, time, 4 / this.#scale);
+    const { begin, end, scale } = this.#axis();
+    const since = (event.clientX - box.left - LABELS) / scale;
+    if (since < 0) return -1;
+    return barAt(this.session.store.run, end, lane, begin + since, 4 / scale);
   }
 
   #over(event: MouseEvent): void {
@@ -149,8 +147,8 @@ export class Timeline {
     this.#measure = measurer(context, font);
     context.font = font;
     context.textBaseline = "middle";
-    const [end, scale] = [this.#end, this.#scale];
-    this.#frame(lanes, width, scale, theme);
+    const { begin, end, scale } = this.#axis();
+    this.#frame(lanes, width, end - begin, theme);
 
     const busy = new Map<number, number>();
     const chosen = new Set(selected.map((name) => store.indexOf(name)));
@@ -160,7 +158,7 @@ export class Timeline {
     let at = "";
     eachBar(run, end, ({ node, lane, from, to }) => {
       if (lane >= lanes) return;
-      const x = LABELS + from * scale;
+      const x = LABELS + (from - begin) * scale;
       const wide = Math.max(1.5, (to - from) * scale - 1);
       const y = lane * LANE + (LANE - BAR) / 2;
       if (Number.isNaN(run.seconds[node])) busy.set(lane, node);
@@ -195,10 +193,10 @@ export class Timeline {
       context.stroke();
     }
     const doing = [...busy].map(([lane, node]) => `${run.workers[lane]}: ${graph.names[node]}`);
-    setText(this.#spoken, `${lanes} workers. ${doing.slice(0, 8).join("; ")}`);
+    setText(this.#spoken, `${counted(lanes, "worker")}. ${doing.slice(0, 8).join("; ")}`);
   }
 
-  #frame(lanes: number, width: number, scale: number, theme: Themes): void {
+  #frame(lanes: number, width: number, seconds: number, theme: Themes): void {
     const context = this.#context;
     const { workers } = this.session.store.run;
     context.textAlign = "left";
@@ -216,8 +214,8 @@ export class Timeline {
     }
     context.fillStyle = theme.quiet;
     const most = Math.max(1, Math.floor((width - LABELS) / 96));
-    for (const time of ticks(this.#end, most)) {
-      const x = LABELS + time * scale;
+    for (const time of ticks(seconds, most)) {
+      const x = LABELS + (time / seconds) * (width - LABELS - END);
       const text = time === 0 ? "0 s" : tidy(duration(time));
       if (x + this.#measure(text) > width) continue;
       context.fillText(text, x, lanes * LANE + AXIS / 2);

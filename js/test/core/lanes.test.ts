@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { type Bar, barAt, clear, eachBar, span, ticks } from "../../src/core/lanes";
+import { axisOf, type Bar, barAt, clear, eachBar, span, ticks } from "../../src/core/lanes";
 import { emptyRun } from "../../src/core/reducer";
 import { State } from "../../src/core/types";
 
@@ -43,6 +43,44 @@ describe("lanes", () => {
     known.ended = 102;
     expect(span(known, 104)).toBe(2);
     expect(span(emptyRun(0, 1), 50)).toBe(0);
+  });
+
+  it("begin with the first node that began, however long the cluster took to start", () => {
+    const known = run();
+    for (let i = 0; i < 5; i++) known.begin[i] += 73;
+    known.ended = 185;
+    expect(axisOf(known, 200)).toEqual({ begin: 73, end: 85 });
+    known.ended = null;
+    expect(axisOf(known, 180)).toEqual({ begin: 73, end: 80 });
+    // The clock of the page may lag behind what the kernel has sent.
+    expect(axisOf(known, 170)).toEqual({ begin: 73, end: 73.001 });
+    expect(axisOf(emptyRun(3, 1), 50)).toEqual({ begin: 0, end: 0.001 });
+  });
+
+  it("have all bars on the axis, one of them at its beginning, whatever the run", () => {
+    let seed = 1;
+    const random = (): number => {
+      seed = (seed * 48271) % 2147483647;
+      return seed / 2147483647;
+    };
+    for (let round = 0; round < 200; round++) {
+      const n = 1 + Math.floor(random() * 12);
+      const made = emptyRun(n, 1);
+      const late = random() * 100;
+      made.started = 1000;
+      for (let i = 0; i < n; i++) {
+        made.worker[i] = i === 0 ? 1 : Math.floor(random() * 4);
+        made.begin[i] = late + random() * 20;
+        const open = random() < 0.3;
+        made.seconds[i] = open ? Number.NaN : random() * 5;
+        made.state[i] = open ? State.running : State.done;
+      }
+      const axis = axisOf(made, 1000 + late + 25);
+      const found: Bar[] = [];
+      eachBar(made, axis.end, (bar) => found.push(bar));
+      expect(Math.min(...found.map(({ from }) => from))).toBe(axis.begin);
+      expect(Math.max(...found.map(({ to }) => to))).toBeLessThanOrEqual(axis.end);
+    }
   });
 
   it("have an axis with round times", () => {
