@@ -1,4 +1,5 @@
 // Binary columns of the wire as typed arrays. Little-endian, as every browser's machine is.
+import { counted } from "../core/format";
 import type {
   Bytes,
   Delta,
@@ -103,7 +104,7 @@ export function decodeEdits(wire: WireEdits, nodes: number): Edits {
 /** One delta: five columns after another in one buffer, in the order of the contract. */
 export function decodeDelta(head: DeltaHead, bytes: Bytes | undefined): Delta {
   const k = head.count;
-  if (k > 0 && !bytes) throw new Error(`a delta of ${k} nodes came without its buffer`);
+  if (k > 0 && !bytes) throw new Error(`a delta of ${counted(k, "node")} came without its buffer`);
   const whole = bytes ? column(Uint8Array, bytes, "delta") : new Uint8Array(0);
   expect(whole.byteLength, 17 * k, "delta");
   let at = 0;

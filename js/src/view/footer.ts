@@ -1,5 +1,5 @@
 // The line under the graph: what the person should know now. Its height never changes.
-import { oneLine } from "../core/format";
+import { counted, oneLine } from "../core/format";
 import { kernelText, whyLost } from "../core/kernel";
 import { firstFailed, stoppingText } from "../core/progress";
 import { HEIGHT, type Session } from "../core/session";
@@ -65,7 +65,8 @@ export class Footer {
     if (now !== this.#state) {
       this.#state = now;
       const done = run.counts[State.done] + run.counts[State.cached];
-      setText(this.#spoken, `${run.runState}, ${done} of ${run.state.length} nodes done${spoken}`);
+      const nodes = counted(run.state.length, "node");
+      setText(this.#spoken, `${run.runState}, ${done} of ${nodes} done${spoken}`);
     }
   }
 

@@ -312,8 +312,9 @@ describe("a result", () => {
   });
 
   it("has its size in words", () => {
-    expect([0, 999, 1000, 24_000, 999_900, 3_200_000_000].map(size)).toEqual([
+    expect([0, 1, 999, 1000, 24_000, 999_900, 3_200_000_000].map(size)).toEqual([
       "0 bytes",
+      "1 byte",
       "999 bytes",
       "1.0 kB",
       "24 kB",

@@ -50,7 +50,7 @@ function facts(text: string, cut: number): string {
   const lines = text ? text.split("\n").length - (text.endsWith("\n") ? 1 : 0) : 0;
   const told = counted(lines, "line");
   return cut
-    ? `the last ${told}; ${cut.toLocaleString("en")} characters before are left out`
+    ? `the last ${told}; ${counted(cut, "character")} before ${cut === 1 ? "is" : "are"} left out`
     : told;
 }
 

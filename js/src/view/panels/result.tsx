@@ -1,7 +1,7 @@
 // The result of a node: what is known of it, and a preview where one is asked for.
 import type { ReadonlySignal } from "@preact/signals";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
-import { oneLine, printable, someLines } from "../../core/format";
+import { counted, oneLine, printable, someLines } from "../../core/format";
 import type { Run } from "../../core/reducer";
 import type { NodeDetails, Preview, ResultFacts } from "../../core/types";
 import { Button, CopyButton, Row, Scrolling, useOfNode } from "./bits";
@@ -94,7 +94,7 @@ function Facts({ facts }: { facts: ResultFacts | null }) {
 
 /** "980 bytes", "12.4 kB", "3.2 MB". */
 export function size(bytes: number): string {
-  if (bytes < 1000) return `${bytes} bytes`;
+  if (bytes < 1000) return counted(bytes, "byte");
   const units = ["kB", "MB", "GB", "TB"];
   let [value, unit] = [bytes / 1000, 0];
   while (value >= 999.5 && unit < units.length - 1) [value, unit] = [value / 1000, unit + 1];
