@@ -18,7 +18,8 @@ export class ProgressBar {
       { class: "fuse-bar", role: "progressbar", "aria-label": "progress of the run" },
       ...this.#parts,
     );
-    this.node = element("div", { class: "fuse-status" }, this.#bar, this.#text, this.#where);
+    const lead = element("div", { class: "fuse-lead" }, this.#bar, this.#text);
+    this.node = element("div", { class: "fuse-status" }, lead, this.#where);
     this.update();
   }
 
@@ -31,7 +32,7 @@ export class ProgressBar {
       this.#parts[k].hidden = counts[code] === 0;
       shown += counts[code];
     }
-    const where = oneLine(this.session.store.run.where, 120);
+    const where = this.#runsOn();
     setText(this.#where, where);
     setData(this.#where, { title: where });
     this.#where.hidden = where === "";
@@ -49,6 +50,11 @@ export class ProgressBar {
     const { store } = this.session;
     const text = store.graph ? progressText(store.graph, store.run, store.kernelNow()) : "";
     setText(this.#text, text);
-    setData(this.#text, { title: text });
+    // In little room the badge is not to be seen: its text is here as well.
+    setData(this.#text, { title: [text, this.#runsOn()].filter((part) => part).join(" \u00b7 ") });
+  }
+
+  #runsOn(): string {
+    return oneLine(this.session.store.run.where, 120);
   }
 }

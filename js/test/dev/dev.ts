@@ -1,4 +1,4 @@
-// The page for looking: ?graph=17|80|1000|5000|empty|one|hostile & state=mixed|running|idle|done & theme=light|dark
+// The page for looking: ?graph=17|80|1000|5000|empty|one|hostile & state=mixed|running|idle|done|late & theme=light|dark
 // & direction=LR|TB & height=480 & width=1100 & play=1 & query=.*SVM.* & mute=1 (no answers)
 // & collapsed=function:load,function:split
 // & panels=outline,inspector & parts=outline,progress & selected=scores & matching=.*SVM.* & preview=text|html|svg. Without Jupyter.
@@ -99,9 +99,31 @@ function mixed(): WireStatus {
   });
 }
 
+/** A run that has ended: its cluster took 146 s to start, one node failed, one was skipped. */
+function late(): WireStatus {
+  const now = Date.now() / 1000;
+  const codes: number[] = list.map((_, i) => (i === n - 2 ? State.failed : State.done));
+  codes[n - 1] = State.skipped;
+  const ran = codes.map((code) => code !== State.skipped);
+  return status(n, {
+    codes,
+    run: 1,
+    run_state: "failed",
+    now,
+    started: now - 160,
+    ended: now,
+    where: query.get("where") ?? "1 machine, 2 CPUs",
+    workers: ["vm:27935", "vm:28058"],
+    worker: bytes(Uint16Array.from(ran, (yes, i) => (yes ? 1 + (i % 2) : 0))),
+    begin: bytes(Float32Array.from(ran, (yes, i) => (yes ? 146 + i : Number.NaN))),
+    seconds: bytes(Float32Array.from(ran, (yes) => (yes ? 1.9 : Number.NaN))),
+  });
+}
+
 function start(): WireStatus {
   const state = query.get("state") ?? "mixed";
   if (state === "mixed" && n) return mixed();
+  if (state === "late") return late();
   const codes = new Array(n).fill(state === "done" ? State.done : State.pending);
   const now = Date.now() / 1000;
   const ended =
