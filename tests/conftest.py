@@ -55,7 +55,11 @@ def ray_cluster() -> Iterator[None]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what lies in tests/browser, so that no file there can forget to."""
+    """Mark what lies in tests/browser and what uses the Ray cluster, so that nothing there can forget to."""
     for item in items:
         if (ROOT / "tests" / "browser") in item.path.parents:
             item.add_marker(pytest.mark.browser)
+        cluster = getattr(item, "fixturenames", ())
+        params = item.callspec.params if hasattr(item, "callspec") else {}
+        if "ray_cluster" in cluster or params.get("make") == "ray":
+            item.add_marker(pytest.mark.ray)

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from ..engine._interrupt import raise_in
+from ..engine._interrupt import raise_in, take_back
 
 __all__ = ["CtrlC", "InlineGuard"]
 
@@ -37,7 +37,7 @@ class InlineGuard:
     def leave(self) -> None:
         """Take back an interrupt that has not arrived."""
         with self._lock:
-            raise_in(self._thread, None)
+            take_back()
 
     def interrupt(self) -> bool:
         """Raise KeyboardInterrupt in the node that runs inline in another thread, if one does.

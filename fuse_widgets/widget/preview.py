@@ -10,7 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
-from ..engine._interrupt import raise_in
+from ..engine._interrupt import raise_in, take_back
 from ..engine.errors import FuseError, message_of, shorten
 from ._forms import form_of
 from .commands import CommandError
@@ -92,7 +92,7 @@ class _Making:
         with self._lock:
             self._ended = True
             if self._sent:
-                raise_in(self._thread, None)
+                take_back()
         if self._timer is not None:
             self._timer.cancel()
 

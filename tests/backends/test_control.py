@@ -382,3 +382,36 @@ def test_ctrl_c_ends_a_run_of_a_program(
     assert f"interrupted {expected}" in out
     assert "again None" in out
     assert (process.returncode, err) == (0, "")
+
+
+def test_an_interrupt_leaves_an_interpreter_that_can_be_traced(root: Any) -> None:
+    """A debugger traces lines. CPython 3.11 gets stuck in one where it looks for an interrupt that never comes."""
+    program = """
+import threading
+from fuse_widgets import LocalWorkflow, RunCancelledError, workflow
+begun = threading.Event()
+
+@workflow
+def busy():
+    begun.set()
+    try:
+        while True:
+            pass
+    except KeyboardInterrupt:
+        pass
+
+run = LocalWorkflow(busy()).start()
+begun.wait()
+run.cancel()
+run.cancel()
+try:
+    run.wait(20)
+except RunCancelledError:
+    pass
+from tests.lines import lines_run
+print(lines_run(lambda: [n for n in range(1000)]) > 0)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, cwd=root, check=False
+    )
+    assert done.stdout == "True\n", done.stderr

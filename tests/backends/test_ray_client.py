@@ -15,7 +15,7 @@ import pytest
 
 pytest.importorskip("ray")
 pytest.importorskip("grpc", reason='the Ray client needs grpcio: pip install "ray[client]"')
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.ray]
 
 START = """
 import os, signal, sys, threading, time
