@@ -265,10 +265,14 @@ def test_nothing_is_due_once_nothing_runs() -> None:
     until(widget, "_printed", lambda new: new["text"] == "done\n")
     until(widget, "_details", lambda new: new["node"]["result"])
     finish(widget)
-    widget.inspection._due = float("inf")
-    bridge.post(widget, lambda: None)
-    assert bridge.wait_idle()
-    assert widget.inspection._due == float("inf")
+
+    def quiet() -> bool:
+        widget.inspection._due = float("inf")
+        bridge.post(widget, lambda: None)
+        assert bridge.wait_idle()
+        return widget.inspection._due == float("inf")
+
+    assert any(quiet() for _ in range(50))  # the last of what the run had to tell may still be on its way
 
 
 def test_a_new_run_begins_with_nothing_printed() -> None:
