@@ -27,7 +27,9 @@ GRACE = ("RAY_CLIENT_RECONNECT_GRACE_PERIOD", "15")
 #: "Are you there?" to the server of Ray clients, which is the first thing that `ray.init` asks it, as protobuf.
 _PING = "/ray.rpc.RayletDriver/ClusterInfo", b"\x08\x06"
 #: What Ray says where a machine was too busy to start it, or the server of a client, in time.
-_BUSY = ("timed out during startup", "Starting Ray client server failed")
+_BUSY = ("timed out during startup", "Starting Ray client server failed", "ZombieProcess")
+#: How often that is tried: what the one before has loaded is in memory then.
+TRIES = 3
 #: How Ray tells of versions that differ: of the cluster, then of this process.
 _VERSIONS = re.compile(r"Ray: (\S+)\s+Python: (\S+)")
 #: Seconds between two looks whether the machine of a storage is still there.
@@ -61,13 +63,14 @@ def connect(ray_init_args: Mapping[str, Any]) -> None:
 
 
 def _init(ray_init_args: Mapping[str, Any]) -> None:
-    try:
-        ray.init(**ray_init_args)
-    except Exception as error:
-        ray.shutdown()  # what was begun would stay in the way of the next attempt
-        if not any(text in message_of(error) for text in _BUSY):
-            raise
-        ray.init(**ray_init_args)  # the second start finds much of the first in memory
+    for attempt in range(1, TRIES + 1):
+        try:
+            ray.init(**ray_init_args)
+            return
+        except Exception as error:
+            ray.shutdown()  # what was begun would stay in the way of the next attempt
+            if attempt == TRIES or not any(text in message_of(error) for text in _BUSY):
+                raise
 
 
 def _knock(address: str) -> None:

@@ -6,6 +6,7 @@ of two CPUs that is there already.
 
 from __future__ import annotations
 
+import itertools
 import os
 import resource
 import statistics
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 import ray
 
-from fuse_widgets import RayWorkflow, workflow
+from fuse_widgets import DAGWidget, RayWorkflow, workflow
 from tests.benchmarks.table import Row, main_of
 
 CHAIN = 3_000
@@ -97,10 +98,23 @@ def large_array() -> Row:
     return Row("200 MB through 5 nodes: growth of the driver, MB", peak() - before, 20)
 
 
-def many(count: int) -> Row:
+def many(count: int) -> list[Row]:
+    """Memory of this process, and how often the widget hears of the run, where there are very many nodes."""
     nodes = [workflow(plus)(i) for i in range(count)]
-    RayWorkflow(*nodes).run(return_results=False, max_pending_tasks=1000)
-    return Row(f"{count:,} nodes, 1,000 pending at most: memory of the driver, MB", peak(), 500)
+    wf = RayWorkflow(*nodes)
+    widget = DAGWidget(wf)
+    heard: list[float] = []
+    widget.observe(lambda change: heard.append(time.perf_counter()))
+    began = time.perf_counter()
+    wf.run(return_results=False, max_pending_tasks=1000)
+    moments = [began, *(moment for moment in heard if moment > began), time.perf_counter()]
+    silence = max(later - earlier for earlier, later in itertools.pairwise(moments))
+    assert wf.last_run is not None
+    assert wf.last_run.counts == {"done": count}
+    return [
+        Row(f"{count:,} nodes, 1,000 pending at most: memory of the driver, MB", peak(), 500),
+        Row(f"{count:,} nodes: longest time in which the widget heard nothing, s", silence, 1.0),
+    ]
 
 
 def measure() -> list[Row]:
@@ -108,7 +122,7 @@ def measure() -> list[Row]:
     new: dict[str, Any] = {"num_cpus": 2, "include_dashboard": False} if address == "local" else {}
     ray.init(address, log_to_driver=False, **new)
     warm_up()
-    rows = [large_array(), many(MANY), chains(CHAIN, REPETITIONS), naps()]
+    rows = [large_array(), *many(MANY), chains(CHAIN, REPETITIONS), naps()]
     ray.shutdown()
     return rows
 

@@ -130,3 +130,24 @@ def test_it_can_be_used_inside_a_node(disk: Any) -> None:
     disk.save("w", "a", 5)
     read: Callable[..., Any] = workflow(lambda disk: disk.read_task("w", "a"))
     assert RayWorkflow(read(disk)).run() == 5
+
+
+def test_a_ray_that_does_not_start_in_time_is_started_again(monkeypatch: Any) -> None:
+    import ray
+
+    from fuse_widgets.storage._ray import connect
+
+    tried: list[Any] = []
+
+    def init(**args: Any) -> None:
+        tried.append(args)
+        if len(tried) < 3:
+            raise ConnectionAbortedError(
+                "Initialization failure from server:\npsutil.ZombieProcess: it is a zombie"
+            )
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "shutdown", lambda: None)
+    monkeypatch.setattr(ray, "init", init)
+    connect({"address": "local"})
+    assert tried == [{"address": "local"}] * 3
