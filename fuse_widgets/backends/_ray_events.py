@@ -120,7 +120,6 @@ class Teller:
         self._since: dict[int, float] = {}
         self._printed: dict[int, int] = {}
         self._shift: dict[str, float] = {}
-        self._cluster: dict[str, Any] | None = None
         self._alive: dict[str, str] = {}
         self._joined = ""
         self._lacking: dict[str, Node] = {}  # what was said to be lacking, and of which node

@@ -76,7 +76,7 @@ class RayScheduler:
         self.results = Results(order, self.submitter, self.over, keep)
         self.refs = self.results.refs
         self.sent: dict[int, Sent] = {}
-        self.early: dict[int, Any] = {}  # what came before what its parents' ends say
+        self.early: dict[int, Report | Exception] = {}  # what came before what its parents' ends say
         self.saving: dict[int, Report] = {}  # done, but for the saving
         self.saves: dict[int, Any] = {}
         self.saved = Reports()
@@ -109,10 +109,10 @@ class RayScheduler:
         self.teller.cluster(self.watch.machines)
         self.stored.machines_changed(self.watch.machines)
         for node, detail in self.stored.look_up().items():
-            self.over[self.run.order.place[node]] = NodeState.CACHED
+            self.over[self.order.place[node]] = NodeState.CACHED
             self.run.emit(node, NodeState.CACHED, attempt=0, detail=detail)
         for node, ref in self.stored.values.items():
-            self.refs[self.run.order.place[node]] = ref
+            self.refs[self.order.place[node]] = ref
         for place in list(self.over):
             self.results.settled(place)
         self.frontier.restart(self.over)
@@ -129,7 +129,8 @@ class RayScheduler:
             parked = any(obj.parked for obj in self.submitter.objects.values())
             self.recall.look()
             for place, content in self.reports.take(wait=not more, first=waiting or parked):
-                self._arrived(place, content)
+                bad = isinstance(content, Exception)
+                self._arrived(place, content if bad else Report._make(pickle.loads(content)))
             for place, content in self.saved.take(wait=not more and not self.reports, first=True):
                 self._was_saved(place, content)
             self._look_at_early()
@@ -236,11 +237,11 @@ class RayScheduler:
             if over in (None, NodeState.DONE):
                 self.teller.lacking(node, self.workflow.lacking(node, machines), again=over is not None)
 
-    def _arrived(self, place: int, content: Any) -> None:
-        if isinstance(content, Exception):
-            self._ended_badly(place, content)
+    def _arrived(self, place: int, outcome: Report | Exception) -> None:
+        if isinstance(outcome, Exception):
+            self._ended_badly(place, outcome)
         else:
-            self._ended(place, Report._make(pickle.loads(content)))
+            self._ended(place, outcome)
 
     def _look_at_early(self) -> None:
         """Look again at what waits for its parents' ends, where they have come."""
@@ -252,7 +253,7 @@ class RayScheduler:
 
     def _ended(self, place: int, report: Report) -> None:
         if report.state == "skipped" and self._is_early(place):
-            self.early[place] = pickle.dumps(tuple(report))
+            self.early[place] = report
             return
         sent = self.sent.pop(place)
         node, obj = self.nodes[place], self._left_object(place, report.seconds if report.began else None)

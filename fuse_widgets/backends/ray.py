@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -16,10 +15,10 @@ from ..engine.errors import FuseError, NodeExecutionError, message_of
 from ..engine.nodes import MethodNode, Node, NodeItem
 from ..engine.run import Run
 from ..storage._machines import missing
-from ..storage._ray import connect
+from ..storage._ray import address_of, connect
 from ._ray_cluster import Watch, is_cut
 from ._ray_errors import plain
-from ._ray_events import Channel
+from ._ray_events import Channel, tell
 from ._ray_options import task_options
 from ._ray_pack import by_value, writable
 from ._ray_scheduler import RayScheduler
@@ -100,16 +99,8 @@ class RayWorkflow(ScheduledWorkflow):
         ):
             raise ValueError(f"max_pending_tasks is a whole number from 0 up, not {max_pending_tasks!r}")
         with self.scheduled() as run:
-            if not ray.is_initialized():
-                address = self.ray_init_args.get("address")
-                where = (
-                    "starting Ray on this machine"
-                    if address in (None, "local")
-                    else f"connecting to {address}"
-                )
-                run.emit(None, run.state, detail={"notice": f"{where} …"})
             self._connect(run)
-            self._lacking.clear()
+            self.machines_changed()
             with Watch(run) as watch, Channel() as channel, by_value():
                 stored = RayStored(self, run, watch)
                 scheduler = RayScheduler(
@@ -125,13 +116,11 @@ class RayWorkflow(ScheduledWorkflow):
     def _connect(self, run: Run) -> None:
         if ray.is_initialized():
             return
-        address = self.ray_init_args.get("address") or os.environ.get("RAY_ADDRESS")
-        where = (
-            f"connecting to {address}" if address not in (None, "local") else "starting Ray on this machine"
-        )
-        run.emit(None, run.state, detail={"notice": f"{where} …"})
+        address = address_of(self.ray_init_args)
+        where = "starting Ray on this machine" if address in ("", "local") else f"connecting to {address}"
+        tell(run, {"notice": f"{where} …"})
         connect(self.ray_init_args)
-        run.emit(None, run.state, detail={"notice": ""})
+        tell(run, {"notice": ""})
 
     def _fetch(self, run: Run, watch: Watch, refs: dict[int, Any]) -> None:
         """Take the results of the outputs out of the cluster, and let go of them there.

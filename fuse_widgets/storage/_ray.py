@@ -18,7 +18,17 @@ from ..engine.errors import ClusterError, message_of, shorten
 from ._machines import missing
 from .base import StorageError
 
-__all__ = ["answer", "call_there", "check_there", "connect", "host", "not_there", "read_there", "save_there"]
+__all__ = [
+    "address_of",
+    "answer",
+    "call_there",
+    "check_there",
+    "connect",
+    "host",
+    "not_there",
+    "read_there",
+    "save_there",
+]
 
 #: Seconds that an address has to answer.
 ANSWER = 5.0
@@ -49,7 +59,7 @@ def connect(ray_init_args: Mapping[str, Any]) -> None:
     """
     if ray.is_initialized():
         return
-    address = str(ray_init_args.get("address") or os.environ.get("RAY_ADDRESS") or "")
+    address = address_of(ray_init_args)
     os.environ.setdefault(*GRACE)
     try:
         _knock(address)
@@ -60,6 +70,11 @@ def connect(ray_init_args: Mapping[str, Any]) -> None:
         raise
     except Exception as error:
         raise ClusterError(_why_not(address, ray_init_args, error)) from error
+
+
+def address_of(ray_init_args: Mapping[str, Any]) -> str:
+    """The address that `ray.init` takes; empty where it starts Ray on this machine."""
+    return str(ray_init_args.get("address") or os.environ.get("RAY_ADDRESS") or "")
 
 
 def _init(ray_init_args: Mapping[str, Any]) -> None:
