@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from types import TracebackType
 from typing import Any
@@ -32,6 +33,7 @@ def register() -> None:
     cells.set_label(_cell_label)
     # IPython asks an exception for its own way to be shown. Hidden frames would not do: the last one always shows.
     setattr(FuseError, "_render_traceback_", _render_traceback)  # noqa: B010
+    cells.set_shorten(_shorten_traceback)
     shell.events.register("pre_run_cell", _begin_cell)
     shell.events.register("post_run_cell", _end_cell)
     _begin_current_cell(shell)
@@ -63,7 +65,12 @@ def _cell_label(file: str) -> str | None:
     return None if known is None else str(known[1])
 
 
-def _render_traceback(error: FuseError) -> Any:
+def _shorten_traceback(error: BaseException) -> None:
+    """Let one error be shown as those of ours are; a KeyboardInterrupt has a class that takes no methods."""
+    setattr(error, "_render_traceback_", functools.partial(_render_traceback, error))  # noqa: B010
+
+
+def _render_traceback(error: BaseException) -> Any:
     """The lines that IPython shows of an error, without our frames at the end of its traceback; `%debug` then ends there too."""
     _cut(error.__traceback__)
     return _shell().InteractiveTB.structured_traceback(type(error), error, error.__traceback__, tb_offset=1)

@@ -7,6 +7,7 @@ from typing import Any
 
 from ray import exceptions
 
+from .. import __version__
 from ..engine.errors import FuseError, WorkerCrashedError, message_of, shorten
 from ._ray_deaths import out_of_memory
 
@@ -115,8 +116,8 @@ def _raised_by_ray(error: Any, inner: BaseException, where: str, said: str) -> s
         )
     if isinstance(inner, ImportError) or "failed to import" in text or "No module named" in text:
         return (
-            f"a module is missing on the machine{where} ({said}). Install fuse_widgets and what your functions import "
-            "there, or send it along: ray_init_args={'runtime_env': {'pip': [...]}}"
+            f"a module is missing on the machine{where} ({said}). Install fuse_widgets {__version__} and what your functions "
+            "import there, or send it along: ray_init_args={'runtime_env': {'pip': [...]}}"
         )
     return None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,6 +13,7 @@ from ._ray_objects import KeptObject, kept_objects
 from ._ray_options import actor_options, task_options
 from ._ray_pack import Code, Packer
 from ._ray_task import ObjectActor, Spec, save_result, work
+from ._ray_wire import to_wire
 from .info import RayInfo
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class Submitter:
         obj = self.object_of(node)
         if obj is not None:
             more["follows"] = obj.call_before(place)
-        spec = pickle.dumps(
+        spec = to_wire(
             tuple(
                 Spec(
                     self.collector,
@@ -125,7 +125,7 @@ class Submitter:
             value, report = self._call(obj, place, node, options, spec, inputs)
         if save is not None and self.stored.remote_args is not None:
             task = save_result.options(name=f"save {node._name}", **self.stored.remote_args)
-            there = task.remote(pickle.dumps(tuple(save)), value, report)
+            there = task.remote(to_wire(tuple(save)), value, report)
         return Sent(turn, self.turn, value, report, there)
 
     def inputs(self, node: Node, refs: dict[int, Any]) -> Callable[[], Any]:

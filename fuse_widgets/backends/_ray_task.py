@@ -25,6 +25,7 @@ from ._ray_deaths import why_lost
 from ._ray_gate import gate
 from ._ray_live import Current, Printed, Who, reporter, who
 from ._ray_pack import Code, load_code, unpack
+from ._ray_wire import from_wire
 from ._worker import _portable, own_traceback
 
 __all__ = ["Lost", "ObjectActor", "Report", "Save", "Spec", "save_result", "work"]
@@ -115,7 +116,7 @@ RETRIES = 3
 @ray.remote(num_returns=2)
 def work(spec: bytes, *inputs: Any) -> tuple[Any, bytes]:
     """Run a function node."""
-    return perform(Spec._make(pickle.loads(spec)), inputs, None)
+    return perform(Spec._make(from_wire(spec)), inputs, None)
 
 
 @ray.remote
@@ -129,7 +130,7 @@ class ObjectActor:
 
     def call(self, spec: bytes, *inputs: Any) -> tuple[Any, bytes]:
         """Run the constructor, or a method on the object; none after one that failed, or before its turn."""
-        node = Spec._make(pickle.loads(spec))
+        node = Spec._make(from_wire(spec))
         if self._lost is not None:
             return _without(self._lost)
         if node.more["follows"] != self._last:  # what comes before it was taken back
@@ -398,4 +399,4 @@ def _saved(save: Save, inputs: tuple[Any, ...], value: Any, seconds: float) -> d
 def save_result(save: bytes, value: Any, report: bytes) -> dict[str, Any] | None:
     """Save a result on the machine that storage is on; the value comes there from the worker that made it."""
     how = Report._make(pickle.loads(report))
-    return _saved(Save._make(pickle.loads(save)), (), value, how.seconds) if how.state == "done" else None
+    return _saved(Save._make(from_wire(save)), (), value, how.seconds) if how.state == "done" else None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import linecache
 import os
 import pickle
+import re
 import signal
 import sys
 import threading
@@ -141,5 +143,23 @@ class _Carried(BaseException):
 
 
 def _unpack(error: BaseException, text: str) -> BaseException:
-    error.__cause__ = _RemoteTraceback(text)
+    error.__cause__ = _RemoteTraceback(_with_source(text))
     return error
+
+
+#: A frame in the text of a traceback; what stands before it belongs to a group of exceptions.
+_FRAME = re.compile(r'([ |+-]*)  File "(.+)", line (\d+), in ')
+
+
+def _with_source(text: str) -> str:
+    """A traceback with the source lines that the worker did not have: those of notebook cells, which are known here."""
+    lines: list[str] = []
+    frame: re.Match[str] | None = None
+    for line in [*text.split("\n"), ""]:
+        if frame is not None and not line.startswith(f"{frame[1]}    "):
+            source = linecache.getline(frame[2], int(frame[3])).strip()
+            if source:
+                lines.append(f"{frame[1]}    {source}")
+        frame = _FRAME.match(line)
+        lines.append(line)
+    return "\n".join(lines[:-1])

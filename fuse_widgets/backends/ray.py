@@ -117,7 +117,13 @@ class RayWorkflow(ScheduledWorkflow):
         if ray.is_initialized():
             return
         address = address_of(self.ray_init_args)
-        where = "starting Ray on this machine" if address in ("", "local") else f"connecting to {address}"
+        where = f"connecting to {address}"
+        if address in ("", "auto", "local"):
+            where = (
+                "looking for the Ray cluster of this machine"
+                if address == "auto"
+                else "starting Ray on this machine"
+            )
         tell(run, {"notice": f"{where} …"})
         connect(self.ray_init_args)
         tell(run, {"notice": ""})

@@ -11,7 +11,7 @@ from time import time as now
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from . import _node, output
+from . import _node, cells, output
 from .errors import FuseError, NodeExecutionError, RunCancelledError, message_of, shorten
 from .events import EventLog, Subscriber
 from .order import Order
@@ -328,6 +328,9 @@ class Run:
         """Return the result or raise the error; what we raise ourselves comes without our own frames."""
         __tracebackhide__ = True
         if isinstance(self.error, FuseError):
+            raise self.error.with_traceback(None)
+        if isinstance(self.error, KeyboardInterrupt) and not self.workflow.observed:
+            cells.shorten_traceback(self.error)
             raise self.error.with_traceback(None)
         if self.error is not None:
             raise self.error

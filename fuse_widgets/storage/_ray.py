@@ -62,6 +62,7 @@ def connect(ray_init_args: Mapping[str, Any]) -> None:
     address = address_of(ray_init_args)
     os.environ.setdefault(*GRACE)
     try:
+        address = _found(address, ray_init_args)
         _knock(address)
         if address.startswith("ray://"):
             _ping(address)
@@ -73,8 +74,23 @@ def connect(ray_init_args: Mapping[str, Any]) -> None:
 
 
 def address_of(ray_init_args: Mapping[str, Any]) -> str:
-    """The address that `ray.init` takes; empty where it starts Ray on this machine."""
-    return str(ray_init_args.get("address") or os.environ.get("RAY_ADDRESS") or "")
+    """The address that `ray.init` takes; empty for a cluster that is there already, else a new one, on this machine."""
+    address = str(ray_init_args.get("address") or "")
+    return os.environ.get("RAY_ADDRESS") or address if address in ("", "auto") else address
+
+
+def _found(address: str, ray_init_args: Mapping[str, Any]) -> str:
+    """The address of the cluster on this machine, where none is named; empty where there is none to be had.
+
+    Raises:
+        ConnectionError: There has to be one, and there is none.
+    """
+    services = ray._private.services
+    if address not in ("", "auto") or not hasattr(services, "get_ray_address_from_environment"):
+        return address
+    if hasattr(services.find_gcs_addresses, "cache_clear"):  # what ran when this was asked last may be gone
+        services.find_gcs_addresses.cache_clear()
+    return services.get_ray_address_from_environment(address or None, ray_init_args.get("_temp_dir")) or ""
 
 
 def _init(ray_init_args: Mapping[str, Any]) -> None:
@@ -133,11 +149,16 @@ def _why_not(address: str, args: Mapping[str, Any], error: Exception) -> str:
     versions = _VERSIONS.findall(message_of(error))
     if len(versions) == 2:
         (ray_there, python_there), (ray_here, python_here) = versions
-        where = f"the Ray cluster at {address!r}" if address else "the Ray cluster of this machine"
+        where = (
+            "the Ray cluster of this machine"
+            if address in ("", "auto")
+            else f"the Ray cluster at {address!r}"
+        )
+        client = "[client]" if address.startswith("ray://") else ""
         return (
             f"{where} runs Ray {ray_there} on Python {python_there}, and this process Ray {ray_here} on Python "
             f"{python_here}, which do not fit together: install the same here, Python {python_there} with pip install "
-            f'"ray[client]=={ray_there}", or start the cluster with the versions of this process.'
+            f'"ray{client}=={ray_there}", or start the cluster with the versions of this process.'
         )
     if "ersion" in text:
         return (
@@ -152,13 +173,26 @@ def _why_not(address: str, args: Mapping[str, Any], error: Exception) -> str:
             "'runtime_env' in ray_init_args that cannot be set up there is a common cause."
         )
     if isinstance(error, OSError):
-        what = f"no Ray cluster answers at {address!r}" if address else "no Ray cluster could be started"
-        return (
-            f"{what} ({text}). Check the address and that the cluster runs (`ray start --head` starts one), or leave "
-            "the address out to start Ray on this machine."
-        )
+        return f"{_nobody(address, args, text)}, or use {{'address': 'local'}} to start Ray on this machine."
     shown = shorten(repr(dict(args)), 200)
     return f"ray.init refuses ray_init_args={shown}: {type(error).__name__}: {text}"
+
+
+def _nobody(address: str, args: Mapping[str, Any], text: str) -> str:
+    """Who does not answer, who named it, and what to do."""
+    if address == "auto":
+        return (
+            "no Ray cluster runs on this machine, which is where {'address': 'auto'} looks for one: start it with "
+            "`ray start --head`, or name the address of another one"
+        )
+    if not address:
+        return f"no Ray cluster could be started ({text}): try again"
+    given = args.get("address")
+    if given == address:
+        return f"no Ray cluster answers at {address!r} ({text}). Check the address and that the cluster runs (`ray start --head` starts one)"
+    if os.environ.get("RAY_ADDRESS") == address:
+        return f"no Ray cluster answers at {address!r} ({text}), which the environment variable RAY_ADDRESS names. Set another one there"
+    return f"no Ray cluster answers at {address!r} any more ({text}), where `ray start` had started the last one of this machine. Start it again"
 
 
 def check_there(remote_args: Mapping[str, Any]) -> None:

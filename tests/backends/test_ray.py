@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import platform
 import signal
 import threading
 import time
@@ -25,6 +26,7 @@ from fuse_widgets import (
     WorkerCrashedError,
     workflow,
 )
+from fuse_widgets.storage import _ray
 from tests.backends.waiting import gate, notices, until
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")
@@ -359,6 +361,37 @@ def test_versions_that_differ_are_told(monkeypatch: Any) -> None:
         ClusterError, match=r"do not fit together: Version mismatch.*Install the same versions"
     ):
         RayWorkflow(plus(), ray_init_args={"address": "auto"}).run()
+
+
+@pytest.mark.parametrize(
+    ("address", "where"),
+    [
+        ("auto", "the Ray cluster of this machine"),
+        ("ray://127.0.0.1:9", "the Ray cluster at 'ray://127.0.0.1:9'"),
+    ],
+)
+def test_another_python_on_the_cluster_is_told_as_ray_finds_it(
+    address: str, where: str, monkeypatch: Any
+) -> None:
+    import ray
+    from ray._private.utils import check_version_info
+
+    def init(**_: Any) -> None:
+        check_version_info({"ray_version": ray.__version__, "python_version": "3.9.1"}, "Ray Client")
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "shutdown", lambda: None)  # the cluster of these tests stays
+    monkeypatch.setattr(ray, "init", init)
+    monkeypatch.setattr(_ray, "_knock", lambda address: None)
+    monkeypatch.setattr(_ray, "_ping", lambda address: None)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    ours = platform.python_version()
+    with pytest.raises(ClusterError) as caught:
+        RayWorkflow(plus(), ray_init_args={"address": address}).run()
+    assert str(caught.value).startswith(
+        f"{where} runs Ray {ray.__version__} on Python 3.9.1, and this process Ray {ray.__version__} on Python {ours}, "
+        "which do not fit together: install the same here, Python 3.9.1 with pip install"
+    )
 
 
 def test_an_unknown_argument_of_ray_init_is_told(monkeypatch: Any) -> None:

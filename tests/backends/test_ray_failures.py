@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import shutil
 import socket
 import threading
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import fuse_widgets
 from fuse_widgets import (
     BackendInfoError,
     FileStorage,
@@ -86,6 +88,30 @@ def test_a_module_that_a_worker_lacks_is_told_for_classes_arguments_and_plugins(
             match=rf"{what} cannot be loaded on machine {HERE}: No module named 'lacked_there'.*working_dir",
         ):
             RayWorkflow(node).run()
+
+
+def test_another_version_of_this_package_on_a_worker_is_told_with_the_machine(tmp_path: Path) -> None:
+    there = shutil.copytree(
+        Path(fuse_widgets.__file__).parent, tmp_path / "fuse_widgets", ignore=lambda *_: ["static"]
+    )
+    init = there / "__init__.py"
+    init.write_text(init.read_text().replace(f'"{fuse_widgets.__version__}"', '"99.9"'))
+    nodes = [workflow(same)().set_name("task"), workflow(Locked)().set_name("object").fine()]
+    wf = RayWorkflow(*nodes)
+    (tmp_path / "sitecustomize.py").write_text(
+        "import fuse_widgets"
+    )  # before the worker knows where the driver's is
+    wf.query("task|object").set_remote_args({"runtime_env": {"env_vars": {"PYTHONPATH": str(tmp_path)}}})
+    with pytest.raises(NodeExecutionError) as caught:
+        wf.run()
+    said = (
+        f"the driver has fuse_widgets {fuse_widgets.__version__}, the worker on machine {HERE} has 99.9: install the "
+        "same version there, or send it along: ray_init_args={'runtime_env': {'py_modules': [fuse_widgets]}}"
+    )
+    assert {failure.node.name: str(failure.__cause__) for failure in caught.value.failures} == {
+        "task": said,
+        "object": said,
+    }
 
 
 def test_what_cannot_be_pickled_is_told_with_its_machine(states: Any) -> None:

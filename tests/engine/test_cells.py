@@ -194,6 +194,7 @@ def shell() -> Iterator[Any]:
     shell.run_cell("%reset -f")
     shell.display_pub.__dict__.pop("publish", None)
     cells.set_label(lambda file: None)
+    cells.set_shorten(lambda error: None)
     interactiveshell.InteractiveShell.clear_instance()
 
 
@@ -261,6 +262,19 @@ def test_a_failure_shows_the_call_and_the_lines_of_the_node_and_none_of_ours(
     assert "return 1 / x" in shown
     assert f"----> 1 {go}" in shown
     assert "node 'd' failed with ZeroDivisionError: division by zero" in shown
+    assert "fuse_widgets" not in shown
+    assert "hidden" not in shown
+
+
+def test_ctrl_c_shows_the_call_and_none_of_ours(shell: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    run(shell, SETUP, "setup8")
+    press = "import os, signal\n@workflow\ndef press(): os.kill(os.getpid(), signal.SIGINT)\nwf = LocalWorkflow(press())"
+    run(shell, press, "press")
+    capsys.readouterr()
+    shell.run_cell("wf.run()", store_history=True)
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
+    assert "----> 1 wf.run()" in shown
+    assert "KeyboardInterrupt" in shown
     assert "fuse_widgets" not in shown
     assert "hidden" not in shown
 

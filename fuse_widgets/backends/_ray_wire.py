@@ -1,0 +1,36 @@
+"""What goes to a task as bytes: the version of this package, then the fields, so that a worker with another one says so."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+from .. import __version__
+from ..engine.errors import FuseError
+from ._ray_live import who
+
+__all__ = ["from_wire", "to_wire"]
+
+#: Stands in front, outside of the pickle, which another version may not be able to read.
+_VERSION, _END = __version__.encode(), b"\0"
+
+
+def to_wire(fields: tuple[Any, ...]) -> bytes:
+    """The fields for a task."""
+    return _VERSION + _END + pickle.dumps(fields)
+
+
+def from_wire(written: bytes) -> Any:
+    """The fields again.
+
+    Raises:
+        FuseError: The version of this package is not the one that wrote them.
+    """
+    version, _, fields = written.partition(_END)
+    if version != _VERSION:
+        raise FuseError(
+            f"the driver has fuse_widgets {version.decode()}, the worker on machine {who().host} has {__version__}: "
+            "install the same version there, or send it along: "
+            "ray_init_args={'runtime_env': {'py_modules': [fuse_widgets]}}"
+        )
+    return pickle.loads(fields)

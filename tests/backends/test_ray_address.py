@@ -1,0 +1,106 @@
+"""Which cluster an address means, in programs of their own, and what is said where there is none."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("ray")
+pytestmark = [pytest.mark.slow, pytest.mark.ray]
+
+#: Clusters of others on this machine are none of ours.
+START = """
+import os, sys, time
+from pathlib import Path
+import ray
+from ray._private import services
+from fuse_widgets import ClusterError, RayWorkflow, workflow
+
+folder = Path(sys.argv[1])
+seen = set()
+services.find_gcs_addresses = lambda: seen
+
+def run(**options):
+    began = time.monotonic()
+    try:
+        return RayWorkflow(workflow(lambda: os.getpid())(), ray_init_args=options).run() != os.getpid()
+    except ClusterError as error:
+        return f"{time.monotonic() - began < 10} {error}"
+"""
+
+
+def run_program(program: str, folder: Path) -> list[str]:
+    """What a program prints, that knows of no cluster."""
+    environment = {key: value for key, value in os.environ.items() if key != "RAY_ADDRESS"}
+    environment |= {"RAY_AUTH_MODE": "disabled", "RAY_TMPDIR": str(folder)}
+    done = subprocess.run(
+        [sys.executable, "-c", START + program, str(folder)],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        env=environment,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr[-6000:]
+    return done.stdout.splitlines()
+
+
+def test_where_no_cluster_is_to_be_found_one_sentence_says_so_at_once(tmp_path: Path) -> None:
+    none, stale, stale_too, named = run_program(
+        """
+print(run(address="auto"))
+(folder / "ray").mkdir()
+(folder / "ray" / "ray_current_cluster").write_text("127.0.0.1:9")
+print(run(address="auto"))
+print(run())
+os.environ["RAY_ADDRESS"] = "127.0.0.1:10"
+print(run(address="auto"))
+""",
+        tmp_path,
+    )
+    assert none == (
+        "True no Ray cluster runs on this machine, which is where {'address': 'auto'} looks for one: start it with "
+        "`ray start --head`, or name the address of another one, or use {'address': 'local'} to start Ray on this machine."
+    )
+    assert stale.startswith("True no Ray cluster answers at '127.0.0.1:9' any more (")
+    assert "where `ray start` had started the last one of this machine. Start it again, or use" in stale
+    assert stale_too == stale
+    assert named.startswith("True no Ray cluster answers at '127.0.0.1:10' (")
+    assert "which the environment variable RAY_ADDRESS names. Set another one there, or use" in named
+
+
+def test_auto_finds_the_cluster_by_process_by_file_and_by_environment(tmp_path: Path) -> None:
+    out = run_program(
+        """
+from ray.cluster_utils import Cluster
+
+for attempt in range(4):  # it has 30 s to start, which is little on a busy machine
+    try:
+        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+        break
+    except Exception:
+        if attempt == 3:
+            raise
+
+def connect(how):
+    print(how, run(address="auto", log_to_driver=False), ray.get_runtime_context().gcs_address == cluster.address)
+    ray.shutdown()
+
+seen.add(cluster.address)
+connect("process")
+seen.clear()
+os.environ["RAY_ADDRESS"] = cluster.address
+connect("environment")
+del os.environ["RAY_ADDRESS"]
+(folder / "ray").mkdir(exist_ok=True)
+(folder / "ray" / "ray_current_cluster").write_text(cluster.address)
+connect("file")
+cluster.shutdown()
+""",
+        tmp_path,
+    )
+    assert out == ["process True True", "environment True True", "file True True"]
