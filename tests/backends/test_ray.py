@@ -363,16 +363,8 @@ def test_versions_that_differ_are_told(monkeypatch: Any) -> None:
         RayWorkflow(plus(), ray_init_args={"address": "auto"}).run()
 
 
-@pytest.mark.parametrize(
-    ("address", "where"),
-    [
-        ("auto", "the Ray cluster of this machine"),
-        ("ray://127.0.0.1:9", "the Ray cluster at 'ray://127.0.0.1:9'"),
-    ],
-)
-def test_another_python_on_the_cluster_is_told_as_ray_finds_it(
-    address: str, where: str, monkeypatch: Any
-) -> None:
+@pytest.mark.parametrize("address", ["127.0.0.1:9", "ray://127.0.0.1:9"])
+def test_another_python_on_the_cluster_is_told_as_ray_finds_it(address: str, monkeypatch: Any) -> None:
     import ray
     from ray._private.utils import check_version_info
 
@@ -384,12 +376,11 @@ def test_another_python_on_the_cluster_is_told_as_ray_finds_it(
     monkeypatch.setattr(ray, "init", init)
     monkeypatch.setattr(_ray, "_knock", lambda address: None)
     monkeypatch.setattr(_ray, "_ping", lambda address: None)
-    monkeypatch.delenv("RAY_ADDRESS", raising=False)
     ours = platform.python_version()
     with pytest.raises(ClusterError) as caught:
         RayWorkflow(plus(), ray_init_args={"address": address}).run()
     assert str(caught.value).startswith(
-        f"{where} runs Ray {ray.__version__} on Python 3.9.1, and this process Ray {ray.__version__} on Python {ours}, "
+        f"the Ray cluster at {address!r} runs Ray {ray.__version__} on Python 3.9.1, and this process Ray {ray.__version__} on Python {ours}, "
         "which do not fit together: install the same here, Python 3.9.1 with pip install"
     )
 
