@@ -11,7 +11,7 @@ from typing import Any
 from ..engine import cells
 from ._text import one_line, plain
 
-__all__ = ["failure", "frames", "in_words"]
+__all__ = ["failure", "frames", "in_words", "why_again"]
 
 #: Frames that are told, innermost first, and characters of a message.
 FRAMES, MESSAGE = 100, 4_000
@@ -57,6 +57,11 @@ def in_words(error: Mapping[str, Any]) -> str:
     """`ValueError: no luck`, in one line."""
     kind, message = str(error.get("type", "Failed")), plain(str(error.get("message", "")), MESSAGE)
     return one_line(f"{kind}: {message}" if message else kind)
+
+
+def why_again(detail: Mapping[str, Any]) -> str:
+    """Why a node is tried again, from what its event says: the error, or the loss of its worker; "" where unknown."""
+    return in_words(detail["error"]) if "error" in detail else one_line(str(detail.get("why") or ""))
 
 
 def frames(text: str) -> list[dict[str, Any]]:

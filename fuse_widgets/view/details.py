@@ -11,7 +11,7 @@ from ..engine.nodes import Node, NodeItem, ObjectNode
 from ..engine.run import Run
 from ..engine.states import NodeState
 from ._code import code_of, named_arguments
-from ._failure import failure, in_words
+from ._failure import failure, why_again
 from ._preview import facts_of, inside, preview
 from ._text import one_line
 from .graph import displayable
@@ -94,21 +94,27 @@ def attempts_of(events: Sequence[RunEvent]) -> list[dict[str, Any]]:
         detail = event.detail or {}
         if event.state is NodeState.RUNNING:
             attempts.append(_attempt(event, event.time))
-        elif event.attempt and (event.state in _ENDS or "error" in detail):
+        elif event.attempt and (event.state in _ENDS or "error" in detail or _lost(attempts, event)):
             if not attempts or attempts[-1]["state"] != NodeState.RUNNING:
                 attempts.append(_attempt(event, None))  # it failed before it began
             last = attempts[-1]
-            last["state"] = str(NodeState.FAILED if "error" in detail else event.state)
+            missed = "error" in detail or event.state is NodeState.QUEUED
+            last["state"] = str(NodeState.FAILED if missed else event.state)
             last["worker"] = last["worker"] or displayable(event.worker or "")
             last["seconds"] = detail.get("seconds")
             if last["seconds"] is None and last["started"] is not None:
                 last["seconds"] = event.time - last["started"]
-            if "error" in detail:
-                last["error"] = in_words(detail["error"])
+            if missed:
+                last["error"] = why_again(detail)
     return attempts[-ATTEMPTS:]
 
 
 _ENDS = (NodeState.DONE, NodeState.FAILED, NodeState.CANCELLED)
+
+
+def _lost(attempts: list[dict[str, Any]], event: RunEvent) -> bool:
+    """Whether an attempt ends because its worker is gone: the node waits again, and nothing has raised."""
+    return event.state is NodeState.QUEUED and bool(attempts) and attempts[-1]["state"] == NodeState.RUNNING
 
 
 def _attempt(event: RunEvent, started: float | None) -> dict[str, Any]:

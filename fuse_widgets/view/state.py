@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 
 from ..engine.events import RunEvent
 from ..engine.states import NodeState
+from ._failure import why_again
 from .graph import displayable
+from .missed import Attempt, Missed
 
 __all__ = ["Delta", "NodeStates", "StatusColumns"]
 
@@ -25,6 +27,8 @@ STATES = tuple(NodeState)
 #: Longest error message or note that travels with the columns, in characters.
 TEXT_LIMIT = 500
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[@-Z\\-_])")
+#: What a node is in while it tries, and after it has failed: from there on another attempt begins.
+_MISSES = (NodeState.RUNNING.code, NodeState.FAILED.code)
 _ENDED = frozenset({NodeState.DONE, NodeState.FAILED, NodeState.CANCELLED})
 
 
@@ -100,6 +104,7 @@ class StatusColumns:
         self.worker: NDArray[np.uint16] = np.zeros(count, np.uint16)
         self.begin: NDArray[np.float32] = np.full(count, np.nan, np.float32)
         self.seconds: NDArray[np.float32] = np.full(count, np.nan, np.float32)
+        self.missed = Missed()
         self._dirty: set[int] = set()
         self._sent_workers = 0
         self._reset = True
@@ -144,6 +149,8 @@ class StatusColumns:
     def _apply_to_node(self, place: int, event: RunEvent) -> None:
         detail = event.detail or {}
         state = event.state
+        if state is NodeState.QUEUED or state is NodeState.RUNNING:
+            self._put_aside(place, event)
         self.state[place] = state.code
         self.attempt[place] = min(event.attempt, 65535)
         self._dirty.add(place)
@@ -152,18 +159,36 @@ class StatusColumns:
         if state is NodeState.RUNNING:
             self.begin[place] = event.time - (self.started or event.time)
             self.seconds[place] = np.nan
-        elif "seconds" in detail:
+        elif "seconds" in detail and state is not NodeState.QUEUED:  # there it is what the last attempt took
             self.seconds[place] = detail["seconds"]
         elif state is NodeState.CANCELLED and not math.isnan(self.begin[place]):
             self.seconds[place] = event.time - (self.started or event.time) - self.begin[place]
         self._keep_texts(place, state, detail)
+
+    def _put_aside(self, place: int, event: RunEvent) -> None:
+        """Where a node is tried again, what is known of the attempt before goes to the missed ones."""
+        before = int(self.state[place])
+        if before not in _MISSES or math.isnan(self.begin[place]):
+            return
+        if event.state.code == before and event.attempt == self.attempt[place]:
+            return
+        begin, seconds = float(self.begin[place]), float(self.seconds[place])
+        detail = event.detail or {}
+        if math.isnan(seconds):
+            seconds = float(detail.get("seconds", event.time - (self.started or event.time) - begin))
+        error = self.errors.get(place) if before == NodeState.FAILED.code else None
+        why = why_again({"error": error} if error else detail)
+        attempt, worker = int(self.attempt[place]), int(self.worker[place])
+        self.missed.add(Attempt(place, begin, max(0.0, seconds), attempt, worker, why))
+        self.begin[place] = self.seconds[place] = np.nan
+        self.worker[place] = 0
 
     def _why_of(self, place: int, state: NodeState, detail: dict[str, Any]) -> str:
         """What goes before a reason: of where the result is from, why it waits, runs again, or ran at all."""
         if state is NodeState.CACHED:
             return ""
         if state is NodeState.QUEUED and "error" not in detail:
-            return "waits: " if math.isnan(self.begin[place]) else "tried again: "
+            return "tried again: " if place in self.missed else "waits: "
         return "ran because: "
 
     def _keep_texts(self, place: int, state: NodeState, detail: dict[str, Any]) -> None:
@@ -226,8 +251,12 @@ class StatusColumns:
                 self.worker[rows].astype("<u2"),
                 self.state[rows],
             )
+            buffer = b"".join(column.tobytes() for column in columns)
+            if (missed := self.missed.take_new()) is not None:
+                content["missed"] = missed[0]
+                buffer += missed[1]
             self._dirty, self._reset, self._changed = set(), False, False
-            return Delta(content, b"".join(column.tobytes() for column in columns))
+            return Delta(content, buffer)
 
     def to_wire(self) -> dict[str, Any]:
         """The `_status` trait, see docs/architecture.md."""
@@ -242,6 +271,7 @@ class StatusColumns:
                 "worker": self.worker.astype("<u2").tobytes(),
                 "begin": self.begin.astype("<f4").tobytes(),
                 "seconds": self.seconds.astype("<f4").tobytes(),
+                "missed": self.missed.to_wire(),
             }
 
     def _header(self) -> dict[str, Any]:

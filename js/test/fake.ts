@@ -9,6 +9,7 @@ import type {
 } from "../src/core/types";
 import { State } from "../src/core/types";
 import type { Listener, Model, Traits } from "../src/sync/model";
+import { missedAttempts, missedColumns } from "./fake_missed";
 
 /** Bytes as ipywidgets delivers them: a DataView somewhere inside a larger buffer. */
 export function bytes(array: ArrayBufferView, offset = 0): DataView {
@@ -67,10 +68,11 @@ export class FakeModel implements Model {
   }
 
   delta(delta: Delta, offset = 0): void {
-    const { index, begin, seconds, attempt, worker, state, ...head } = delta;
-    this.fire("msg:custom", head, [
-      packed([index, begin, seconds, attempt, worker, state], offset),
-    ]);
+    const { index, begin, seconds, attempt, worker, state, missed, ...head } = delta;
+    const columns = [index, begin, seconds, attempt, worker, state];
+    const more = missed ? { missed: { at: missed.at, why: missed.why } } : {};
+    const buffer = packed(missed ? [...columns, ...missedColumns(missed)] : columns, offset);
+    this.fire("msg:custom", { ...head, ...more }, [buffer]);
   }
 }
 
@@ -265,6 +267,7 @@ export function status(
     worker: bytes(new Uint16Array(n), 1),
     begin: bytes(new Float32Array(n).fill(Number.NaN), 3),
     seconds: bytes(new Float32Array(n).fill(Number.NaN), 3),
+    missed: missedAttempts([]),
     ...rest,
   };
 }

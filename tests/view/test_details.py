@@ -370,6 +370,17 @@ def test_attempts_are_folded_from_the_events() -> None:
     assert attempts_of([RunEvent(0, 1.0, "n", NodeState.CACHED, 0, None, {"why": "stored"})]) == []
 
 
+def test_an_attempt_whose_worker_was_lost_does_not_run_for_ever() -> None:
+    events = [
+        RunEvent(0, 1.0, "n", NodeState.QUEUED, 1, None, {"why": "needs GPU: 1, the cluster has none"}),
+        RunEvent(1, 2.0, "n", NodeState.RUNNING, 1, "vm:7"),
+        RunEvent(2, 6.0, "n", NodeState.QUEUED, 1, None, {"why": "its worker was lost"}),
+    ]
+    assert [tuple(attempt.values()) for attempt in attempts_of(events)] == [
+        (1, "failed", "vm:7", 2.0, 4.0, "its worker was lost")
+    ]
+
+
 @pytest.mark.parametrize("executor", ["inline", "process"])
 def test_a_failure_is_told_with_its_frames_innermost_first(executor: Any) -> None:
     def inner(x: int) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from fuse_widgets import LocalWorkflow, NodeExecutionError, RunEvent, workflow
 from fuse_widgets.engine.states import NodeState
-from fuse_widgets.view.state import STATES, StatusColumns
+from fuse_widgets.view.state import STATES, Delta, StatusColumns
 
 S = NodeState
 NAMES = ("a", "b", "c")
@@ -24,16 +25,25 @@ def events(*rows: tuple[Any, ...], run: int = 1) -> list[RunEvent]:
     ]
 
 
-def read_delta(buffer: bytes, count: int) -> dict[str, np.ndarray]:
-    """Read a delta the way the browser does."""
+INDEXED = {"index": "<u4", "begin": "<f4", "seconds": "<f4", "attempt": "<u2", "worker": "<u2", "state": "u1"}
+MISSED = {"node": "<u4", "begin": "<f4", "seconds": "<f4", "attempt": "<u2", "worker": "<u2"}
+
+
+def read_delta(delta: Delta) -> tuple[dict[str, np.ndarray], list[tuple[Any, ...]]]:
+    """Read a delta the way the browser does: the columns, and the attempts that were missed."""
+    columns, rest = take_columns(delta.buffer, delta.content["count"], INDEXED)
+    head = delta.content.get("missed", {"why": []})
+    missed, rest = take_columns(rest, len(head["why"]), MISSED)
+    assert not rest
+    return columns, missed_in({**missed, "why": head["why"]})
+
+
+def take_columns(buffer: bytes, count: int, kinds: dict[str, str]) -> tuple[dict[str, np.ndarray], bytes]:
     columns, at = {}, 0
-    for name, dtype in [
-        ("index", "<u4"), ("begin", "<f4"), ("seconds", "<f4"), ("attempt", "<u2"), ("worker", "<u2"), ("state", "u1"),
-    ]:  # fmt: skip
+    for name, dtype in kinds.items():
         columns[name] = np.frombuffer(buffer, dtype, count, at)
         at += columns[name].nbytes
-    assert at == len(buffer)
-    return columns
+    return columns, buffer[at:]
 
 
 def test_what_a_run_runs_on_is_kept_until_the_next_run() -> None:
@@ -65,6 +75,95 @@ def test_a_reason_says_what_it_is_the_reason_of() -> None:
     assert note(("a", S.CACHED, {"why": "stored"})) == "stored"
 
 
+# --- attempts that were missed ---------------------------------------------------------------------------
+
+
+def try_again() -> list[RunEvent]:
+    """A run in which one node raises, then loses its worker, and then gets through; the other one needs one attempt."""
+    error = {"type": "OSError", "message": "gone\nfor ever", "traceback": ""}
+    rows: list[tuple[Any, ...]] = [
+        (100.0, None, S.RUNNING),
+        (101.0, "b", S.RUNNING, 1, "w:1"),
+        (102.0, "c", S.RUNNING, 1, "w:2"),
+        (103.0, "b", S.QUEUED, 1, None, {"seconds": 1.5, "error": error, "why": "code changed"}),
+        (104.0, "b", S.RUNNING, 2, "w:2"),
+        (107.0, "b", S.QUEUED, 2, None, {"why": "its worker was lost"}),
+        (108.0, "b", S.RUNNING, 3, "w:3"),
+        (109.0, "b", S.DONE, 3, None, {"seconds": 1.0}),
+        (109.5, "c", S.DONE, 1, None, {"seconds": 7.0}),
+    ]
+    return [RunEvent(seq, when, *rest, run=1) for seq, (when, *rest) in enumerate(rows)]
+
+
+def missed_in(wire: dict[str, Any]) -> list[tuple[Any, ...]]:
+    columns = [np.frombuffer(wire[name], dtype).tolist() for name, dtype in MISSED.items()]
+    return list(zip(*columns, wire["why"], strict=True))
+
+
+TWO = [(1, 1.0, 1.5, 1, 1, "OSError: gone for ever"), (1, 4.0, 3.0, 2, 2, "its worker was lost")]
+
+
+def test_attempts_that_gave_nothing_are_kept_beside_the_last_one() -> None:
+    columns = StatusColumns(NAMES)
+    columns.apply(try_again())
+    wire = columns.to_wire()
+    assert missed_in(wire["missed"]) == TWO
+    assert wire["missed"]["at"] == 0
+    assert wire["workers"] == ["w:1", "w:2", "w:3"]
+    assert (columns.attempt[1], columns.worker[1], columns.begin[1], columns.seconds[1]) == (3, 3, 8.0, 1.0)
+    columns.apply([RunEvent(0, 200.0, None, S.RUNNING, run=2)])
+    assert missed_in(columns.to_wire()["missed"]) == []
+
+
+def test_a_node_that_waits_for_another_attempt_has_neither_worker_nor_time() -> None:
+    columns = StatusColumns(NAMES)
+    columns.apply(try_again()[:4])
+    assert (columns.state[1], columns.attempt[1], columns.worker[1]) == (S.QUEUED.code, 1, 0)
+    assert np.isnan([columns.begin[1], columns.seconds[1]]).all()
+    assert columns.errors[1]["type"] == "OSError"
+
+
+@given(st.lists(st.integers(1, 9), max_size=4))
+def test_a_delta_has_the_attempts_missed_since_the_one_before(cuts: list[int]) -> None:
+    columns, events = StatusColumns(NAMES), try_again()
+    found: list[tuple[Any, ...]] = []
+    for start, stop in pairwise([0, *sorted(set(cuts)), len(events)]):
+        columns.apply(events[start:stop])
+        if (delta := columns.take_delta()) is not None:
+            missed = read_delta(delta)[1]
+            assert delta.content.get("missed", {"at": len(found)})["at"] == len(found)
+            assert ("missed" in delta.content) == bool(missed)
+            found += missed
+    assert found == TWO
+
+
+def test_a_backend_that_calls_a_failed_node_again_shows_both_attempts() -> None:
+    error = {"error": {"type": "E", "message": "no"}, "seconds": 2.0}
+    columns = StatusColumns(["a"])
+    columns.apply(
+        [
+            RunEvent(0, 100.0, None, S.RUNNING),
+            RunEvent(1, 101.0, "a", S.RUNNING, 1),
+            RunEvent(2, 103.0, "a", S.FAILED, 1, None, error),
+            RunEvent(3, 104.0, "a", S.RUNNING, 2),
+        ]
+    )
+    assert missed_in(columns.to_wire()["missed"]) == [(0, 1.0, 2.0, 1, 0, "E: no")]
+
+
+def test_a_node_that_is_tried_for_ever_does_not_fill_the_memory() -> None:
+    columns = StatusColumns(["a"])
+    for attempt in range(1, 1000):
+        columns.apply(
+            [
+                RunEvent(2 * attempt, float(attempt), "a", S.RUNNING, attempt),
+                RunEvent(2 * attempt + 1, attempt + 0.5, "a", S.QUEUED, attempt, None, {"why": "lost"}),
+            ]
+        )
+    kept = missed_in(columns.to_wire()["missed"])
+    assert [row[3] for row in kept] == list(range(1, 101))
+
+
 def test_states_begin_pending_and_nothing_is_to_be_sent() -> None:
     columns = StatusColumns(NAMES)
     assert dict(columns.states()) == {"a": "pending", "b": "pending", "c": "pending"}
@@ -86,7 +185,9 @@ def test_a_delta_holds_only_what_changed_since_the_last() -> None:
         "running",
         2,
     )
-    read = read_delta(delta.buffer, 2)
+    read, missed = read_delta(delta)
+    assert not missed
+    assert "missed" not in delta.content
     assert read["index"].tolist() == [0, 1]
     assert read["state"].tolist() == [S.DONE.code, S.RUNNING.code]
     assert read["begin"].tolist() == [1.0, 3.0]
@@ -174,18 +275,22 @@ steps = st.lists(st.tuples(st.integers(0, 4), st.sampled_from(STATES), st.boolea
 @given(steps)
 def test_deltas_taken_at_any_moments_add_up_to_the_whole(steps: list[tuple[int, NodeState, bool]]) -> None:
     columns = StatusColumns([str(i) for i in range(5)])
-    seen = np.zeros(5, np.uint8)
+    seen, known = np.zeros(5, np.uint8), []
     for seq, (node, state, take) in enumerate(steps):
         columns.apply([RunEvent(seq, float(seq), str(node), state)])
         if take and (delta := columns.take_delta()) is not None:
-            read = read_delta(delta.buffer, delta.content["count"])
+            read, missed = read_delta(delta)
             if delta.content["reset"]:
                 seen[:] = 0
             seen[read["index"]] = read["state"]
+            known += missed
     if (delta := columns.take_delta()) is not None:
-        read = read_delta(delta.buffer, delta.content["count"])
+        read, missed = read_delta(delta)
         seen[read["index"]] = read["state"]
-    assert seen.tobytes() == columns.to_wire()["state"]
+        known += missed
+    wire = columns.to_wire()
+    assert seen.tobytes() == wire["state"]
+    assert known == missed_in(wire["missed"])
 
 
 def test_the_columns_of_a_real_run_agree_with_the_run() -> None:

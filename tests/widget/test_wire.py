@@ -97,9 +97,10 @@ def test_a_graph_with_boxes_has_them_behind_its_nodes(graph: Graph) -> None:
 def test_the_status_has_the_fields_and_column_types_that_the_browser_reads(graph: Graph) -> None:
     head, columns = interface("RunHead"), interface("RunColumns")
     wire = StatusColumns(graph.names).to_wire()
-    assert set(wire) == set(head) | set(columns) | {"workers"}
+    assert set(wire) == set(head) | set(columns) | {"workers", "missed"}
     for name, kind in columns.items():
         assert len(np.frombuffer(wire[name], DTYPES[kind])) == len(graph), name
+    assert set(wire["missed"]) == set(interface("MissedHead")) | set(interface("MissedColumns"))
 
 
 def test_a_delta_has_the_fields_that_the_browser_reads(graph: Graph) -> None:
@@ -110,6 +111,45 @@ def test_a_delta_has_the_fields_that_the_browser_reads(graph: Graph) -> None:
     assert set(delta.content) == set(interface("RunHead")) | {"kind", "reset", "count", "workers"}
     row = np.dtype([(name, DTYPES[kind]) for name, kind in interface("RunColumns").items()])
     assert len(delta.buffer) == row.itemsize + 4  # the columns, and the index
+
+
+def test_attempts_that_were_missed_have_the_fields_and_column_types_that_the_browser_reads() -> None:
+    calls: list[int] = []
+
+    @workflow
+    def flaky() -> int:
+        calls.append(1)
+        if len(calls) < 3:
+            raise OSError(f"fault {len(calls)}")
+        return len(calls)
+
+    node = flaky().set_name("flaky")
+    node.backend_info["retries"] = 2
+    widget = DAGWidget(LocalWorkflow(node, executor="thread"))
+    assert widget.workflow.run() == 3
+    assert bridge.wait_idle()
+    status = widget.get_state("_status")["_status"]
+    wire, columns = status["missed"], interface("MissedColumns")
+    read = {name: np.frombuffer(wire[name], DTYPES[kind]).tolist() for name, kind in columns.items()}
+    assert wire["why"] == ["OSError: fault 1", "OSError: fault 2"]
+    assert (read["node"], read["attempt"]) == ([0, 0], [1, 2])
+    assert [status["workers"][worker - 1][:6] for worker in read["worker"]] == ["thread", "thread"]
+    begin = [*read["begin"], np.frombuffer(status["begin"], "<f4")[0]]
+    assert begin == sorted(begin)
+    later = DAGWidget(widget.workflow)  # one that is shown when the run is over
+    assert bridge.wait_idle()
+    assert later.get_state("_status")["_status"]["missed"] == wire
+    columns_of_delta = StatusColumns(["flaky"])
+    columns_of_delta.apply(list(widget.workflow.last_run.events))
+    delta = columns_of_delta.take_delta()
+    assert delta is not None
+    assert set(delta.content["missed"]) == set(interface("MissedHead"))
+    row = np.dtype([(name, DTYPES[kind]) for name, kind in columns.items()])
+    one = np.dtype([(name, DTYPES[kind]) for name, kind in interface("RunColumns").items()])
+    assert len(delta.buffer) == one.itemsize + 4 + 2 * row.itemsize
+    json.dumps(delta.content, allow_nan=False)
+    widget.close()
+    later.close()
 
 
 def test_matches_have_the_fields_and_column_types_that_the_browser_reads() -> None:

@@ -1,5 +1,6 @@
 // Who ran what when: the nodes of a run on one lane for each worker. Pure.
-import type { Run } from "./reducer";
+import { duration, oneLine } from "./format";
+import type { MissedAttempt, Run } from "./reducer";
 import { State } from "./types";
 
 export interface Bar {
@@ -8,6 +9,8 @@ export interface Bar {
   /** Seconds since the run began. */
   from: number;
   to: number;
+  /** An attempt that gave nothing; null for the node's last one. */
+  missed: MissedAttempt | null;
 }
 
 /** Seconds that the run has lasted, `now` being the kernel's time. */
@@ -27,7 +30,10 @@ export interface Axis {
  * of the run or `now`. O(nodes).
  */
 export function axisOf(run: Run, now: number): Axis {
-  let begin = Number.POSITIVE_INFINITY;
+  let begin = run.missed.reduce(
+    (least, missed) => (missed.worker > 0 ? Math.min(least, missed.begin) : least),
+    Number.POSITIVE_INFINITY,
+  );
   for (let node = 0; node < run.worker.length; node++) {
     if (run.worker[node] > 0 && run.begin[node] < begin) begin = run.begin[node];
   }
@@ -35,8 +41,15 @@ export function axisOf(run: Run, now: number): Axis {
   return { begin, end: Math.max(span(run, now), begin + 0.001) };
 }
 
-/** Calls `draw` for each node that a worker has had, lane by worker; nodes that run reach to `end`. O(nodes). */
+/**
+ * Calls `draw` for each attempt that a worker has had, lane by worker, those that gave nothing first; what runs
+ * reaches to `end`. O(attempts).
+ */
 export function eachBar(run: Run, end: number, draw: (bar: Bar) => void): void {
+  for (const missed of run.missed) {
+    const { node, worker, begin: from, seconds } = missed;
+    if (worker > 0) draw({ node, lane: worker - 1, from, to: from + seconds, missed });
+  }
   for (let node = 0; node < run.worker.length; node++) {
     const worker = run.worker[node];
     const from = run.begin[node];
@@ -44,12 +57,14 @@ export function eachBar(run: Run, end: number, draw: (bar: Bar) => void): void {
     const lasted = run.seconds[node];
     const open = run.state[node] === State.running || run.state[node] === State.paused;
     if (!open && Number.isNaN(lasted)) continue;
-    draw({ node, lane: worker - 1, from, to: open ? Math.max(from, end) : from + lasted });
+    const to = open ? Math.max(from, end) : from + lasted;
+    draw({ node, lane: worker - 1, from, to, missed: null });
   }
 }
 
 /** Whether any node has begun with a worker. */
 export function hasBegun(run: Run): boolean {
+  if (run.missed.some(({ worker }) => worker > 0)) return true;
   return run.begin.some((time, node) => run.worker[node] > 0 && !Number.isNaN(time));
 }
 
@@ -67,15 +82,32 @@ export function clear<B extends { lane: number; x: number; wide: number }>(
     });
 }
 
-/** The node that a lane shows at a time, -1 for none; `slack` seconds to both sides make short ones easier to hit. */
-export function barAt(run: Run, end: number, lane: number, time: number, slack: number): number {
-  let [found, near] = [-1, Number.POSITIVE_INFINITY];
+/** What a lane shows at a time, null for nothing; `slack` seconds to both sides make short bars easier to hit. */
+export function barAt(
+  run: Run,
+  end: number,
+  lane: number,
+  time: number,
+  slack: number,
+): Bar | null {
+  let [found, near]: [Bar | null, number] = [null, Number.POSITIVE_INFINITY];
   eachBar(run, end, (bar) => {
     if (bar.lane !== lane) return;
     const off = Math.max(bar.from - time, time - bar.to, 0);
-    if (off <= slack && off < near) [found, near] = [bar.node, off];
+    if (off <= slack && off < near) [found, near] = [bar, off];
   });
   return found;
+}
+
+/** What a bar is, for a person: "node2, 2.00 s", and in a second line which attempt it was and why it ended. */
+export function barText(run: Run, name: string, { node, missed }: Bar): string {
+  const time = duration(missed ? missed.seconds : run.seconds[node]);
+  const attempt = missed ? missed.attempt : run.attempt[node];
+  const error = run.errors.get(node);
+  const why = missed ? missed.why : error ? `${error.type}: ${error.message}` : "";
+  const first = time ? `${name}, ${time}` : name;
+  if (!missed && attempt < 2) return first;
+  return `${first}\nattempt ${attempt}${why ? `: ${oneLine(why, 240)}` : ""}`;
 }
 
 /** About `most` round times from 0 to `end` for an axis. */

@@ -1,5 +1,24 @@
 // The fold of `_status` and of deltas into columns. Pure: no clock, no DOM, no model.
-import { type Delta, type NodeError, type RunState, STATES, State, type Status } from "./types";
+import {
+  type Delta,
+  type Missed,
+  type NodeError,
+  type RunState,
+  STATES,
+  State,
+  type Status,
+} from "./types";
+
+/** An attempt that gave nothing and was followed by another of the same node. */
+export interface MissedAttempt {
+  node: number;
+  attempt: number;
+  /** As in the column `worker`: 0 for none, else 1 + an index. */
+  worker: number;
+  begin: number;
+  seconds: number;
+  why: string;
+}
 
 export interface Run {
   version: number;
@@ -19,6 +38,8 @@ export interface Run {
   worker: Uint16Array;
   begin: Float32Array;
   seconds: Float32Array;
+  /** In the order in which they ended. */
+  missed: MissedAttempt[];
   /** How many nodes are in each state, by state code. */
   counts: Uint32Array;
 }
@@ -47,6 +68,7 @@ export function emptyRun(n: number, version: number): Run {
     worker: new Uint16Array(n),
     begin: new Float32Array(n).fill(Number.NaN),
     seconds: new Float32Array(n).fill(Number.NaN),
+    missed: [],
     counts,
   };
 }
@@ -73,6 +95,23 @@ function takeHead(run: Run, from: Status | Delta): void {
   run.where = from.where ?? "";
 }
 
+/** Those that come may overlap with what a status has told already. */
+function takeMissed(run: Run, missed: Missed): void {
+  run.missed.length = Math.min(run.missed.length, missed.at);
+  for (const [k, why] of missed.why.entries()) {
+    const node = missed.node[k];
+    if (node >= run.state.length) continue;
+    run.missed.push({
+      node,
+      attempt: missed.attempt[k],
+      worker: missed.worker[k],
+      begin: missed.begin[k],
+      seconds: missed.seconds[k],
+      why,
+    });
+  }
+}
+
 /** `_status` is the whole truth: nothing of an earlier run stays. The columns are copied. */
 export function fromStatus(status: Status): Run {
   const run = emptyRun(status.state.length, status.version);
@@ -85,6 +124,7 @@ export function fromStatus(status: Status): Run {
   run.worker.set(status.worker);
   run.begin.set(status.begin);
   run.seconds.set(status.seconds);
+  takeMissed(run, status.missed);
   recount(run);
   return run;
 }
@@ -95,6 +135,7 @@ function reset(run: Run): void {
   run.worker.fill(0);
   run.begin.fill(Number.NaN);
   run.seconds.fill(Number.NaN);
+  run.missed = [];
   run.errors.clear();
   run.notes.clear();
   run.counts.fill(0);
@@ -127,6 +168,7 @@ export function applyDelta(run: Run, delta: Delta): Folded {
     run.errors.delete(i);
     run.notes.delete(i);
   }
+  if (delta.missed) takeMissed(run, delta.missed);
   for (const [i, error] of byIndex(delta.errors)) run.errors.set(i, error);
   for (const [i, note] of byIndex(delta.notes)) run.notes.set(i, note);
   return "applied";

@@ -143,15 +143,34 @@ export interface RunColumns {
   seconds: Float32Array;
 }
 
+/** Attempts that gave nothing and were followed by another of the same node, in the order in which they ended. */
+export interface MissedHead {
+  /** The place of the first of these among all of the run. */
+  at: number;
+  /** Why each ended, in a line. */
+  why: string[];
+}
+
+export interface MissedColumns {
+  node: Uint32Array;
+  /** Seconds since `started`. */
+  begin: Float32Array;
+  seconds: Float32Array;
+  attempt: Uint16Array;
+  worker: Uint16Array;
+}
+
+export type Missed = MissedHead & MissedColumns;
 export type Graph = GraphHead & GraphColumns;
-export type Status = RunHead & { workers: string[] } & RunColumns;
+export type Status = RunHead & { workers: string[]; missed: Missed } & RunColumns;
 export type DeltaHead = RunHead & {
   kind: "delta";
   reset: boolean;
   workers?: string[] | null;
+  missed?: MissedHead | undefined;
   count: number;
 };
-export type Delta = DeltaHead & { index: Uint32Array } & RunColumns;
+export type Delta = DeltaHead & { index: Uint32Array; missed?: Missed | undefined } & RunColumns;
 
 export interface MatchesHead {
   version: number;
@@ -170,7 +189,11 @@ export type Matches = MatchesHead & MatchesColumns;
 
 type OnTheWire<Columns> = { [K in keyof Columns]: Bytes };
 export type WireGraph = GraphHead & OnTheWire<GraphColumns>;
-export type WireStatus = RunHead & { workers: string[] } & OnTheWire<RunColumns>;
+export type WireMissed = MissedHead & OnTheWire<MissedColumns>;
+export type WireStatus = RunHead & {
+  workers: string[];
+  missed: WireMissed;
+} & OnTheWire<RunColumns>;
 export type WireEdits = EditsHead & OnTheWire<EditsColumns>;
 export type WireMatches = MatchesHead & OnTheWire<MatchesColumns>;
 

@@ -7,11 +7,13 @@ import type {
   Edits,
   Graph,
   Matches,
+  Missed,
   RunColumns,
   Status,
   WireEdits,
   WireGraph,
   WireMatches,
+  WireMissed,
   WireStatus,
 } from "../core/types";
 
@@ -83,6 +85,18 @@ export function decodeStatus(wire: WireStatus): Status {
   };
   const n = columns.state.length;
   for (const [key, values] of Object.entries(columns)) expect(values.length, n, key);
+  return { ...wire, ...columns, missed: decodeMissed(wire.missed) };
+}
+
+function decodeMissed(wire: WireMissed): Missed {
+  const columns = {
+    node: column(Uint32Array, wire.node, "node"),
+    begin: column(Float32Array, wire.begin, "begin"),
+    seconds: column(Float32Array, wire.seconds, "seconds"),
+    attempt: column(Uint16Array, wire.attempt, "attempt"),
+    worker: column(Uint16Array, wire.worker, "worker"),
+  };
+  for (const [key, values] of Object.entries(columns)) expect(values.length, wire.why.length, key);
   return { ...wire, ...columns };
 }
 
@@ -101,20 +115,20 @@ export function decodeEdits(wire: WireEdits, nodes: number): Edits {
   return { ...wire, changed };
 }
 
-/** One delta: five columns after another in one buffer, in the order of the contract. */
+/** One delta: columns after another in one buffer, in the order of the contract. */
 export function decodeDelta(head: DeltaHead, bytes: Bytes | undefined): Delta {
   const k = head.count;
   if (k > 0 && !bytes) throw new Error(`a delta of ${counted(k, "node")} came without its buffer`);
   const whole = bytes ? column(Uint8Array, bytes, "delta") : new Uint8Array(0);
-  expect(whole.byteLength, 17 * k, "delta");
+  const m = head.missed?.why.length ?? 0;
+  expect(whole.byteLength, 17 * k + 16 * m, "delta");
   let at = 0;
-  const take = <T>(type: ArrayType<T>, what: string): T => {
-    const part = whole.subarray(at, at + k * type.BYTES_PER_ELEMENT);
+  const take = <T>(type: ArrayType<T>, what: string, count = k): T => {
+    const part = whole.subarray(at, at + count * type.BYTES_PER_ELEMENT);
     at += part.byteLength;
     return column(type, part, what);
   };
-  return {
-    ...head,
+  const columns = {
     index: take(Uint32Array, "index"),
     begin: take(Float32Array, "begin"),
     seconds: take(Float32Array, "seconds"),
@@ -122,4 +136,13 @@ export function decodeDelta(head: DeltaHead, bytes: Bytes | undefined): Delta {
     worker: take(Uint16Array, "worker"),
     state: take(Uint8Array, "state"),
   };
+  const missed = head.missed && {
+    ...head.missed,
+    node: take(Uint32Array, "node", m),
+    begin: take(Float32Array, "begin", m),
+    seconds: take(Float32Array, "seconds", m),
+    attempt: take(Uint16Array, "attempt", m),
+    worker: take(Uint16Array, "worker", m),
+  };
+  return { ...head, ...columns, missed };
 }

@@ -1,13 +1,10 @@
 // The line under the graph: what the person should know now. Its height never changes.
-import { counted, oneLine } from "../core/format";
-import { kernelText, whyLost } from "../core/kernel";
-import { firstFailed, stoppingText } from "../core/progress";
+import { counted } from "../core/format";
+import { kernelText } from "../core/kernel";
+import { notice } from "../core/notices";
 import { HEIGHT, type Session } from "../core/session";
 import { State } from "../core/types";
 import { element, setData, setText } from "./dom";
-
-export const HINT =
-  "Drag to move \u00b7 click, then wheel to zoom \u00b7 Shift+drag to select \u00b7 ? for more";
 
 export class Footer {
   readonly node: HTMLElement;
@@ -50,7 +47,7 @@ export class Footer {
 
   update(): void {
     setData(this.handle, { "aria-valuenow": this.session.height });
-    const { text, kind, node } = this.#say();
+    const { text, kind, node, key } = notice(this.session);
     this.#goes = node;
     setText(this.#line, text);
     this.#line.disabled = node < 0;
@@ -61,40 +58,13 @@ export class Footer {
     setData(this.#kernel, { "data-fuse-kernel": kernel, "data-fuse-live": String(store.live) });
     const spoken = kind === "hint" ? "" : `. ${text}`;
     // Said once per change of the run, not with every node.
-    const now = `${run.run} ${run.runState} ${kind} ${kind === "hint" || kind === "stopping" ? "" : text}`;
+    const now = `${run.run} ${run.runState} ${kind} ${key}`;
     if (now !== this.#state) {
       this.#state = now;
       const done = run.counts[State.done] + run.counts[State.cached];
       const nodes = counted(run.state.length, "node");
       setText(this.#spoken, `${run.runState}, ${done} of ${nodes} done${spoken}`);
     }
-  }
-
-  #say(): { text: string; kind: string; node: number } {
-    const { message, store, fault, kernel } = this.session;
-    const { run, graph } = store;
-    if (fault) return { text: `not understood: ${oneLine(fault)}`, kind: "error", node: -1 };
-    if (message.kind === "error")
-      return { text: oneLine(message.text, 300), kind: "error", node: -1 };
-    if (message.kind === "waiting") {
-      const last = store.live || kernel === "busy" ? "" : " what is shown is the last it sent";
-      return { text: message.text + last, kind: "waiting", node: -1 };
-    }
-    const lost = whyLost(kernel);
-    if (lost) return { text: lost, kind: "notice", node: -1 };
-    const stopping = stoppingText(run);
-    if (stopping) return { text: stopping, kind: "stopping", node: -1 };
-    const failed = firstFailed(run);
-    if (failed >= 0 && graph) {
-      const error = run.errors.get(failed);
-      const name = oneLine(graph.names[failed], 80);
-      const more = run.counts[State.failed] - 1;
-      const why = error ? `${error.type}: ${oneLine(error.message, 240)}` : "failed";
-      const rest = more > 0 ? `  (and ${more} more failed)` : "";
-      return { text: `${name}: ${why}${rest}`, kind: "failed", node: failed };
-    }
-    if (run.notice) return { text: oneLine(run.notice, 300), kind: "notice", node: -1 };
-    return { text: graph?.names.length ? HINT : "", kind: "hint", node: -1 };
   }
 
   #resizing(signal: AbortSignal): void {

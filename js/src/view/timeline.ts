@@ -1,8 +1,19 @@
 // The timeline of a run: a lane for each worker. Painted at most ten times a second, in one pass over the nodes.
 import { counted, duration, graphemes, oneLine, shorten } from "../core/format";
-import { type Axis, axisOf, barAt, clear, eachBar, hasBegun, ticks } from "../core/lanes";
+import {
+  type Axis,
+  axisOf,
+  type Bar,
+  barAt,
+  barText,
+  clear,
+  eachBar,
+  hasBegun,
+  ticks,
+} from "../core/lanes";
 import { clicked } from "../core/selection";
 import type { Session } from "../core/session";
+import { State } from "../core/types";
 import { element, setData, setText, type Timers } from "./dom";
 import { measurer } from "./scene";
 import { readTheme, type Themes } from "./theme";
@@ -17,6 +28,8 @@ const IN_SIGHT = 6;
 const PAUSE = 100;
 /** Pixels that a bar needs for a name. */
 const NAMED = 36;
+/** Narrower bars have no round corners. */
+const THIN = 6;
 /** A shortened name with fewer characters says nothing. */
 const TELLING = 4;
 
@@ -94,29 +107,28 @@ export class Timeline {
     return { begin, end, scale: Math.max(1, this.#width - LABELS - END) / (end - begin) };
   }
 
-  #nodeAt(event: MouseEvent): number {
+  #barAt(event: MouseEvent): Bar | null {
     const box = this.#canvas.getBoundingClientRect();
     const lane = Math.floor((event.clientY - box.top) / LANE);
     const { begin, end, scale } = this.#axis();
     const since = (event.clientX - box.left - LABELS) / scale;
-    if (since < 0) return -1;
+    if (since < 0) return null;
     return barAt(this.session.store.run, end, lane, begin + since, 4 / scale);
   }
 
   #over(event: MouseEvent): void {
     const { graph, run } = this.session.store;
-    const node = this.#nodeAt(event);
-    this.#canvas.classList.toggle("fuse-over", node >= 0);
-    const name = node < 0 ? "" : oneLine(graph?.names[node] ?? "", 120);
+    const bar = this.#barAt(event);
+    this.#canvas.classList.toggle("fuse-over", bar !== null);
+    const name = oneLine(graph?.names[bar?.node ?? -1] ?? "", 120);
     const box = this.#canvas.getBoundingClientRect();
     const lane = Math.floor((event.clientY - box.top) / LANE);
     const worker = oneLine(run.workers[lane] ?? "", 200);
-    const title = name ? `${name}, ${duration(run.seconds[node])}`.replace(/, $/, "") : worker;
-    setData(this.#canvas, { title });
+    setData(this.#canvas, { title: bar && name ? barText(run, name, bar) : worker });
   }
 
   #click(event: MouseEvent): void {
-    const node = this.#nodeAt(event);
+    const node = this.#barAt(event)?.node ?? -1;
     const name = this.session.store.graph?.names[node];
     if (name === undefined) return;
     const add = event.ctrlKey || event.metaKey || event.shiftKey;
@@ -153,36 +165,39 @@ export class Timeline {
     const busy = new Map<number, number>();
     const chosen = new Set(selected.map((name) => store.indexOf(name)));
     const rings: [number, number, number][] = [];
-    const named: { node: number; lane: number; x: number; wide: number }[] = [];
-    const drawn = new Int32Array(lanes).fill(-1);
+    const named: { node: number; lane: number; x: number; wide: number; missed: boolean }[] = [];
+    const drawn = [new Int32Array(lanes).fill(-1), new Int32Array(lanes).fill(-1)] as const;
     let at = "";
-    eachBar(run, end, ({ node, lane, from, to }) => {
+    eachBar(run, end, ({ node, lane, from, to, missed }) => {
       if (lane >= lanes) return;
       const x = LABELS + (from - begin) * scale;
       const wide = Math.max(1.5, (to - from) * scale - 1);
       const y = lane * LANE + (LANE - BAR) / 2;
-      if (Number.isNaN(run.seconds[node])) busy.set(lane, node);
+      if (!missed && Number.isNaN(run.seconds[node])) busy.set(lane, node);
       // Where many bars share a pixel, one is drawn.
       const pixel = Math.round(x * ratio);
-      const crowded = wide < 2 && drawn[lane] === pixel && !chosen.has(node);
+      const last = drawn[missed ? 0 : 1];
+      const crowded = wide < 2 && last[lane] === pixel && !chosen.has(node);
       if (!crowded) {
-        drawn[lane] = pixel;
-        const colour = theme.strong[run.state[node]];
+        last[lane] = pixel;
+        const thin = wide < THIN;
+        const colour = missed ? missedColour(theme, thin) : theme.strong[run.state[node]];
         if (colour !== at) context.fillStyle = at = colour;
         context.beginPath();
-        if (wide > 6) context.roundRect(x, y, wide, BAR, 3);
+        if (!thin) context.roundRect(x, y, wide, BAR, 3);
         else context.rect(x, y, wide, BAR);
         context.fill();
+        if (missed && !thin) outline(context, x, y, wide, theme.strong[State.failed]);
       }
-      if (wide >= NAMED) named.push({ node, lane, x, wide });
+      if (wide >= NAMED) named.push({ node, lane, x, wide, missed: missed !== null });
       if (chosen.has(node)) rings.push([x, y, wide]);
     });
-    context.fillStyle = theme.onState;
     // Nodes come in the order of the graph, their names in that of time.
-    for (const { node, lane, x, wide } of clear(named)) {
+    for (const { node, lane, x, wide, missed } of clear(named)) {
       const name = oneLine(graph.names[node], 120);
       const text = shorten(name, wide - 10, this.#measure);
       if (text !== name && graphemes(text).length <= TELLING) continue;
+      context.fillStyle = missed ? theme.text : theme.onState;
       context.fillText(text, x + 5, lane * LANE + LANE / 2 + 0.5, wide - 10);
     }
     context.strokeStyle = theme.accent;
@@ -221,4 +236,23 @@ export class Timeline {
       context.fillText(text, x, lanes * LANE + AXIS / 2);
     }
   }
+}
+
+/** An attempt that gave nothing is a paler bar with an outline; where there is no room for one, it is in between. */
+function missedColour(theme: Themes, thin: boolean): string {
+  return (thin ? theme.border : theme.fill)[State.failed];
+}
+
+function outline(
+  context: CanvasRenderingContext2D,
+  x: number,
+  y: number,
+  wide: number,
+  colour: string,
+): void {
+  context.strokeStyle = colour;
+  context.lineWidth = 1;
+  context.beginPath();
+  context.roundRect(x + 0.5, y + 0.5, wide - 1, BAR - 1, 2.5);
+  context.stroke();
 }

@@ -1,5 +1,15 @@
 import { describe, expect, it } from "vitest";
-import { axisOf, type Bar, barAt, clear, eachBar, span, ticks } from "../../src/core/lanes";
+import {
+  axisOf,
+  type Bar,
+  barAt,
+  barText,
+  clear,
+  eachBar,
+  hasBegun,
+  span,
+  ticks,
+} from "../../src/core/lanes";
 import { emptyRun } from "../../src/core/reducer";
 import { State } from "../../src/core/types";
 
@@ -22,19 +32,21 @@ const bars = (end: number): Bar[] => {
 describe("lanes", () => {
   it("hold what workers had, and what runs reaches to now", () => {
     expect(bars(6)).toEqual([
-      { node: 0, lane: 0, from: 0, to: 1.5 },
-      { node: 1, lane: 1, from: 0.5, to: 2.5 },
-      { node: 2, lane: 0, from: 2, to: 6 },
+      { node: 0, lane: 0, from: 0, to: 1.5, missed: null },
+      { node: 1, lane: 1, from: 0.5, to: 2.5, missed: null },
+      { node: 2, lane: 0, from: 2, to: 6, missed: null },
     ]);
   });
 
   it("tell the node at a time, the nearest within reach", () => {
-    expect(barAt(run(), 6, 0, 1, 0)).toBe(0);
-    expect(barAt(run(), 6, 0, 1.7, 0.1)).toBe(-1);
-    expect(barAt(run(), 6, 0, 1.7, 0.25)).toBe(0);
-    expect(barAt(run(), 6, 0, 1.9, 0.5)).toBe(2);
-    expect(barAt(run(), 6, 1, 1, 0)).toBe(1);
-    expect(barAt(run(), 6, 7, 1, 9)).toBe(-1);
+    const nodeAt = (lane: number, time: number, slack: number) =>
+      barAt(run(), 6, lane, time, slack)?.node;
+    expect(nodeAt(0, 1, 0)).toBe(0);
+    expect(nodeAt(0, 1.7, 0.1)).toBeUndefined();
+    expect(nodeAt(0, 1.7, 0.25)).toBe(0);
+    expect(nodeAt(0, 1.9, 0.5)).toBe(2);
+    expect(nodeAt(1, 1, 0)).toBe(1);
+    expect(nodeAt(7, 1, 9)).toBeUndefined();
   });
 
   it("last as long as the run", () => {
@@ -81,6 +93,42 @@ describe("lanes", () => {
       expect(Math.min(...found.map(({ from }) => from))).toBe(axis.begin);
       expect(Math.max(...found.map(({ to }) => to))).toBeLessThanOrEqual(axis.end);
     }
+  });
+
+  it("hold every attempt of a node, each on the lane of the worker that ran it", () => {
+    const known = run();
+    const first = { node: 2, attempt: 1, worker: 2, begin: -1, seconds: 1.25, why: "E: no" };
+    const unseen = { node: 1, attempt: 1, worker: 0, begin: -9, seconds: 0, why: "it was lost" };
+    known.missed.push(first, unseen);
+    known.attempt[2] = 2;
+    const found: Bar[] = [];
+    eachBar(known, 6, (bar) => bar.node === 2 && found.push(bar));
+    expect(found).toEqual([
+      { node: 2, lane: 1, from: -1, to: 0.25, missed: first },
+      { node: 2, lane: 0, from: 2, to: 6, missed: null },
+    ]);
+    expect(axisOf(known, 106).begin).toBe(-1);
+    expect(barAt(known, 6, 1, 0, 0)?.missed).toBe(first);
+    known.worker.fill(0);
+    expect(hasBegun(known)).toBe(true);
+  });
+
+  it("tell which attempt a bar is, and why it ended", () => {
+    const known = run();
+    const bar = (node: number, missed: Bar["missed"] = null): Bar => {
+      return { node, lane: 0, from: 0, to: 1, missed };
+    };
+    expect(barText(known, "load", bar(0))).toBe("load, 1.50 s");
+    expect(barText(known, "load", bar(2))).toBe("load");
+    known.attempt.set([1, 2, 3]);
+    known.errors.set(1, { type: "ValueError", message: "no\nluck" });
+    expect(barText(known, "fit", bar(1))).toBe("fit, 2.00 s\nattempt 2: ValueError: no luck");
+    expect(barText(known, "fit", bar(2))).toBe("fit\nattempt 3");
+    const lost = { node: 1, attempt: 1, worker: 1, begin: 0, seconds: 0.5, why: "" };
+    expect(barText(known, "fit", bar(1, lost))).toBe("fit, 0.50 s\nattempt 1");
+    const why = "its worker was lost";
+    const text = "fit, 0.50 s\nattempt 1: its worker was lost";
+    expect(barText(known, "fit", bar(1, { ...lost, why }))).toBe(text);
   });
 
   it("have an axis with round times", () => {

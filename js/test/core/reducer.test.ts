@@ -4,6 +4,7 @@ import { applyDelta, emptyRun, fromStatus } from "../../src/core/reducer";
 import { State } from "../../src/core/types";
 import { decodeStatus } from "../../src/sync/decode";
 import { delta, status } from "../fake";
+import { missedAttempts } from "../fake_missed";
 
 const fresh = (n = 4) => fromStatus(decodeStatus(status(n)));
 
@@ -68,6 +69,22 @@ describe("folding deltas", () => {
     expect(run.workers).toEqual(["a"]);
     applyDelta(run, delta(3, [{ i: 0, state: State.running, worker: 2 }], { workers: ["a", "b"] }));
     expect(run.workers[run.worker[0] - 1]).toBe("b");
+  });
+
+  it("keeps the attempts that gave nothing, each once, until the next run", () => {
+    const [one, two, three] = [1, 2, 3].map((attempt) => {
+      return { node: 1, attempt, worker: 1, begin: attempt, seconds: 0.5, why: `fault ${attempt}` };
+    });
+    const run = fromStatus(decodeStatus(status(4, { missed: missedAttempts([one, two]) })));
+    expect(run.missed).toEqual([one, two]);
+    // The status was packed before what it says was sent as a delta.
+    applyDelta(run, delta(1, [], { missed: missedAttempts([two, three], 1) }));
+    expect(run.missed).toEqual([one, two, three]);
+    applyDelta(run, delta(2, [{ i: 0, state: State.done }]));
+    expect(run.missed).toHaveLength(3);
+    const beyond = { ...one, node: 4 };
+    applyDelta(run, delta(3, [], { reset: true, run: 2, missed: missedAttempts([beyond]) }));
+    expect(run.missed).toEqual([]);
   });
 
   it("changes nothing at a gap, at another version, or at what it has seen", () => {

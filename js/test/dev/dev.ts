@@ -1,4 +1,4 @@
-// The page for looking: ?graph=17|80|1000|5000|empty|one|hostile & state=mixed|running|idle|done|late & theme=light|dark
+// The page for looking: ?graph=17|80|1000|5000|empty|one|hostile & state=mixed|running|idle|done|late|again & theme=light|dark
 // & direction=LR|TB & height=480 & width=1100 & play=1 & query=.*SVM.* & mute=1 (no answers)
 // & collapsed=function:load,function:split
 // & panels=outline,inspector & parts=outline,progress & selected=scores & matching=.*SVM.* & preview=text|html|svg. Without Jupyter.
@@ -22,6 +22,7 @@ import {
   status,
 } from "../fake";
 import { FakeInspection } from "../fake_inspection";
+import { missedAttempts } from "../fake_missed";
 import { details, PREVIEWS, PRINTED } from "./inspected";
 
 const query = new URLSearchParams(location.search);
@@ -120,10 +121,46 @@ function late(): WireStatus {
   });
 }
 
+/** A run that has lost a worker and goes on: of its first six nodes two are tried again, one of them for the second time. */
+function again(): WireStatus {
+  const now = Date.now() / 1000;
+  const column = (rest: number, ...first: number[]) => {
+    return bytes(Float32Array.from(list, (_, i) => first[i] ?? rest));
+  };
+  const places = [1, 2, 2, 3, 1, 3];
+  const row = (node: number, attempt: number, worker: number, times: number[], why: string) => {
+    return { node, attempt, worker, begin: times[0] ?? 0, seconds: times[1] ?? 0, why };
+  };
+  return status(n, {
+    codes: [State.done, State.done, State.running, State.running, State.done, State.done],
+    run: 1,
+    run_state: "running",
+    now,
+    started: now - 9,
+    notice: query.get("notice"),
+    workers: ["ray-head:27935", "ray-head:28058", "ray-worker-2:411"],
+    worker: bytes(Uint16Array.from(list, (_, i) => places[i] ?? 0)),
+    attempt: bytes(
+      Uint16Array.from(list, (_, i) => (i === 2 ? 3 : i < 6 ? 1 + (i === 3 ? 1 : 0) : 0)),
+    ),
+    begin: column(Number.NaN, 0, 1.6, 6, 7.4, 4.1, 5),
+    seconds: column(Number.NaN, 1.4, 1.2, Number.NaN, Number.NaN, 2.3, 2.2),
+    missed: missedAttempts(
+      [
+        row(2, 1, 1, [1.6, 2.3], "ValueError: the fit did not converge"),
+        row(3, 1, 2, [3, 2.8], "its worker was lost"),
+        ...(query.has("one") ? [] : [row(2, 2, 3, [2.6, 2.2], "its worker was lost")]),
+        ...Array.from({ length: 12 }, (_, k) => row(5, k + 1, 3, [0.1 * k, 0.04], "OSError: busy")),
+      ].filter(({ node }) => !query.has("one") || node === 3),
+    ),
+  });
+}
+
 function start(): WireStatus {
   const state = query.get("state") ?? "mixed";
   if (state === "mixed" && n) return mixed();
   if (state === "late") return late();
+  if (state === "again") return again();
   const codes = new Array(n).fill(state === "done" ? State.done : State.pending);
   const now = Date.now() / 1000;
   const ended =

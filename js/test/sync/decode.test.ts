@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { column, decodeDelta, decodeGraph, decodeStatus } from "../../src/sync/decode";
 import { bytes, graph, packed, status } from "../fake";
+import { missedAttempts, missedColumns } from "../fake_missed";
 
 describe("columns", () => {
   it.each([0, 1, 2, 3, 4, 5, 7])("come out right at a byte offset of %i", (offset) => {
@@ -61,6 +62,20 @@ describe("a delta", () => {
     expect([...delta.state]).toEqual([4, 6, 2]);
   });
 
+  it("has the attempts that gave nothing behind the columns", () => {
+    const missed = missedAttempts(
+      [{ node: 70000, attempt: 3, worker: 9, begin: 1.5, seconds: 0.25, why: "E: no" }],
+      7,
+    );
+    const buffer = packed([...columns, ...missedColumns(missed)], 1);
+    const { at, why } = missed;
+    const delta = decodeDelta({ ...head, missed: { at, why } }, buffer);
+    expect([...delta.state]).toEqual([4, 6, 2]);
+    expect(delta.missed).toEqual(missed);
+    expect(decodeDelta(head, packed(columns)).missed).toBeUndefined();
+    expect(() => decodeDelta(head, buffer)).toThrow("67 entries, not 51");
+  });
+
   it("of no nodes needs no buffer", () => {
     expect(decodeDelta({ ...head, count: 0 }, undefined).index).toHaveLength(0);
   });
@@ -93,6 +108,10 @@ describe("graph and status", () => {
     );
     expect(() => decodeGraph({ ...wire, edges: bytes(Uint32Array.from([0, 9])) })).toThrow(
       "node 9",
+    );
+    const missed = { ...missedAttempts([]), why: ["lost"] };
+    expect(() => decodeStatus({ ...status(3), missed })).toThrow(
+      "the column node has 0 entries, not 1",
     );
     expect(() => decodeStatus({ ...status(3), attempt: bytes(new Uint16Array(2)) })).toThrow(
       "the column attempt has 2 entries, not 3",
