@@ -40,17 +40,8 @@ endif
 # A graphical session, or macOS, has a browser to open.
 NO_SCREEN := $(if $(or $(DISPLAY),$(WAYLAND_DISPLAY),$(filter Darwin,$(shell uname -s))),,1)
 
-# Tests on Ray mostly wait for its processes, so they run beside the others.
 test: $(VENV)/.test $(VENV)/.browser front-end ## run every test: TypeScript, Python, browser
-	@status=0; \
-	$(FRONT_END) npm test || status=1; \
-	$(FRONT_END) npm run test:browser || status=1; \
-	mkdir -p build; $(PYTEST) $(NOT_UNIT) -m ray >build/ray-tests.log 2>&1 & ray=$$!; \
-	$(PYTEST) $(NOT_UNIT) -m "not ray" || status=1; \
-	wait $$ray || status=1; cat build/ray-tests.log; \
-	if ls tests/browser/test_*.py >/dev/null 2>&1; then $(PYTEST) tests/browser || status=1; fi; \
-	[ $$status = 0 ] || echo "make test: something above failed" >&2; \
-	exit $$status
+	@$(PY) -m tests.together
 
 check: $(VENV)/.test front-end ## lint, types and the quick tests, in a minute or so
 	@$(PY) -m ruff check

@@ -8,6 +8,13 @@ function chromium(): { executablePath?: string } {
   return existsSync(found) ? { executablePath: readFileSync(found, "utf8").trim() } : {};
 }
 
+// Long for any test, as the machine may be slow and busy with others.
+const patience = {
+  testTimeout: 120_000,
+  hookTimeout: 120_000,
+  expect: { poll: { timeout: 60_000 } },
+};
+
 // "unit" runs in Node and jsdom; "browser" in Chromium, for what has to be laid out, painted and focused.
 export default defineConfig({
   test: {
@@ -19,18 +26,19 @@ export default defineConfig({
           exclude: ["test/browser/**"],
           setupFiles: ["test/setup.mjs"],
           environment: "node",
-          testTimeout: 5000,
+          ...patience,
         },
       },
       {
         test: {
           name: "browser",
           include: ["test/browser/**/*.test.{ts,tsx}"],
-          testTimeout: 15000,
+          ...patience,
           browser: {
             enabled: true,
             headless: true,
             screenshotFailures: false,
+            connectTimeout: 180_000,
             provider: playwright({
               launchOptions: {
                 ...chromium(),

@@ -51,7 +51,7 @@ def test_a_workflow_at_the_end_of_a_cell_shows_its_graph(notebook: Open) -> None
 
 
 def test_run_in_the_widget_streams_states_and_leaves_the_kernel_free(notebook: Open) -> None:
-    book = notebook([CHAIN, OPEN_GATE, "print(wf.last_run.wait(30))"])
+    book = notebook([CHAIN, OPEN_GATE, "print(wf.last_run.wait(120))"])
     book.run(0)
     dag = book.dag()
     dag.button("run").click()
