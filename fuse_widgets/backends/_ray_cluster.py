@@ -6,7 +6,7 @@ import contextlib
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import ray
@@ -58,7 +58,7 @@ class Watch:
         RunCancelledError: The run was cancelled meanwhile.
 
     State: `machines`, `_open` (whether a question has no answer yet) and `_answers` are written by the thread that asks,
-    `lost` by the one that counts.
+    `lost` by the one that counts. In `_groups` the run's thread adds, and the one that asks replaces; `_regrouped` is set after.
     """
 
     def __init__(self, run: Run) -> None:
@@ -66,6 +66,8 @@ class Watch:
         self.machines: list[dict[str, Any]] = []
         self.lost = False
         self._open, self._answers = False, 0
+        self._groups: dict[str, tuple[Any, Mapping[str, Any] | None]] = {}
+        self._regrouped = False
         self._over = threading.Event()
 
     def __enter__(self) -> Watch:
@@ -95,6 +97,15 @@ class Watch:
             if self._open:
                 raise self.gone()
             raise ClusterError("ray.shutdown() was called while this run was under way; run() connects anew")
+
+    def table_of(self, group: Any) -> Mapping[str, Any] | None:
+        """What Ray said last of a placement group; from now on it is asked at each look."""
+        return self._groups.setdefault(group.id.hex(), (group, None))[1]
+
+    def regrouped(self) -> bool:
+        """Whether a placement group that was asked for is in another state than the last time."""
+        changed, self._regrouped = self._regrouped, False
+        return changed
 
     def gone(self) -> ClusterError:
         """Let go of the lost cluster; the error that says so."""
@@ -166,10 +177,19 @@ class Watch:
                 machines = ray.nodes()
                 if any(machine["Alive"] for machine in machines):
                     self.machines = machines
+                    self._look_at_groups()
                     self._answers += 1
                     self._open = False
             if self._over.wait(LOOK):
                 return
+
+    def _look_at_groups(self) -> None:
+        with contextlib.suppress(Exception):  # the next question for the machines tells
+            for name, (group, before) in list(self._groups.items()):
+                table = ray.util.placement_group_table(group)
+                if before is None or table.get("state") != before.get("state"):
+                    self._groups[name] = group, table
+                    self._regrouped = True
 
     def _count(self) -> None:
         """Find out whether a question is open for too long.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import pickle
 import threading
 import time
@@ -18,6 +19,7 @@ from ..engine.nodes import Node
 from ..engine.run import Run, describe_error
 from ..engine.states import NodeState
 from ._ray_live import NAMESPACE, Collector, Live, Who
+from ._ray_placed import NOT_PLACED
 
 if TYPE_CHECKING:
     from ._ray_stored import RayStored
@@ -26,7 +28,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Channel", "Teller", "loaded_error", "tell"]
 
+log = logging.getLogger("fuse_widgets")
+
 QUEUED, RUNNING, DONE = NodeState.QUEUED, NodeState.RUNNING, NodeState.DONE
+#: Names a placement group in what is lacking.
+_GROUP = "a placement group"
 #: How many failed questions to a collector a run takes before it does without.
 DEATHS = 50
 
@@ -122,6 +128,7 @@ class Teller:
         self._shift: dict[str, float] = {}
         self._alive: dict[str, str] = {}
         self._joined = ""
+        self._warned = False
         self._lacking: dict[str, Node] = {}  # what was said to be lacking, and of which node
 
     # --- nodes ---------------------------------------------------------------------------------------------
@@ -142,14 +149,20 @@ class Teller:
             why: What it lacks; None where it lacks nothing.
             again: It has run, and it is a question of running it again.
         """
-        if why is None:
-            for said in [said for said, of in self._lacking.items() if of is node]:
-                del self._lacking[said]
-                self.notice(f"node {node._name!r} can run now: machine {self._joined} joined")
-        elif why not in self._lacking:
+        for said in [said for said, of in self._lacking.items() if of is node and said != why]:
+            del self._lacking[said]
+            if why is None:
+                now = "its placement group is there" if _GROUP in said else f"machine {self._joined} joined"
+                self.notice(f"node {node._name!r} can run now: {now}")
+        if why is not None and why not in self._lacking:
             self._lacking[why] = node
             waits = "where its result was lost with its machine, what needs it" if again else "it"
-            self.notice(f"node {node._name!r} {why}: {waits} waits until a machine that has it joins")
+            until = "Ray places that" if why == NOT_PLACED else "a machine that has it joins"
+            text = f"node {node._name!r} {why}: {waits} waits until {until}"
+            self.notice(text)
+            if not self._warned:  # for those who look at a cell and at no widget
+                self._warned = True
+                log.warning("%s", text)
 
     def live(self, live: Live, sent: Mapping[int, Sent], over: Mapping[int, NodeState]) -> None:
         """Something that a worker tells."""

@@ -220,7 +220,8 @@ class RayScheduler:
         self.watch.check()
         for live in self.channel.news():
             self.teller.live(live, self.sent, self.over)
-        if self.teller.cluster(self.watch.machines):
+        regrouped = self.watch.regrouped()
+        if self.teller.cluster(self.watch.machines) or regrouped:
             self._machines_changed()
 
     def _machines_changed(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 try:
@@ -14,13 +14,13 @@ except ImportError as error:
 from ..engine.errors import FuseError, NodeExecutionError, message_of
 from ..engine.nodes import MethodNode, Node, NodeItem
 from ..engine.run import Run
-from ..storage._machines import missing
 from ..storage._ray import address_of, connect
 from ._ray_cluster import Watch, is_cut
 from ._ray_errors import plain
 from ._ray_events import Channel, tell
 from ._ray_options import task_options
 from ._ray_pack import by_value, writable
+from ._ray_placed import NOT_PLACED, unplaced
 from ._ray_scheduler import RayScheduler
 from ._ray_stored import RayStored
 from .info import RayInfo
@@ -71,7 +71,8 @@ class RayWorkflow(ScheduledWorkflow):
             raise TypeError(f"ray_init_args is a dict of arguments of ray.init, not {ray_init_args!r}")
         super().__init__(*nodes, workflow_name=workflow_name, targets_only=targets_only)
         self.ray_init_args = dict(ray_init_args or {})
-        self._lacking: dict[str, str | None] = {}
+        self._lacking: dict[str, tuple[str | None, Mapping[str, Any]]] = {}
+        self._table_of: Callable[[Any], Mapping[str, Any] | None] = lambda group: None
 
     def run(self, *, return_results: bool = True, max_pending_tasks: int = 0, fail_fast: bool = False) -> Any:
         """Run all nodes.
@@ -102,6 +103,7 @@ class RayWorkflow(ScheduledWorkflow):
             self._connect(run)
             self.machines_changed()
             with Watch(run) as watch, Channel() as channel, by_value():
+                self._table_of = watch.table_of
                 stored = RayStored(self, run, watch)
                 scheduler = RayScheduler(
                     self, run, stored, channel, watch, fail_fast=fail_fast, most=max_pending_tasks
@@ -152,7 +154,7 @@ class RayWorkflow(ScheduledWorkflow):
         self.machines_changed()
         for node in nodes:
             why = self.lacking(node, machines)
-            if why is not None:
+            if why not in (None, NOT_PLACED):
                 failure = FuseError(
                     f"its result was lost with its machine, and nothing can make it again: it {why}"
                 )
@@ -185,10 +187,7 @@ class RayWorkflow(ScheduledWorkflow):
         """Why no machine of the cluster can hold a node, in words; None where one can."""
         placed = node.object if isinstance(node, MethodNode) else node
         options = placed.backend_info.get("remote_args") or {}
-        strategy = options.get("scheduling_strategy")
-        if strategy not in (None, "DEFAULT", "SPREAD") and not getattr(strategy, "soft", False):
-            return None  # Ray tells of those itself
         key = repr(sorted(options.items(), key=str)) if options else ""
-        if key not in self._lacking:
-            self._lacking[key] = missing(task_options(options), machines)
-        return self._lacking[key]
+        if key not in self._lacking:  # with the options, so that no other object there has the same repr
+            self._lacking[key] = unplaced(task_options(options), machines, self._table_of), options
+        return self._lacking[key][0]

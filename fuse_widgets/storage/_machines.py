@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["missing"]
+__all__ = ["in_words", "missing"]
 
 #: Resources of an option, for those that have another name there.
 _RESOURCES = {"num_cpus": "CPU", "num_gpus": "GPU", "memory": "memory"}
@@ -43,15 +43,15 @@ def missing(options: Mapping[str, Any], machines: list[dict[str, Any]]) -> str |
     for name, amount in demand.items():
         most = max((machine["Resources"].get(name, 0) for machine in alive), default=0)
         if most < amount:
-            has = f"the largest machine has {_amount(name, most)}" if most else "the cluster has none"
-            wants = name if name.startswith(_ACCELERATOR) else f"{name}: {_amount(name, amount)}"
+            has = f"the largest machine has {in_words(name, most)}" if most else "the cluster has none"
+            wants = name if name.startswith(_ACCELERATOR) else f"{name}: {in_words(name, amount)}"
             lacking.append(f"needs {wants}, {has}")
     for name, value in labels.items():
         if not any(_labelled(machine, {name: value}) for machine in alive):
             lacking.append(f"needs a machine with label {name}: {value}, the cluster has none")
     if lacking:
         return "; ".join(lacking)
-    wants = ", ".join(f"{name}: {_amount(name, amount)}" for name, amount in demand.items())
+    wants = ", ".join(f"{name}: {in_words(name, amount)}" for name, amount in demand.items())
     wants += "".join(f", label {name}: {value}" for name, value in labels.items())
     return f"needs {wants} on one machine, and no machine of the cluster has all of it"
 
@@ -72,5 +72,6 @@ def _labelled(machine: dict[str, Any], selector: Mapping[str, str]) -> bool:
     return True
 
 
-def _amount(name: str, amount: float) -> str:
+def in_words(name: str, amount: float) -> str:
+    """How much of a resource, as a person writes it."""
     return f"{amount / 2**30:.3g} GiB" if "memory" in name and amount >= 2**20 else f"{amount:g}"

@@ -8,6 +8,7 @@ import shutil
 import socket
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -23,10 +24,14 @@ from fuse_widgets import (
     RandomStatePlugin,
     RayFileStorage,
     RayWorkflow,
+    RunCancelledError,
     StorageError,
     workflow,
 )
 from fuse_widgets.storage._machines import missing
+from tests.backends.waiting import notices, until
+
+_ray_placed = pytest.importorskip("fuse_widgets.backends._ray_placed")
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")
 HERE = socket.gethostname()
@@ -218,6 +223,93 @@ MACHINES = [
 )
 def test_what_no_machine_can_hold_is_told_in_words(options: Any, why: str | None) -> None:
     assert missing(options, MACHINES) == why
+
+
+def group(bundles: list[dict[str, float]], strategy: str = "PACK", state: str = "PENDING") -> Any:
+    return {"bundles": dict(enumerate(bundles)), "strategy": strategy, "state": state}
+
+
+@pytest.mark.parametrize(
+    ("table", "why"),
+    [
+        (None, None),
+        ({}, None),
+        (group([{"tape": 1}], state="CREATED"), None),
+        (group([{"tape": 1}], state="REMOVED"), None),
+        (group([{"CPU": 1}]), _ray_placed.NOT_PLACED),
+        (group([{"CPU": 1}], state="RESCHEDULING"), _ray_placed.NOT_PLACED),
+        (group([{"CPU": 1}, {"tape": 1}]), "needs a placement group with tape: 1, the cluster has none"),
+        (group([{"CPU": 5}]), "needs a placement group with CPU: 5, the largest machine has 4"),
+        (group([{"CPU": 4}] * 2), "needs a placement group with CPU: 8 in all, the cluster has 6"),
+        (
+            group([{"CPU": 3}] * 2, "STRICT_PACK"),
+            "needs a placement group with CPU: 6, the largest machine has 4",
+        ),
+        (group([{"CPU": 2}] * 2, "STRICT_PACK"), _ray_placed.NOT_PLACED),
+        (
+            group([{"CPU": 1}] * 3, "STRICT_SPREAD"),
+            "needs a placement group with 3 machines, the cluster has 2",
+        ),
+    ],
+)
+def test_why_a_placement_group_is_not_there_is_told_in_words(table: Any, why: str | None) -> None:
+    from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
+
+    options = {"scheduling_strategy": PlacementGroupSchedulingStrategy(SimpleNamespace(is_empty=False))}  # type: ignore[arg-type]
+    assert _ray_placed.unplaced(options, MACHINES, lambda group: table) == why
+
+
+@pytest.mark.parametrize(
+    ("operator", "values", "why"),
+    [
+        ("In", ["x", "q"], None),
+        ("NotIn", ["x"], None),
+        ("Exists", [], None),
+        ("DoesNotExist", [], "needs a machine with label zone: DoesNotExist(), the cluster has none"),
+        ("In", ["z"], "needs a machine with label zone: In(z), the cluster has none"),
+        ("NotIn", ["x", "y"], "needs a machine with label zone: NotIn(x, y), the cluster has none"),
+    ],
+)
+def test_labels_that_a_scheduling_strategy_asks_for_are_looked_for(
+    operator: str, values: list[str], why: str | None
+) -> None:
+    from ray.util import scheduling_strategies
+
+    wanted = getattr(scheduling_strategies, operator)(*values)
+    strategy = scheduling_strategies.NodeLabelSchedulingStrategy(hard={"zone": wanted})
+    assert _ray_placed.unplaced({"scheduling_strategy": strategy}, MACHINES, lambda group: None) == why
+
+
+def test_a_node_whose_placement_group_cannot_be_says_so_in_the_cell_too(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    from ray.util import placement_group, remove_placement_group
+    from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
+
+    groups = [placement_group([{"CPU": 1}, {"GPU": 2}]), placement_group([{"CPU": 2}])]
+    groups[1].wait(30)
+    groups.append(placement_group([{"CPU": 1, "disk": 0.5}]))  # which the one before leaves no room for
+    nodes = [workflow(same)(i).set_name(f"n{i}") for i in range(3)]
+    for node, place in zip(nodes, [0, 0, 2], strict=True):
+        strategy = PlacementGroupSchedulingStrategy(groups[place])
+        node.backend_info["remote_args"] = {"scheduling_strategy": strategy}
+    run = RayWorkflow(*nodes).start()
+    until(lambda: len(notices(run)) == 2, 10)
+    never = "node 'n0' needs a placement group with GPU: 2, the cluster has none: it waits until a machine that has it joins"
+    waits = (
+        "node 'n2' needs a placement group that Ray has not placed yet, since what it reserves is in use: it waits "
+        "until Ray places that"
+    )
+    assert notices(run) == [never, waits]
+    assert [record.getMessage() for record in caplog.records if record.name == "fuse_widgets"] == [never]
+    remove_placement_group(groups[1])
+    until(lambda: run.states["n2"] == "done", 20)
+    assert "node 'n2' can run now: its placement group is there" in notices(run)
+    run.cancel()
+    with pytest.raises(RunCancelledError):
+        run.wait(20)
+    for one in (groups[0], groups[2]):
+        remove_placement_group(one)
 
 
 class Dice:
