@@ -23,10 +23,13 @@ from fuse_widgets import (
     NodeState,
     RayWorkflow,
     RunCancelledError,
+    RunEvent,
     WorkerCrashedError,
     workflow,
 )
 from fuse_widgets.storage import _ray
+from fuse_widgets.view.details import attempts_of
+from fuse_widgets.view.state import StatusColumns
 from tests.backends.waiting import gate, notices, until
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")
@@ -411,6 +414,38 @@ def test_a_node_whose_worker_is_killed_runs_again_as_attempt_2(tmp_path: Path, c
     (row,) = wf.last_run.report()
     assert row["attempt"] == 2
     check_log(wf.last_run)
+
+
+def wait_once(folder: str) -> str:
+    mark = Path(folder, "began")
+    if not mark.exists():
+        mark.touch()
+        threading.Event().wait(60)  # until it is killed
+    return "alive"
+
+
+def test_an_attempt_whose_worker_was_killed_is_kept_with_its_worker_and_why_it_ended(tmp_path: Path) -> None:
+    wf = RayWorkflow(workflow(wait_once)(str(tmp_path)).set_name("n"))
+
+    def kill_first(events: list[RunEvent]) -> None:
+        for event in events:
+            if event.state is NodeState.RUNNING and event.node and event.attempt == 1 and event.detail:
+                os.kill(event.detail["pid"], signal.SIGKILL)
+
+    wf.subscribe(kill_first)
+    assert wf.run() == "alive"
+    columns = StatusColumns(["n"])
+    columns.apply(list(wf.last_run.events))
+    status = columns.to_wire()
+    missed = status["missed"]
+    assert missed["why"] == ["its worker was lost"]
+    assert np.frombuffer(missed["attempt"], "<u2").tolist() == [1]
+    (worker,) = np.frombuffer(missed["worker"], "<u2")
+    assert status["workers"][worker - 1] != status["workers"][columns.worker[0] - 1]
+    (began,), (lasted,) = (np.frombuffer(missed[name], "<f4") for name in ("begin", "seconds"))
+    assert 0 < began <= began + lasted <= columns.begin[0] + 1e-3
+    attempts = [(a["attempt"], a["state"], a["error"]) for a in attempts_of(wf.last_run.events.of("n"))]
+    assert attempts == [(1, "failed", "its worker was lost"), (2, "done", "")]
 
 
 def test_a_node_that_kills_its_worker_each_time_fails_in_words(states: Any) -> None:
