@@ -326,6 +326,19 @@ class Dag:
         self.root.scroll_into_view_if_needed()
         return self.root.evaluate("(root, name) => root.fuse.nodeCentre(name)", name)
 
+    def told_by_bars(self) -> set[str]:
+        """What the timeline says of its bars, wherever the mouse is over it."""
+        lanes = self.root.locator(".fuse-lanes")
+        lanes.scroll_into_view_if_needed()
+        box = lanes.bounding_box()
+        assert box is not None
+        told = set()
+        for y in range(10, int(box["height"]) - 20, 20):
+            for x in range(130, int(box["width"]), 12):
+                self.page.mouse.move(box["x"] + x, box["y"] + y)
+                told.add(lanes.get_attribute("title") or "")
+        return told
+
     def click(self, name: str, **options: Any) -> None:
         """Click a node."""
         centre = self.centre(name)

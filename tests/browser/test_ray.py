@@ -120,8 +120,12 @@ def test_options_are_edited_and_two_workers_run_at_once(notebook: Callable[..., 
     expect(head).not_to_contain_text(at["meet a"])
     expect(head).to_contain_text("tried again: ")
     expect(lanes).to_contain_text(f"{at['meet b']}: meet b")
+    told = f"meet a runs again (attempt 2), after its worker was lost ({at['meet a']})"
+    expect(dag.button("notice")).to_have_text(told)
 
     book.run(4)
     dag.wait("+d.fuseDone === 4 && d.fuseRunState === 'done'")
+    expect(dag.button("notice")).not_to_contain_text("attempt 2")
+    assert any("meet a" in said and "attempt 1: its worker was lost" in said for said in dag.told_by_bars())
     book.run(5, 6)
     assert book.output(5) == "42 True"

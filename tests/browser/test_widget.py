@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.browser.lab import Notebook
 
@@ -121,6 +122,47 @@ def test_a_reloaded_page_shows_the_same_truth_during_and_after_a_run(notebook: O
     dag.wait("+d.fuseDone === 1 && +d.fuseRunning === 1")
     book.run(1)
     dag.wait("+d.fuseDone === 3 && +d.fuseRunning === 0")
+
+
+RETRIED = """
+import threading
+from fuse_widgets import LocalWorkflow, workflow
+gate, calls = threading.Event(), []
+
+@workflow
+def flaky():
+    calls.append(1)
+    if len(calls) < 2:
+        threading.Event().wait(0.5)
+        raise OSError("busy")
+    gate.wait(60)
+
+node = flaky().set_name("flaky")
+node.backend_info["retries"] = 1
+wf = LocalWorkflow(node, executor="thread")
+wf
+"""
+
+
+def test_every_attempt_is_in_the_timeline_also_on_a_reloaded_page(notebook: Open) -> None:
+    book = notebook([RETRIED, "gate.set()"])
+    book.run(0)
+    dag = book.dag()
+    dag.button("timeline").click()
+    dag.button("run").click()
+    notice = dag.button("notice")
+    expect(notice).to_have_text("flaky runs again (attempt 2), after OSError: busy (thread 1)")
+    assert any(said.endswith("attempt 1: OSError: busy") for said in dag.told_by_bars())
+    book.page.keyboard.press("Control+s")
+    book.page.locator(".jp-mod-current.jp-mod-dirty, .lm-mod-current.jp-mod-dirty").wait_for(state="detached")
+    book.load()
+    dag = book.dag()
+    notice = dag.button("notice")
+    expect(notice).to_have_text("flaky runs again (attempt 2), after OSError: busy (thread 1)")
+    book.run(1)
+    dag.wait("+d.fuseDone === 1 && d.fuseRunState === 'done'")
+    expect(notice).to_contain_text("Drag to move")
+    assert any(said.endswith("attempt 1: OSError: busy") for said in dag.told_by_bars())
 
 
 def test_two_views_show_the_same_and_share_the_selection(notebook: Open) -> None:
