@@ -61,15 +61,24 @@ def connect(ray_init_args: Mapping[str, Any]) -> None:
         return
     address = address_of(ray_init_args)
     os.environ.setdefault(*GRACE)
+    came = False
     try:
         address = _found(address, ray_init_args)
         _knock(address)
         if address.startswith("ray://"):
             _ping(address)
+        came = True
         _init(ray_init_args)
     except ClusterError:
         raise
     except Exception as error:
+        if (
+            came
+            and address not in ("", "local")
+            and "://" not in address
+            and isinstance(error, ConnectionError)
+        ):
+            raise ClusterError(_not_joined(address, error)) from error
         raise ClusterError(_why_not(address, ray_init_args, error)) from error
 
 
@@ -176,6 +185,15 @@ def _why_not(address: str, args: Mapping[str, Any], error: Exception) -> str:
         return f"{_nobody(address, args, text)}, or use {{'address': 'local'}} to start Ray on this machine."
     shown = shorten(repr(dict(args)), 200)
     return f"ray.init refuses ray_init_args={shown}: {type(error).__name__}: {text}"
+
+
+def _not_joined(address: str, error: ConnectionError) -> str:
+    """Somebody listens, and Ray could not connect: most often since it wants a part of the cluster on each machine."""
+    return (
+        f"something listens at {address!r}, and this process could not join a Ray cluster there "
+        f"({shorten(message_of(error.__cause__ or error), 300)}): from a machine that is no part of the cluster the address is "
+        "ray://host:10001, where the head was started with `ray start --head --ray-client-server-port=10001`."
+    )
 
 
 def _nobody(address: str, args: Mapping[str, Any], text: str) -> str:

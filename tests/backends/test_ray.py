@@ -6,6 +6,7 @@ import contextlib
 import os
 import platform
 import signal
+import socket
 import threading
 import time
 import tracemalloc
@@ -386,6 +387,25 @@ def test_another_python_on_the_cluster_is_told_as_ray_finds_it(address: str, mon
         f"the Ray cluster at {address!r} runs Ray {ray.__version__} on Python 3.9.1, and this process Ray {ray.__version__} on Python {ours}, "
         "which do not fit together: install the same here, Python 3.9.1 with pip install"
     )
+
+
+def test_a_machine_that_is_no_part_of_the_cluster_is_told_which_address_is_for_it(monkeypatch: Any) -> None:
+    import ray
+
+    def init(**_: Any) -> None:
+        raise ConnectionError("Failed to connect") from RuntimeError("No node info found")
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "shutdown", lambda: None)  # the cluster of these tests stays
+    monkeypatch.setattr(ray, "init", init)
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        address = f"127.0.0.1:{listening.getsockname()[1]}"
+        with pytest.raises(
+            ClusterError, match=rf"listens at '{address}'.*\(No node info found\).*ray://host"
+        ):
+            RayWorkflow(plus(), ray_init_args={"address": address}).run()
 
 
 def test_an_unknown_argument_of_ray_init_is_told(monkeypatch: Any) -> None:
