@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import socket
 import threading
 import time
 from collections import deque
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import ray
 
@@ -174,6 +175,16 @@ class Printed:
     def fileno(self) -> int:
         return int(self._stream.fileno())
 
+    @classmethod
+    def instead_of(cls, stream: Any) -> Printed:
+        """One for the next node; where nothing was printed, the one of the node before."""
+        unused = cls._unused
+        if unused is None or unused.tail.written or unused._stream is not stream:
+            unused = cls._unused = cls(stream)
+        return unused
+
+    _unused: ClassVar[Printed | None] = None
+
     def fresh(self) -> tuple[int, str] | None:
         """What was printed since the last call, with how much came before; None where nothing was."""
         text, before = "".join([self._fresh.popleft() for _ in range(len(self._fresh))]), self._told
@@ -301,11 +312,13 @@ class _Reporter:
 
 
 reporter = _Reporter()
-_who: list[Who] = []
 
 
+@functools.cache
 def who() -> Who:
     """This worker process."""
-    if not _who or _who[0].pid != os.getpid():
-        _who[:] = [Who(socket.gethostname(), os.getpid(), ray.get_runtime_context().get_node_id())]
-    return _who[0]
+    return Who(socket.gethostname(), os.getpid(), ray.get_runtime_context().get_node_id())
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=who.cache_clear)

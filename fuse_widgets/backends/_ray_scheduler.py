@@ -6,7 +6,6 @@ can start. What comes back is small: a report for each node. Nodes are known her
 
 from __future__ import annotations
 
-import pickle
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -130,7 +129,7 @@ class RayScheduler:
             self.recall.look()
             for place, content in self.reports.take(wait=not more, first=waiting or parked):
                 bad = isinstance(content, Exception)
-                self._arrived(place, content if bad else Report._make(pickle.loads(content)))
+                self._arrived(place, content if bad else Report.read(content))
             for place, content in self.saved.take(wait=not more and not self.reports, first=True):
                 self._was_saved(place, content)
             self._look_at_early()

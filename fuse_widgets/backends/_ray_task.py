@@ -6,12 +6,8 @@ failed, or was taken back before it began, gets a `Lost` in its place, and passe
 
 from __future__ import annotations
 
-import contextlib
-import os
 import pickle
-import signal
 import sys
-import threading
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -21,8 +17,10 @@ import ray
 
 from ..engine.errors import FuseError, NodeName, PluginError, WorkerCrashedError, message_of, shorten
 from ..engine.nodes import Promise, not_a_value
+from . import _ray_usage
 from ._ray_deaths import why_lost
 from ._ray_gate import gate
+from ._ray_interrupts import interrupts
 from ._ray_live import Current, Printed, Who, reporter, who
 from ._ray_pack import Code, load_code, unpack
 from ._ray_wire import from_wire
@@ -108,6 +106,16 @@ class Report(NamedTuple):
     saved: dict[str, Any] | None = None
     called: bool = False
 
+    def written_down(self) -> bytes:
+        """For the driver; plain tuples, since to look up a class takes its time."""
+        return pickle.dumps((tuple(self.who), *self[:2], *self[3:]))
+
+    @classmethod
+    def read(cls, content: bytes) -> Report:
+        """What `written_down` wrote."""
+        who, state, attempt, *rest = pickle.loads(content)
+        return cls(state, attempt, Who._make(who), *rest)
+
 
 #: How often Ray tries a task again, unless `max_retries` says otherwise.
 RETRIES = 3
@@ -175,7 +183,7 @@ def stop_listening() -> None:
 def _without(lost: Lost) -> tuple[Lost, bytes]:
     """What comes of a node that does not run."""
     report = Report("recalled") if lost.root is None else Report("skipped", root=lost.root)
-    return lost, pickle.dumps(tuple(report))
+    return lost, report.written_down()
 
 
 def perform(node: Spec, inputs: tuple[Any, ...], call: Callable[..., Any] | None) -> tuple[Any, bytes]:
@@ -192,19 +200,19 @@ def perform(node: Spec, inputs: tuple[Any, ...], call: Callable[..., Any] | None
     if node.epoch is not None and gate.refuses(node.collector, node.run, node.epoch):
         return _without(Lost(None))
     attempt = _attempt()
-    printed = Printed(sys.stdout)
     lost = why_lost(node.name) if attempt > 1 else ""
     refused = _refused(node, attempt, lost)
+    printed = Printed.instead_of(sys.stdout)
     current = Current(node.collector, node.run, node.place, node.turn, attempt, time.time(), printed, lost)
     stdout, stderr = sys.stdout, sys.stderr
+    state, failure, saved = "done", None, None
     missed: list[tuple[float, float, bytes]] = []
-    with _interrupts:
+    with interrupts:
         sys.stdout = sys.stderr = printed
         reporter.begin(current)
         if lost:  # if it has as little time as the one before, this is all that is heard of it
             reporter.running(current)
-        _reset_peak()
-        cpu = time.process_time()
+        before = _ray_usage.begin()
         try:
             while True:
                 began, start = time.time(), time.perf_counter()
@@ -214,29 +222,30 @@ def perform(node: Spec, inputs: tuple[Any, ...], call: Callable[..., Any] | None
                 seconds = time.perf_counter() - start
                 if (
                     error in (None, refused)
-                    or _interrupts.stopping
+                    or interrupts.stopping
                     or len(missed) >= node.more.get("retries", 0)
                 ):
                     break
                 missed.append((began, seconds, _pickled(error)))
-            report = Report("done", attempt, who(), began, seconds, lost=lost, missed=tuple(missed))
             if error is None:
-                report = report._replace(saved=_save(node, inputs, value, seconds))
-            elif _interrupts.stopping and isinstance(error, KeyboardInterrupt):
-                value, report = Lost(node.place), report._replace(state="cancelled")
+                saved = _save(node, inputs, value, seconds)
+            elif interrupts.stopping and isinstance(error, KeyboardInterrupt):
+                state, value = "cancelled", Lost(node.place)
             else:
                 if _will_be_tried_again(node, attempt, error):
                     reporter.missed(current, (seconds, _pickled(error)))
                     raise error
-                value = Lost(node.place)
-                report = report._replace(state="failed", error=_pickled(error), called=called)
+                state, value, failure = "failed", Lost(node.place), _pickled(error)
         finally:
             sys.stdout, sys.stderr = stdout, stderr
             reporter.end()
-    report = report._replace(
-        peak=_peak(), cpu=time.process_time() - cpu, printed=printed.tail.text, written=printed.tail.written
-    )
-    return value, pickle.dumps(tuple(report))
+    cpu, peak = _ray_usage.used(before)
+    tail = printed.tail
+    report = Report(
+        state, attempt, who(), began, seconds, peak, cpu, tail.text if tail.written else "", tail.written,
+        lost, tuple(missed), failure, None, saved, called,
+    )  # fmt: skip
+    return value, report.written_down()
 
 
 def _once(
@@ -298,7 +307,7 @@ def _attempt() -> int:
 
 def _will_be_tried_again(node: Spec, attempt: int, error: BaseException) -> bool:
     """Whether Ray runs the task anew where this error is raised."""
-    if "raises" not in node.more or not isinstance(error, Exception) or _interrupts.stopping:
+    if "raises" not in node.more or not isinstance(error, Exception) or interrupts.stopping:
         return False
     which, times = node.more["raises"], node.more.get("times", RETRIES)
     kinds = (Exception,) if which is True else tuple(pickle.loads(which))
@@ -312,67 +321,6 @@ def _refused(node: Spec, attempt: int, lost: str) -> WorkerCrashedError | None:
             f"{lost} (tried {attempt - 1} times; remote_args['max_retries'] says how often)"
         )
     return None
-
-
-# --- interrupting --------------------------------------------------------------------------------------------
-
-
-class _Interrupts:
-    """`ray.cancel` interrupts a task: asked once, a node that runs may finish; asked again, it is interrupted.
-
-    So `ray.cancel` can be called on all tasks that have not ended, without knowing which of them have begun.
-    """
-
-    def __init__(self) -> None:
-        self.asked = 0
-        self._running = self._installed = False
-        self._previous: Any = None
-
-    @property
-    def stopping(self) -> bool:
-        return self.asked > 1
-
-    def __enter__(self) -> None:
-        self.asked = 0
-        if not self._installed and threading.current_thread() is threading.main_thread():
-            self._previous, self._installed = signal.signal(signal.SIGINT, self._on_signal), True
-        self._running = True
-
-    def __exit__(self, *_: object) -> None:
-        self._running = False
-
-    def _on_signal(self, number: int, frame: Any) -> None:
-        if self._running:
-            self.asked += 1
-            if self.asked > 1:
-                raise KeyboardInterrupt
-        elif callable(self._previous):
-            self._previous(number, frame)
-
-
-_interrupts = _Interrupts()
-
-# --- memory --------------------------------------------------------------------------------------------------
-
-
-def _reset_peak() -> None:
-    """Let the peak of the process's memory begin anew, where the system can (Linux)."""
-    with contextlib.suppress(OSError):
-        if not _clear:
-            _clear.append(os.open("/proc/self/clear_refs", os.O_WRONLY))
-        os.write(_clear[0], b"5")
-
-
-_clear: list[int] = []
-
-
-def _peak() -> int:
-    try:
-        import resource
-    except ImportError:  # not on Windows
-        return 0
-    size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return size if sys.platform == "darwin" else size * 1024
 
 
 # --- storage -------------------------------------------------------------------------------------------------
@@ -398,5 +346,5 @@ def _saved(save: Save, inputs: tuple[Any, ...], value: Any, seconds: float) -> d
 @ray.remote
 def save_result(save: bytes, value: Any, report: bytes) -> dict[str, Any] | None:
     """Save a result on the machine that storage is on; the value comes there from the worker that made it."""
-    how = Report._make(pickle.loads(report))
+    how = Report.read(report)
     return _saved(Save._make(from_wire(save)), (), value, how.seconds) if how.state == "done" else None

@@ -1,0 +1,45 @@
+"""Interrupting a node on a Ray worker."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from typing import Any
+
+__all__ = ["interrupts"]
+
+
+class _Interrupts:
+    """`ray.cancel` interrupts a task: asked once, a node that runs may finish; asked again, it is interrupted.
+
+    So `ray.cancel` can be called on all tasks that have not ended, without knowing which of them have begun.
+    """
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self._running = self._installed = False
+        self._previous: Any = None
+
+    @property
+    def stopping(self) -> bool:
+        return self.asked > 1
+
+    def __enter__(self) -> None:
+        self.asked = 0
+        if not self._installed and threading.current_thread() is threading.main_thread():
+            self._previous, self._installed = signal.signal(signal.SIGINT, self._on_signal), True
+        self._running = True
+
+    def __exit__(self, *_: object) -> None:
+        self._running = False
+
+    def _on_signal(self, number: int, frame: Any) -> None:
+        if self._running:
+            self.asked += 1
+            if self.asked > 1:
+                raise KeyboardInterrupt
+        elif callable(self._previous):
+            self._previous(number, frame)
+
+
+interrupts = _Interrupts()
