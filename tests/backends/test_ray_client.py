@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import socket
 import subprocess
@@ -13,26 +12,19 @@ from pathlib import Path
 
 import pytest
 
+from tests.backends.programs import run_program, without_ray
+
 pytest.importorskip("ray")
 pytest.importorskip("grpc", reason='the Ray client needs grpcio: pip install "ray[client]"')
 pytestmark = [pytest.mark.slow, pytest.mark.ray]
 
 START = """
-import os, signal, sys, threading, time
-from pathlib import Path
-from fuse_widgets import *
-from fuse_widgets import ClusterError, NodeExecutionError, RunCancelledError
+import signal, threading
 
-folder, address = Path(sys.argv[1]), sys.argv[2]
+address = sys.argv[2]
 
 def on_ray(*nodes, **more):
     return RayWorkflow(*nodes, ray_init_args={"address": address}, **more)
-
-def until(condition, seconds=60):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 def add(*xs):
     return sum(xs)
@@ -60,8 +52,9 @@ add, wait_for, Counter = workflow(add), workflow(wait_for), workflow(Counter)
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, dict[str, str]]]:
     """The address of a cluster with a client server, which asks for a token, and the environment that has it."""
     folder = Path("/tmp") if Path("/tmp").is_dir() else tmp_path_factory.mktemp("ray")
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("RAY_")}
-    environment |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    environment = without_ray() | {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    # For each connection Ray starts a process, which has 30 s otherwise.
+    environment["RAY_CLIENT_SERVER_CHECK_CHANNEL_TIMEOUT_S"] = "180"
     port, client_port = _free_port(), _free_port()
     command = [
         *(sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block", f"--port={port}"),
@@ -90,7 +83,7 @@ def _free_port() -> int:
 
 def _answers(port: int, process: subprocess.Popen[bytes]) -> bool:
     pause = threading.Event()
-    for _ in range(300):
+    for _ in range(900):
         if process.poll() is not None:
             return False
         with socket.socket() as probe:
@@ -100,24 +93,13 @@ def _answers(port: int, process: subprocess.Popen[bytes]) -> bool:
     return False
 
 
-def run_program(program: str, folder: Path, address: str, environment: dict[str, str]) -> str:
-    done = subprocess.run(
-        [sys.executable, "-c", START + program, str(folder), address],
-        capture_output=True,
-        text=True,
-        timeout=180,
-        env=environment,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr[-6000:]
-    return done.stdout
-
-
 def test_a_run_through_the_client_is_like_any_other(
     cluster: tuple[str, dict[str, str]], tmp_path: Path
 ) -> None:
+    address, environment = cluster
     out = run_program(
-        """
+        START
+        + """
 # --- values are those of Local, an object keeps its state, large arguments and arrays arrive
 import numpy as np
 big = np.arange(100_000.0)
@@ -140,7 +122,7 @@ run.pause()
 (folder / "go").touch()
 until(lambda: run.states["after"] == "paused")
 run.resume()
-print("resumed", run.wait(60))
+print("resumed", run.wait(180))
 
 # --- errors in words, with the inputs
 bad = Counter(1).add(-3).set_name("bad")
@@ -166,7 +148,7 @@ until(lambda: run.states["never"] == "running")
 run.cancel()
 run.cancel()
 try:
-    run.wait(60)
+    run.wait(180)
 except RunCancelledError:
     print("cancelled", *run.states.values())
 last = add(0)
@@ -190,7 +172,8 @@ ray.shutdown()
 print("connects anew", on_ray(add(5, 5)).run())
 """,
         tmp_path,
-        *cluster,
+        address,
+        environment=environment,
     )
     assert "LocalWorkflow 7 12 5 9999900000.0 True 12" in out
     assert "on_ray 7 12 5 9999900000.0 True 12" in out
@@ -212,7 +195,8 @@ def test_an_address_that_cannot_be_used_is_told_at_once(
     address, environment = cluster
     without = {key: value for key, value in environment.items() if not key.startswith("RAY_AUTH")}
     out = run_program(
-        """
+        START
+        + """
 import socket
 
 def tell(what, address):
@@ -220,7 +204,7 @@ def tell(what, address):
     try:
         RayWorkflow(add(1), ray_init_args={"address": address}).run()
     except ClusterError as error:
-        print(what, time.monotonic() - began < 20, error)
+        print(what, time.monotonic() - began < 60, error)
 
 tell("token", address)
 with socket.socket() as listening:
@@ -232,7 +216,7 @@ with socket.socket() as listening:
 """,
         tmp_path,
         address,
-        without,
+        environment=without,
     )
     token, nobody, silent = out.splitlines()
     assert token.startswith(f"token True the Ray cluster at {address!r} asks for a token")

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.backends.programs import run_program
 
 pytest.importorskip("ray")
 pytestmark = [pytest.mark.slow, pytest.mark.ray]
 
 START = """
-import contextlib, os, sys, time
-from pathlib import Path
+import contextlib
 import ray
 from ray.cluster_utils import Cluster
-from fuse_widgets import ClusterError, FileStorage, NodeExecutionError, RayFileStorage, RayWorkflow
-from fuse_widgets import RunCancelledError, StorageError, workflow
-
-folder = Path(sys.argv[1])
 
 def cluster_of(*machines):
     for attempt in range(4):  # each has 30 s to start, which is little on a busy machine
@@ -34,33 +28,13 @@ def cluster_of(*machines):
             ray.shutdown()
             if attempt == 3:
                 raise
-
-def until(condition, seconds=60):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 """
-
-
-def run_program(program: str, folder: Path) -> str:
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("RAY_ADDRESS")}
-    environment.pop("RAY_AUTH_MODE", None)
-    done = subprocess.run(
-        [sys.executable, "-c", START + program, str(folder)],
-        capture_output=True,
-        text=True,
-        timeout=240,
-        env=environment,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr[-6000:]
-    return done.stdout
 
 
 def test_a_machine_that_is_lost_in_the_middle_of_a_run_costs_no_result(tmp_path: Path) -> None:
     out = run_program(
-        """
+        START
+        + """
 cluster, (lost, other) = cluster_of({"lost": 1}, {"other": 1})
 
 def make(folder, name):
@@ -96,7 +70,7 @@ run = wf.start()
 until(lambda: run.states["running"] == "running" and run.states["first"] == "done")
 cluster.remove_node(lost)
 (folder / "go").touch()
-print("result", run.wait(120))
+print("result", run.wait(180))
 print("attempt", {row["node"]: row["attempt"] for row in run.report()}["running"])
 for event in run.events:
     if event.detail and "notice" in event.detail:
@@ -117,7 +91,8 @@ cluster.shutdown()
 
 def test_the_loss_of_the_cluster_ends_the_run_and_the_next_goes_on_from_storage(tmp_path: Path) -> None:
     out = run_program(
-        """
+        START
+        + """
 cluster, _ = cluster_of()
 
 def early():
@@ -138,9 +113,9 @@ for kind in ("raylet", "gcs_server"):
     for process in cluster.head_node.all_processes[kind]:
         os.kill(process.process.pid, 9)
 try:
-    run.wait(60)
+    run.wait(180)
 except ClusterError as error:
-    print("told", round(time.monotonic() - began) <= 30, error)
+    print("told", round(time.monotonic() - began) <= 60, error)
 print("states", *run.states.values())
 with contextlib.suppress(ProcessLookupError):  # the worker that was left alone would still save its result
     os.kill(next(e.detail["pid"] for e in run.events if e.node == "late" and e.state == "running"), 9)
@@ -161,7 +136,8 @@ cluster.shutdown()
 
 def test_a_machine_out_of_memory_says_so_and_ends_the_run(tmp_path: Path) -> None:
     out = run_program(
-        """
+        START
+        + """
 from ray._private.utils import get_system_memory, get_used_memory
 
 def eat():
@@ -210,7 +186,8 @@ cluster.shutdown()
 
 def test_what_only_a_lost_machine_had_is_told_and_holds_no_run(tmp_path: Path) -> None:
     out = run_program(
-        """
+        START
+        + """
 cluster, (disk, other) = cluster_of({"disk": 1}, {"other": 1})
 there = {"resources": {"disk": 0.01}, "num_cpus": 0.1}
 store = RayFileStorage(str(folder / "store"), there)
@@ -238,19 +215,19 @@ cluster.remove_node(disk)
 began = time.monotonic()
 notices = lambda: [e.detail["notice"] for e in run.events[:] if e.detail and "notice" in e.detail]
 until(lambda: sum("the cluster has none" in text for text in notices()) and run.states["running"] == "done")
-print("told", time.monotonic() - began < 10, *notices())
+print("told", time.monotonic() - began < 30, *notices())
 print("saved", *[e.detail["why_not_saved"] for e in run.events[:] if e.node == "running" and e.state == "done"])
 run.cancel()
 run.cancel()
 try:
-    run.wait(20)
+    run.wait(180)
 except RunCancelledError as error:
     print("cancelled")
 began = time.monotonic()
 try:
     store.list_tasks("workflow")
 except StorageError as error:
-    print("storage", time.monotonic() - began < 10, error)
+    print("storage", time.monotonic() - began < 30, error)
 wf = RayWorkflow(workflow(lambda: 5)().set_name("node"))
 wf.set_storage(store)
 print("without", wf.run(), *[e.detail.get("why_not_saved") for e in wf.last_run.events if e.state == "done" and e.node])
@@ -264,7 +241,7 @@ until(lambda: run.states["made"] == "done" and run.states["held"] == "running")
 cluster.remove_node(other)
 (folder / "go").touch()
 try:
-    run.wait(20)
+    run.wait(180)
 except NodeExecutionError as error:
     print("output", error)
 ray.shutdown()
@@ -290,7 +267,8 @@ cluster.shutdown()
 
 def test_what_waits_for_a_machine_is_told_and_taken_back_when_it_joins(tmp_path: Path) -> None:
     out = run_program(
-        """
+        START
+        + """
 cluster, _ = cluster_of()
 nodes = [workflow(lambda: 5)().set_name(f"node{i}") for i in range(3)]
 nodes.append(workflow(dict)().set_name("object").keys().set_name("method"))
@@ -302,7 +280,7 @@ until(notices)
 cluster.add_node(num_cpus=1)  # not the one that is waited for
 until(lambda: sum("cluster" in (e.detail or {}) for e in run.events[:]) == 2)
 cluster.add_node(num_cpus=1, resources={"late": 1})
-print("result", run.wait(60))
+print("result", run.wait(180))
 print(*notices(), sep="\\n")
 ray.shutdown()
 cluster.shutdown()
