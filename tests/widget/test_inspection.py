@@ -18,6 +18,7 @@ from fuse_widgets.widget import preview as preview_module
 from fuse_widgets.widget._forms import LIMIT, form_of
 from fuse_widgets.widget.bridge import Bridge, bridge
 from fuse_widgets.widget.commands import CommandError
+from tests.backends.waiting import until as eventually
 from tests.lines import lines_run
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"x" * 20
@@ -272,7 +273,7 @@ def test_nothing_is_due_once_nothing_runs() -> None:
         assert bridge.wait_idle()
         return widget.inspection._due == float("inf")
 
-    assert any(quiet() for _ in range(50))  # the last of what the run had to tell may still be on its way
+    eventually(quiet)  # the last of what the run had to tell may still be on its way
 
 
 def test_a_new_run_begins_with_nothing_printed() -> None:
