@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import bisect
-from collections import deque
+from collections import Counter, deque
 from typing import Any
 
 from ..engine.nodes import MethodNode, Node, ObjectNode
@@ -48,6 +48,7 @@ class KeptObject:
         self._quick = False
         self._copies: dict[int, Any] = {}  # by the call that they follow
         self._readers: dict[int, int] = {}  # the copy that a reader has
+        self._read_by: Counter[int] = Counter()  # how many readers a copy has
 
     def may_call(self, place: int) -> bool:
         """Whether the call of a member may be sent now; not while later ones are still to come back."""
@@ -89,14 +90,19 @@ class KeptObject:
                 return None
             options = self.actor.snapshot.options(name="copy of the object")
             self._copies[follows] = options.remote(follows)
-        self._readers[reader] = follows
+        if self._readers.get(reader) != follows:
+            self.forget_reader(reader)
+            self._readers[reader] = follows
+            self._read_by[follows] += 1
         return self._copies[follows]
 
     def forget_reader(self, reader: int) -> None:
         """A reader is over: its copy goes with the last that has it."""
         follows = self._readers.pop(reader, None)
-        if follows is not None and follows not in self._readers.values():
-            self._copies.pop(follows, None)
+        if follows is not None:
+            self._read_by[follows] -= 1
+            if not self._read_by[follows]:
+                self._copies.pop(follows, None)
 
     def renew(self, now: int) -> None:
         """It was lost, and is to be made on another actor."""
@@ -104,6 +110,7 @@ class KeptObject:
         self.calls.clear()
         self._copies.clear()
         self._readers.clear()
+        self._read_by.clear()
 
 
 def kept_objects(order: Order) -> dict[Node, KeptObject]:

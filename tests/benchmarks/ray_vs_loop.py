@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import ray
 
-from fuse_widgets import DAGWidget, RayWorkflow, workflow
+from fuse_widgets import DAGWidget, RayWorkflow, RunEvent, workflow
 from tests.benchmarks.table import Row, main_of
 
 CHAIN = 3_000
@@ -117,12 +117,31 @@ def many(count: int) -> list[Row]:
     ]
 
 
+def delay(count: int = 60, each: float = 0.4) -> Row:
+    """How long after a node begins on its worker a subscriber hears of it, while all CPUs work."""
+    behind: list[float] = []
+
+    def heard(events: list[RunEvent]) -> None:
+        now = time.time()
+        behind.extend(now - event.time for event in events if event.node and event.state == "running")
+
+    wf = RayWorkflow(*[workflow(nap)(each) for _ in range(count)])
+    wf.subscribe(heard)
+    wf.run()
+    assert len(behind) == count
+    return Row(
+        f"{count} nodes of {each} s: delay of 95 % of the events that one runs, s",
+        statistics.quantiles(behind, n=20)[-1],
+        0.25,
+    )
+
+
 def measure() -> list[Row]:
     address = os.environ.get("RAY_ADDRESS", "local")
     new: dict[str, Any] = {"num_cpus": 2, "include_dashboard": False} if address == "local" else {}
     ray.init(address, log_to_driver=False, **new)
     warm_up()
-    rows = [large_array(), *many(MANY), chains(CHAIN, REPETITIONS), naps()]
+    rows = [large_array(), *many(MANY), chains(CHAIN, REPETITIONS), naps(), delay()]
     ray.shutdown()
     return rows
 
