@@ -50,10 +50,6 @@ class Frontier:
                 if not self._waits[waiting] and waiting not in self._left:
                     heapq.heappush(self._ready, waiting)
 
-    def has_left(self, place: int) -> bool:
-        """Whether a node was handed in, or is over."""
-        return place in self._left
-
     def add(self, place: int) -> None:
         """It is the turn of a node that was set aside."""
         heapq.heappush(self._ready, place)
@@ -71,14 +67,13 @@ class Frontier:
             return min((place for place in ready if place not in self._left and wanted(place)), default=None)
         return ready[0] if ready else None
 
-    def pop(self) -> int:
-        """Take the first one."""
-        return heapq.heappop(self._ready)
-
     def remove(self, place: int) -> None:
-        """Take this one."""
-        self._ready.remove(place)
-        heapq.heapify(self._ready)
+        """Take one, which costs little where it is the first."""
+        if self._ready[0] == place:
+            heapq.heappop(self._ready)
+        else:
+            self._ready.remove(place)
+            heapq.heapify(self._ready)
 
     def _waiting_for(self, place: int) -> Iterable[int]:
         followers = self._order.followers.get(place)

@@ -6,14 +6,13 @@ can start. What comes back is small: a report for each node. Nodes are known her
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Any
 
 from ..engine.errors import FuseError, NodeExecutionError, message_of, shorten
 from ..engine.nodes import Node, NodeItem
 from ..engine.run import Run
 from ..engine.states import NodeState
-from ._interrupt import CtrlC, InlineGuard
+from ._ray_controls import Controls
 from ._ray_errors import is_cancelled, is_loss, is_of_input, is_out_of_memory, plain
 from ._ray_events import Teller, loaded_error
 from ._ray_frontier import Frontier
@@ -64,7 +63,7 @@ class RayScheduler:
     ) -> None:
         order = run.order
         self.workflow, self.run, self.stored, self.channel = workflow, run, stored, channel
-        self.watch, self.fail_fast, self.most = watch, fail_fast, most or len(order.nodes) + 1
+        self.watch, self.most = watch, most or len(order.nodes) + 1
         self.order, self.nodes, self.children = order, order.nodes, order.children
         self.submitter = Submitter(run, workflow, stored, channel.name, channel.run)
         self.teller = Teller(run, stored)
@@ -81,28 +80,23 @@ class RayScheduler:
         self.saved = Reports()
         self.again: set[int] = set()  # done, and run once more to make an object anew
         self.recall = Recall(run, self.submitter, self.sent, self.saves)
-        self.held: set[int] = set()  # what is shown as paused
-        self.candidate: int | None = None  # the one of them that `step()` starts
-        self.holding = 0  # what workers hold back for: a pause, or the end
         self.failures: list[NodeExecutionError] = []
-        self.guard = InlineGuard()
-        self.thread = threading.get_ident()
-        self.looping = False
-        self.interrupts = 0
+        self.controls = Controls(
+            run, channel, self.frontier, self.recall, self.over, self.failures, fail_fast=fail_fast
+        )
 
     # --- the loop ------------------------------------------------------------------------------------------
 
     def execute(self) -> None:
         """Run everything; afterwards `refs` has the references of the outputs."""
         try:
-            with CtrlC(self.guard, self._on_ctrl_c), self.watch.connected():
+            with self.controls.ctrl_c(), self.watch.connected():
                 self._prepare()
-                self.run.on_control = self._controlled
-                self.looping = True
+                self.controls.listen()
                 self._loop()
         finally:
             self.teller.settle_open()
-        self.run.raise_if_incomplete(self.failures, interrupted=self.interrupts > 0)
+        self.run.raise_if_incomplete(self.failures, interrupted=self.controls.interrupts > 0)
 
     def _prepare(self) -> None:
         self.teller.cluster(self.watch.machines)
@@ -118,11 +112,11 @@ class RayScheduler:
 
     def _loop(self) -> None:
         while True:
-            self._look_at_controls()
-            more = False if self._stopped else self._submit_some()
+            self.controls.look()
+            more = False if self.controls.stopped else self._submit_some()
             waiting = self.frontier.outdated or self.frontier.first() is not None
             flying = bool(self.reports or self.saved)
-            if self.recall.given_up or (not flying and (self._stopped or not waiting)):
+            if self.recall.given_up or (not flying and (self.controls.stopped or not waiting)):
                 return
             self._check_cluster()
             parked = any(obj.parked for obj in self.submitter.objects.values())
@@ -134,49 +128,27 @@ class RayScheduler:
                 self._was_saved(place, content)
             self._look_at_early()
 
-    @property
-    def _stopped(self) -> bool:
-        return bool(self.run.cancelled) or (self.fail_fast and bool(self.failures))
-
     def _submit_some(self) -> bool:
         """Hand in nodes whose turn it is; return whether there are more that could follow at once."""
         if self.frontier.outdated:
             self.frontier.restart([*self.over, *self.sent, *self.saving])
             for obj in self.submitter.objects.values():
                 obj.parked.clear()
-            self.candidate = None
+            self.controls.restarted()
         for _ in range(BURST):
             epoch = self.channel.epoch  # before the controls are looked at: what is pressed meanwhile counts
-            if len(self.sent) + len(self.saving) >= self.most or self._stopped:
+            if len(self.sent) + len(self.saving) >= self.most or self.controls.stopped:
                 return False
-            place = self._next()
+            place = self.controls.next()
             if place is None:
                 return False
             self._submit(place, epoch)
         return not self.run.paused
 
-    def _next(self) -> int | None:
-        """Take the node that may be handed in now; None where there is none."""
-        if not self.run.paused:
-            return None if self.frontier.first() is None else self.frontier.pop()
-        if self.candidate is None:
-            self.candidate = self.frontier.first(
-                lambda place: all(parent in self.over for parent in self.order.parents(place))
-            )
-            if self.candidate is not None and self.candidate not in self.held:
-                self.held.add(self.candidate)
-                self.run.emit(self.nodes[self.candidate], NodeState.PAUSED, attempt=0)
-        if self.candidate is None or not self.run.take_turn():
-            return None
-        place, self.candidate = self.candidate, None
-        self.frontier.remove(place)
-        return place
-
     # --- handing in ----------------------------------------------------------------------------------------
 
     def _submit(self, place: int, epoch: int) -> None:
         node = self.nodes[place]
-        self.held.discard(place)
         obj = self.submitter.object_of(node)
         if obj is not None and not obj.may_call(place):
             obj.parked.append(place)
@@ -293,7 +265,7 @@ class RayScheduler:
             return
         sent, node, obj = self.sent.pop(place), self.nodes[place], self._left_object(place)
         lost = is_loss(error)
-        if is_cancelled(error) or (lost and self._stopped) or not self._has_parents(place):
+        if is_cancelled(error) or (lost and self.controls.stopped) or not self._has_parents(place):
             self.again.discard(place)
             self._unsubmit(place, "its run was stopped")
         elif lost and self._made_again_since(place, sent, obj, error):
@@ -416,41 +388,3 @@ class RayScheduler:
         self.recall.settled(place)
         self.frontier.leave(place)
         self.results.settled(place)
-
-    # --- controls ------------------------------------------------------------------------------------------
-
-    def _controlled(self) -> None:
-        """A control of the run was used on another thread: what has not begun is held back at once.
-
-        In this thread it is Ctrl-C, in the middle of anything: a question to Ray could wait for ever for a lock that a
-        Ray client holds here. The next round looks at the controls.
-        """
-        if threading.get_ident() != self.thread:
-            self._hold_back(wait=True)
-
-    def _hold_back(self, *, wait: bool) -> None:
-        before, self.holding = self.holding, 2 if self._stopped else 1 if self.run.paused else 0
-        if self.holding > before:
-            self.channel.hold_back(wait=wait)
-
-    def _look_at_controls(self) -> None:
-        self._hold_back(wait=False)
-        if self._stopped:
-            self.recall.what_waits()
-            if self.run.cancelled > 1:
-                self.recall.what_runs()
-        elif not self.run.paused and self.held:
-            for place in sorted(self.held):
-                self.run.emit(self.nodes[place], QUEUED, attempt=0)
-            self.held.clear()
-            self.candidate = None
-
-    def _on_ctrl_c(self) -> None:
-        """Ctrl-C in the main thread: cancel and interrupt; a second time, do not wait for the rest."""
-        if not self.looping or self.interrupts > 1:
-            raise KeyboardInterrupt
-        self.interrupts += 1
-        self.run.cancel()
-        self.run.cancel()
-        if self.interrupts > 1:
-            self.recall.hurry()
