@@ -31,10 +31,16 @@ class FakeRun:
         return self.steps >= 0
 
 
+@workflow
+def nothing() -> None: ...
+
+
 @pytest.fixture
 def run() -> FakeRun:
-    nodes = [workflow(lambda: None, name=name)() for name in "abc"]
-    return FakeRun(Order(LocalWorkflow(*nodes).graph_nodes))
+    nodes = [nothing() for _ in range(3)]
+    for node, name in zip(nodes, "abc", strict=True):
+        node.set_name(name)
+    return FakeRun(LocalWorkflow(*nodes)._order())
 
 
 @pytest.fixture
