@@ -22,17 +22,16 @@ PATIENCE = 2.0
 
 
 class _Gate:
-    """Whether the nodes of the present run may begin in this process.
+    """Whether the nodes of a run may begin in this process; nodes of several runs may take turns in it.
 
-    State: `_run`, `_collector` and `_closed` are set by the thread that runs nodes and by the listener, under the lock;
-    `_closed` is only raised within a run.
+    State: `_closed` (by run, up to which epoch nodes may not begin) and `_collectors` change under the lock; the thread that
+    runs nodes and a listener for each run do that. An epoch is only raised within a run.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._run: str | None = None
-        self._collector: Any = None
-        self._closed = -1
+        self._closed: dict[str, int] = {}
+        self._collectors: dict[str, Any] = {}
         self._me = uuid.uuid4().hex
 
     def refuses(self, collector: str, run: str, epoch: int) -> bool:
@@ -42,48 +41,49 @@ class _Gate:
             collector, run: Whom to ask, and of which run.
             epoch: How often the run had been paused or cancelled when the node was handed in.
         """
-        if run != self._run:
-            self._join(collector, run)
-        return epoch <= self._closed
+        closed = self._closed.get(run)
+        if closed is None:
+            closed = self._join(collector, run)
+        return epoch <= closed
 
     def leave(self) -> None:
-        """No further node runs in this process: Ray would wait for the answer before it ends the process."""
+        """No further node runs in this process: Ray would wait for the answers before it ends the process."""
         with self._lock:
-            run, self._run = self._run, None
-            if run is not None:
-                self._collector.dismiss.remote(run, self._me)
+            for run, collector in self._collectors.items():
+                collector.dismiss.remote(run, self._me)
+            self._closed.clear()
+            self._collectors.clear()
 
-    def _join(self, collector: str, run: str) -> None:
-        self._closed = -1
+    def _join(self, collector: str, run: str) -> int:
         try:
             actor = ray.get_actor(collector, NAMESPACE)
             closed = ray.get(actor.closed.remote(run, None, self._me), timeout=PATIENCE)
         except Exception:  # without a collector nothing is refused
             closed = None
+        if closed is None:  # the next node asks again
+            return -1
         with self._lock:
-            self._run = None if closed is None else run  # None: the next node asks again
-            if closed is None:
-                return
-            self._closed, self._collector = closed, actor
+            self._closed[run], self._collectors[run] = closed, actor
         threading.Thread(target=self._listen, args=(run,), name="fuse gate", daemon=True).start()
+        return int(closed)
 
     def _listen(self, run: str) -> None:
         while True:
             with self._lock:
-                if self._run != run:
+                if run not in self._closed:
                     return
-                asked = self._collector.closed.remote(run, self._closed, self._me)
+                asked = self._collectors[run].closed.remote(run, self._closed[run], self._me)
             try:
                 closed = ray.get(asked)
             except Exception:
                 closed = None
             with self._lock:
-                if self._run != run:
+                if run not in self._closed:
                     return
                 if closed is None:  # the run is over, or the collector is gone; the next node asks again
-                    self._run = None
+                    del self._closed[run], self._collectors[run]
                     return
-                self._closed = closed
+                self._closed[run] = closed
 
 
 gate = _Gate()

@@ -47,6 +47,15 @@ def test_a_reader_that_waits_through_a_pause_sees_the_object_of_its_turn(
     check_log(run)
 
 
+def test_runs_at_one_time_listen_once_each_in_a_worker() -> None:
+    def listeners(number: int) -> int:
+        return sum(thread.name == "fuse gate" for thread in threading.enumerate())
+
+    ask = workflow(listeners)
+    runs = [RayWorkflow(*map(ask, range(40)), workflow_name=name).start(max_pending_tasks=2) for name in "ab"]
+    assert max(max(run.wait(60)) for run in runs) <= 3  # the run before may just be ending
+
+
 def test_a_pause_leaves_what_runs_alone_with_what_it_started(tmp_path: Path) -> None:
     def outer(folder: str) -> str:
         import ray
