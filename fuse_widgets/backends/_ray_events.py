@@ -14,7 +14,7 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from ..engine import output
-from ..engine.errors import FuseError, message_of
+from ..engine.errors import FuseError, message_of, shorten
 from ..engine.nodes import Node
 from ..engine.run import Run, describe_error
 from ..engine.states import NodeState
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ._ray_submit import Sent
     from ._ray_task import Report
 
-__all__ = ["Channel", "Teller", "loaded_error", "tell"]
+__all__ = ["Channel", "Teller", "loaded_error", "not_made_again", "tell"]
 
 log = logging.getLogger("fuse_widgets")
 
@@ -361,3 +361,19 @@ def loaded_error(pickled: bytes | None) -> BaseException:
             f"{message_of(unreadable)}"
         )
     return error
+
+
+def not_made_again(node: Node, pickled: bytes | None) -> FuseError:
+    """A result was lost after its node was done, and the node failed when it was run again for it.
+
+    Args:
+        node: The node.
+        pickled: The error of its second run.
+    """
+    error = loaded_error(pickled)
+    failure = FuseError(
+        f"the result of node {shorten(node.name)!r} was lost with its machine, and the node failed as it was run again: "
+        f"{type(error).__name__}: {message_of(error)}"
+    )
+    failure.__cause__ = error
+    return failure

@@ -14,7 +14,7 @@ from ..engine.run import Run
 from ..engine.states import NodeState
 from ._ray_controls import Controls
 from ._ray_errors import is_cancelled, is_loss, is_of_input, is_out_of_memory, plain
-from ._ray_events import Teller, loaded_error
+from ._ray_events import Teller, loaded_error, not_made_again
 from ._ray_frontier import Frontier
 from ._ray_objects import KeptObject
 from ._ray_recall import Recall
@@ -231,6 +231,8 @@ class RayScheduler:
         node, obj = self.nodes[place], self._left_object(place, report.seconds if report.began else None)
         if place in self.again:
             self._made_again(place, node, obj, report)
+        elif report.state == "skipped" and self._was_done(report.root):
+            self._failed(place, node, Report("failed"), self._not_made_again(report))
         elif report.state in ("recalled", "skipped"):  # those whose root failed have been told with it
             self._unsubmit(place, "it was held back")
         elif report.state == "failed":
@@ -246,6 +248,14 @@ class RayScheduler:
                 self._was_saved(place, not_saved(self.stored.gone))
         else:
             self._done(place, report)
+
+    def _was_done(self, place: int | None) -> bool:
+        return self.over.get(place) is NodeState.DONE or place in self.saving  # type: ignore[arg-type]
+
+    def _not_made_again(self, report: Report) -> FuseError:
+        """A result was lost after its node was done, Ray ran the node again, and it failed."""
+        assert report.root is not None
+        return not_made_again(self.nodes[report.root], report.error)
 
     def _was_saved(self, place: int, content: Any) -> None:
         report = self.saving.pop(place)
@@ -348,7 +358,10 @@ class RayScheduler:
     def _made_again(self, place: int, node: Node, obj: KeptObject | None, report: Report) -> None:
         self.again.discard(place)
         assert obj is not None
-        if report.state != "done":
+        if report.state == "skipped":
+            if report.root not in obj.members:  # else told with that one
+                self.failures.append(self._failure(node, self._not_made_again(report)))
+        elif report.state != "done":
             self.failures.append(self._failure(node, loaded_error(report.error)))
         self.results.let_go_if_unused(place)
         if not obj.left and self.again.isdisjoint(obj.members):

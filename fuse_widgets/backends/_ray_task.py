@@ -30,13 +30,18 @@ __all__ = ["Lost", "ObjectActor", "Report", "Save", "Spec", "save_result", "work
 
 
 class Lost:
-    """Stands for the result of a node that has none, because the node at `root` failed; None: one was taken back."""
+    """Stands for the result of a node that has none, because the node at `root` failed; None: one was taken back.
 
-    def __init__(self, root: int | None) -> None:
-        self.root = root
+    Attributes:
+        root: The place of that node.
+        error: Why it failed, pickled: the driver has it, unless Ray ran the node again for a result that was lost.
+    """
+
+    def __init__(self, root: int | None, error: bytes | None = None) -> None:
+        self.root, self.error = root, error
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Lost, (self.root,)
+        return Lost, (self.root, self.error)
 
 
 class Save(NamedTuple):
@@ -84,7 +89,7 @@ class Report(NamedTuple):
         printed, written: The last of what the node printed, and how much it was in all.
         lost: Why the attempt before this one came to no end; empty where there was none.
         missed: `(began, seconds, error)` of attempts that failed before, in the same task.
-        error: Pickled, where it failed.
+        error: Pickled, where it failed, or the one at `root` did.
         root: The place of the node that failed first, for one that was skipped.
         saved: What storage said, for the event.
         called: Whether the node's function was called.
@@ -182,7 +187,8 @@ def stop_listening() -> None:
 
 def _without(lost: Lost) -> tuple[Lost, bytes]:
     """What comes of a node that does not run."""
-    report = Report("recalled") if lost.root is None else Report("skipped", root=lost.root)
+    state = "recalled" if lost.root is None else "skipped"
+    report = Report(state, root=lost.root, error=lost.error)
     return lost, report.written_down()
 
 
@@ -197,9 +203,10 @@ def perform(node: Spec, inputs: tuple[Any, ...], call: Callable[..., Any] | None
     for value in inputs[: node.sources]:
         if type(value) is Lost:
             return _without(value)
-    if node.epoch is not None and gate.refuses(node.collector, node.run, node.epoch):
-        return _without(Lost(None))
     attempt = _attempt()
+    # A later attempt goes on with what had begun, or makes a result anew for whoever waits for it.
+    if node.epoch is not None and attempt == 1 and gate.refuses(node.collector, node.run, node.epoch):
+        return _without(Lost(None))
     lost = why_lost(node.name) if attempt > 1 else ""
     refused = _refused(node, attempt, lost)
     printed = Printed.instead_of(sys.stdout)
@@ -235,7 +242,8 @@ def perform(node: Spec, inputs: tuple[Any, ...], call: Callable[..., Any] | None
                 if _will_be_tried_again(node, attempt, error):
                     reporter.missed(current, (seconds, _pickled(error)))
                     raise error
-                state, value, failure = "failed", Lost(node.place), _pickled(error)
+                state, failure = "failed", _pickled(error)
+                value = Lost(node.place, failure)
         finally:
             sys.stdout, sys.stderr = stdout, stderr
             reporter.end()
@@ -347,4 +355,11 @@ def _saved(save: Save, inputs: tuple[Any, ...], value: Any, seconds: float) -> d
 def save_result(save: bytes, value: Any, report: bytes) -> dict[str, Any] | None:
     """Save a result on the machine that storage is on; the value comes there from the worker that made it."""
     how = Report.read(report)
-    return _saved(Save._make(from_wire(save)), (), value, how.seconds) if how.state == "done" else None
+    if how.state != "done":
+        return None
+    if isinstance(value, Lost):
+        return {
+            "saved": False,
+            "why_not_saved": "the result was lost before it was saved, and could not be made again",
+        }
+    return _saved(Save._make(from_wire(save)), (), value, how.seconds)

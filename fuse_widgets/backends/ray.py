@@ -17,12 +17,13 @@ from ..engine.run import Run
 from ..storage._ray import address_of, connect
 from ._ray_cluster import Watch, is_cut
 from ._ray_errors import plain
-from ._ray_events import Channel, tell
+from ._ray_events import Channel, not_made_again, tell
 from ._ray_options import task_options
 from ._ray_pack import by_value, writable
 from ._ray_placed import NOT_PLACED, unplaced
 from ._ray_scheduler import RayScheduler
 from ._ray_stored import RayStored
+from ._ray_task import Lost
 from .info import RayInfo
 from .scheduled import ScheduledWorkflow
 
@@ -142,12 +143,19 @@ class RayWorkflow(ScheduledWorkflow):
             waiting = {refs.pop(run.order.place[node]): node for node in wanted[start : start + AT_A_TIME]}
             came = time.monotonic()
             for there in watch.ready(list(waiting), "the results of the outputs"):
-                for ref, value in zip(there, map(writable, self._values(there, waiting)), strict=True):
-                    run.values[waiting.pop(ref)] = value
+                for ref, value in zip(there, self._values(there, waiting), strict=True):
+                    if isinstance(value, Lost):
+                        raise NodeExecutionError(waiting[ref], self._not_made_again(run, value), None)
+                    run.values[waiting.pop(ref)] = writable(value)
                 if there:
                     came = time.monotonic()
                 elif time.monotonic() > came + PATIENCE:
                     self._check_can_be_made(waiting.values(), watch.machines)
+
+    @staticmethod
+    def _not_made_again(run: Run, lost: Lost) -> FuseError:
+        assert lost.root is not None
+        return not_made_again(run.nodes[lost.root], lost.error)
 
     def _check_can_be_made(self, nodes: Iterable[Node], machines: list[dict[str, Any]]) -> None:
         """Results do not come: one that was lost with its machine has to be made again, or cannot be."""

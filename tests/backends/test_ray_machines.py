@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -294,3 +295,83 @@ cluster.shutdown()
         == "node 'node0' needs late: 1, the cluster has none: it waits until a machine that has it joins"
     )
     assert re.fullmatch(r"node 'node0' can run now: machine \S+ \(node \w{8}\) joined", goes_on)
+
+
+def test_what_is_made_again_after_its_machine_was_lost_may_fail_and_does_not_mind_a_pause(
+    tmp_path: Path,
+) -> None:
+    out = run_program(
+        START
+        + """
+cluster, (lost,) = cluster_of({"lost": 2})
+
+def made(folder, name, fails):
+    path = Path(folder, name)
+    if path.exists() and fails:
+        raise ValueError("not a second time")
+    path.touch()
+    return [name] * 1_000_000  # large enough to stay on its machine
+
+class Kept:
+    def __init__(self, folder, name):
+        self.value = made(folder, name, True)
+    def size(self, *after):
+        return len(self.value)
+
+def hold(folder):
+    Path(folder, "holds").touch()
+    while not Path(folder, "go").exists():
+        time.sleep(0.02)
+
+def use(x, *after):
+    return len(x)
+
+def on(where, node, name):
+    node.backend_info["remote_args"] = {"resources": {where: 0.1}, "num_cpus": 0.1}
+    return node.set_name(name)
+
+held = on("node:__internal_head__", workflow(hold)(str(folder)), "held")
+paused, twice, output = [on("lost", workflow(made)(str(folder), n, n != "paused"), n) for n in ("paused", "twice", "output")]
+kept = on("lost", workflow(Kept)(str(folder), "kept"), "kept")
+nodes = [
+    on("node:__internal_head__", workflow(use)(paused, held), "use paused"),
+    on("node:__internal_head__", workflow(use)(twice, held), "use twice"),
+    kept.size().set_name("first"),
+    kept.size(held).set_name("second"),
+]
+runs = [RayWorkflow(*nodes, workflow_name="use").start(), RayWorkflow(output, held, workflow_name="take").start()]
+until(lambda: all(
+    sum(state == "done" for state in run.states.values()) == done and run.states["held"] == "running"
+    for run, done in zip(runs, (4, 1))
+))
+runs[0].pause()
+runs[0].resume()
+cluster.remove_node(lost)
+cluster.add_node(num_cpus=1, resources={"lost": 2})
+until(lambda: len(ray.nodes()) == 3 and sum(machine["Alive"] for machine in ray.nodes()) == 2)
+(folder / "go").touch()
+for run in runs:
+    try:
+        run.wait(90)
+    except NodeExecutionError as error:
+        print([f"{failure.node.name}: {failure.__cause__}" for failure in error.failures or [error]])
+    print({name: str(state) for name, state in run.states.items()})
+print([node.name for node in runs[1].values])
+ray.shutdown()
+cluster.shutdown()
+""",
+        tmp_path,
+    )
+    lost = "the result of node {!r} was lost with its machine, and the node failed as it was run again: ValueError: not a second time"
+    use, states, take, _, values = out.splitlines()
+    assert sorted(ast.literal_eval(use)) == [
+        "kept: not a second time",
+        f"second: {lost.format('kept')}",
+        f"use twice: {lost.format('twice')}",
+    ]
+    assert ast.literal_eval(states) == {
+        **dict.fromkeys(("held", "paused", "twice", "kept", "use paused", "first"), "done"),
+        **dict.fromkeys(("use twice", "second"), "failed"),
+    }
+    assert ast.literal_eval(take) == [f"output: {lost.format('output')}"]
+    assert values == "['held']"
