@@ -7,7 +7,6 @@ what has come before is left out, and what never came comes with the outcome. Re
 from __future__ import annotations
 
 import contextlib
-import io
 import os
 import threading
 from collections.abc import Callable
@@ -33,8 +32,8 @@ def connect(connection: Any) -> None:
     _connection, _owner = connection, os.getpid()
 
 
-class Outgoing(io.TextIOBase):
-    """The standard output of one job; begins to send when something is printed.
+class Outgoing:
+    """What one job prints; begins to send when something is.
 
     Args:
         job: Number of the job.
@@ -46,15 +45,11 @@ class Outgoing(io.TextIOBase):
         self._ended = threading.Event()
         self._begun = threading.Lock()
 
-    def writable(self) -> bool:
-        return True
-
-    def write(self, text: str) -> int:
+    def write(self, text: str) -> None:
         self.tail.write(text)
         # a process that the job has forked prints for itself
         if _owner == os.getpid() and self._begun.acquire(blocking=False):
             threading.Thread(target=self._send, name="fuse prints", daemon=True).start()
-        return len(text)
 
     def end(self) -> None:
         """The job has ended: the rest goes with its outcome."""

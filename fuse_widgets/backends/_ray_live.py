@@ -145,45 +145,26 @@ Collector = ray.remote(num_cpus=0, max_restarts=-1, max_concurrency=10_000)(_Col
 
 
 class Printed:
-    """Stands in for `sys.stdout` and `sys.stderr` while a node runs."""
+    """What a node prints."""
 
-    encoding, errors, closed = "utf-8", "replace", False
-
-    def __init__(self, stream: Any) -> None:
+    def __init__(self) -> None:
         self.tail = Tail()
         self._fresh: deque[str] = deque()  # one thread adds while another takes
         self._told = 0
-        self._stream = stream
-
-    def write(self, text: str) -> int:
-        self.tail.write(text)
-        self._fresh.append(text)
-        return len(text)
-
-    def writelines(self, lines: Any) -> None:
-        for line in lines:
-            self.write(line)
-
-    def flush(self) -> None: ...
-
-    def isatty(self) -> bool:
-        return False
-
-    def writable(self) -> bool:
-        return True
-
-    def fileno(self) -> int:
-        return int(self._stream.fileno())
 
     @classmethod
-    def instead_of(cls, stream: Any) -> Printed:
+    def next(cls) -> Printed:
         """One for the next node; where nothing was printed, the one of the node before."""
         unused = cls._unused
-        if unused is None or unused.tail.written or unused._stream is not stream:
-            unused = cls._unused = cls(stream)
+        if unused is None or unused.tail.written:
+            unused = cls._unused = cls()
         return unused
 
     _unused: ClassVar[Printed | None] = None
+
+    def write(self, text: str) -> None:
+        self.tail.write(text)
+        self._fresh.append(text)
 
     def fresh(self) -> tuple[int, str] | None:
         """What was printed since the last call, with how much came before; None where nothing was."""

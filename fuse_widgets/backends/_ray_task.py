@@ -24,6 +24,7 @@ from ._ray_interrupts import interrupts
 from ._ray_live import Current, Printed, Who, reporter, who
 from ._ray_pack import Code, load_code, unpack
 from ._ray_wire import from_wire
+from ._stand_in import stand_in
 from ._worker import _portable, own_traceback
 
 __all__ = ["Lost", "ObjectActor", "Report", "Save", "Spec", "save_result", "work"]
@@ -209,13 +210,13 @@ def perform(node: Spec, inputs: tuple[Any, ...], call: Callable[..., Any] | None
         return _without(Lost(None))
     lost = why_lost(node.name) if attempt > 1 else ""
     refused = _refused(node, attempt, lost)
-    printed = Printed.instead_of(sys.stdout)
+    printed, output = Printed.next(), stand_in(sys.stdout)
     current = Current(node.collector, node.run, node.place, node.turn, attempt, time.time(), printed, lost)
     stdout, stderr = sys.stdout, sys.stderr
     state, failure, saved = "done", None, None
     missed: list[tuple[float, float, bytes]] = []
     with interrupts:
-        sys.stdout = sys.stderr = printed
+        output.node, sys.stdout, sys.stderr = printed, output, output  # type: ignore[assignment]
         reporter.begin(current)
         if lost:  # if it has as little time as the one before, this is all that is heard of it
             reporter.running(current)
@@ -245,12 +246,12 @@ def perform(node: Spec, inputs: tuple[Any, ...], call: Callable[..., Any] | None
                 state, failure = "failed", _pickled(error)
                 value = Lost(node.place, failure)
         finally:
-            sys.stdout, sys.stderr = stdout, stderr
+            sys.stdout, sys.stderr, output.node = stdout, stderr, None
             reporter.end()
     cpu, peak = _ray_usage.used(before)
-    tail = printed.tail
+    text, written = printed.tail.since(0) if printed.tail.written else ("", 0)
     report = Report(
-        state, attempt, who(), began, seconds, peak, cpu, tail.text if tail.written else "", tail.written,
+        state, attempt, who(), began, seconds, peak, cpu, text, written,
         lost, tuple(missed), failure, None, saved, called,
     )  # fmt: skip
     return value, report.written_down()

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from ..engine.errors import message_of
 from ._prints import Outgoing
+from ._stand_in import stand_in
 
 
 class Job(NamedTuple):
@@ -73,16 +74,16 @@ def perform_pickled(payload: bytes, number: int) -> bytes:
     """Do a pickled job, the `number`th, and return its pickled outcome, with the last of what it printed."""
     import cloudpickle
 
-    printed = Outgoing(number)
+    printed, output = Outgoing(number), stand_in(sys.stdout)
     stdout, stderr = sys.stdout, sys.stderr
-    sys.stdout = sys.stderr = printed
+    output.node, sys.stdout, sys.stderr = printed, output, output  # type: ignore[assignment]
     try:
         job: Job = pickle.loads(payload)
         outcome = perform(job)
     except BaseException as error:
         job, outcome = None, Outcome(error=error)  # type: ignore[assignment]
     finally:
-        sys.stdout, sys.stderr = stdout, stderr
+        sys.stdout, sys.stderr, output.node = stdout, stderr, None
         printed.end()
     if outcome.error is not None:
         outcome = outcome._replace(error=_portable(outcome.error))

@@ -40,6 +40,8 @@ class Tail:
 
     def write(self, text: str) -> str:
         """Keep `text`; return the part of it that should reach the cell."""
+        if not isinstance(text, str):
+            raise TypeError(f"write() argument must be str, not {type(text).__name__}")
         with self._lock:
             room = self.limit - self.written
             self.written += len(text)

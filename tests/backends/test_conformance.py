@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import random
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -268,6 +270,32 @@ def test_a_plugin_that_raises_fails_its_node_and_both_are_named(make: Any) -> No
         match=r"PluginError: plugin .*InitializerPlugin.* of node 'n' raised ValueError: no driver",
     ):
         make(node).run()
+
+
+def test_who_keeps_standard_output_prints_for_the_node_that_runs(make: Any) -> None:
+    def say(line: str, after: Any = None) -> None:
+        logger = logging.getLogger("a library's own")
+        if not logger.handlers:
+            logger.addHandler(logging.StreamHandler(sys.stdout))
+        logger.warning(line)
+
+    wf = make(second := workflow(say)("two", first := workflow(say)("one")))
+    wf.run()
+    printed = wf.last_run.outputs
+    assert [printed[node.name].text for node in (first, second)] == ["one\n", "two\n"]
+
+
+def test_bytes_are_not_printed_as_text(make: Any) -> None:
+    def say() -> str:
+        sys.stdout.flush()
+        with pytest.raises(TypeError, match="must be str, not bytes"):
+            sys.stdout.write(b"bytes")
+        print("text", file=sys.stderr)
+        return f"{sys.stdout.encoding} {sys.stdout.writable()}"
+
+    wf = make(node := workflow(say)())
+    assert wf.run().lower() == "utf-8 true"
+    assert wf.last_run.outputs[node.name].text == "text\n"
 
 
 def test_what_a_node_prints_is_kept_with_it(make: Any, capsys: Any) -> None:

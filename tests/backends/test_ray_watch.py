@@ -168,7 +168,7 @@ def test_what_is_printed_while_it_is_looked_at_is_neither_lost_nor_repeated() ->
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     try:
-        printed = Printed(sys.stdout)
+        printed = Printed()
         writer = threading.Thread(target=lambda: [printed.write(f"{i} ") for i in range(50_000)])
         writer.start()
         told = ""
