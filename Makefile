@@ -49,7 +49,7 @@ check: $(VENV)/.test front-end ## lint, types and the quick tests, in a minute o
 	@$(PY) -m mypy
 	@$(FRONT_END) npm run check --if-present
 	@$(FRONT_END) npm test
-	@$(PYTEST) $(NOT_UNIT) -m "not slow and not browser and not ray" -q
+	@$(PYTEST) $(NOT_UNIT) -m "not slow and not browser and not ray" -q -n 2
 
 bench: $(VENV)/.test $(VENV)/.browser front-end ## measure speed, side by side with others (ONLY=name for one)
 	@status=0; for name in $(or $(ONLY),$(BENCHMARKS)); do \
