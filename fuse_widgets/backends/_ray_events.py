@@ -54,13 +54,14 @@ class Channel:
         self._job = (
             f"{here} {ray.get_runtime_context().get_job_id()}"  # another cluster counts its jobs from 1, too
         )
-        if not self._is_there():
+        found = self._found()
+        if found is None:
             name = f"fuse status {uuid.uuid4().hex}"
             near = NodeAffinitySchedulingStrategy(here, soft=True)
             actor = Collector.options(name=name, namespace=NAMESPACE, scheduling_strategy=near).remote()
-            self._collectors.clear()
-            self._collectors[self._job] = name, actor
-        self.name, self._collector = self._collectors[self._job]
+            found = name, actor
+            Channel._collectors = {self._job: found}  # at once: runs in other threads look there
+        self.name, self._collector = found
         self._asked: Any = self._collector.ask.remote(self.run, False)
         self._left = DEATHS
         self.epoch = 0
@@ -78,17 +79,17 @@ class Channel:
         if wait:
             ray.wait([heard], timeout=1)
 
-    def _is_there(self) -> bool:
-        """Whether there is a collector; one that is only starting, or busy, is."""
-        if self._job not in self._collectors:
-            return False
-        try:
-            ray.get(self._collectors[self._job][1].ask.remote(self.run, False), timeout=1)
-        except ray.exceptions.ActorDiedError:
-            return False
-        except ray.exceptions.RayError:
-            pass
-        return True
+    def _found(self) -> tuple[str, Any] | None:
+        """The collector that is there; one that is only starting, or busy, is."""
+        found = self._collectors.get(self._job)
+        if found is not None:
+            try:
+                ray.get(found[1].ask.remote(self.run, False), timeout=1)
+            except ray.exceptions.ActorDiedError:
+                return None
+            except ray.exceptions.RayError:
+                pass
+        return found
 
     def news(self) -> list[Live]:
         """What has come since the last call; never waits."""

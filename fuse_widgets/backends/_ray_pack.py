@@ -12,7 +12,10 @@ import importlib.machinery
 import io
 import pickle
 import sys
+import threading
+from collections import Counter
 from collections.abc import Iterator
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import cloudpickle
@@ -313,9 +316,34 @@ class _Nowhere(io.RawIOBase):
 def by_value() -> Iterator[None]:
     """While entered, what is defined in modules that no fresh process could import by name is pickled by value.
 
-    Workers import the other modules themselves, from what is installed there or from `runtime_env`.
+    Workers import the other modules themselves, from what is installed there or from `runtime_env`. Runs in several threads
+    may be in here at a time: the last one that needs a module takes it out.
     """
-    registered: list[tuple[Any, Any]] = []
+    with _by_value_lock:
+        mine = _to_register()
+        for kind, module in mine:
+            _by_value[kind, module] += 1
+            kind.register_pickle_by_value(module)
+    try:
+        yield
+    finally:
+        with _by_value_lock:
+            for kind, module in mine:
+                _by_value[kind, module] -= 1
+                if not _by_value[kind, module]:
+                    del _by_value[kind, module]
+                    with contextlib.suppress(ValueError):  # somebody else has taken it out
+                        kind.unregister_pickle_by_value(module)
+
+
+#: How many runs have registered a module with a pickler.
+_by_value: Counter[tuple[Any, ModuleType]] = Counter()
+_by_value_lock = threading.Lock()
+
+
+def _to_register() -> list[tuple[Any, ModuleType]]:
+    """Modules that no fresh process could import by name, with each pickler where nobody else has registered them."""
+    found = []
     for module in list(sys.modules.values()):
         name, file = getattr(module, "__name__", ""), getattr(module, "__file__", None)
         if (
@@ -326,15 +354,12 @@ def by_value() -> Iterator[None]:
         ):
             continue
         if not _importable(name, file):
-            for kind in (cloudpickle, ray_cloudpickle):
-                if name not in kind.list_registry_pickle_by_value():
-                    kind.register_pickle_by_value(module)
-                    registered.append((kind, module))
-    try:
-        yield
-    finally:
-        for kind, module in registered:
-            kind.unregister_pickle_by_value(module)
+            found += [
+                (kind, module)
+                for kind in (cloudpickle, ray_cloudpickle)
+                if (kind, module) in _by_value or name not in kind.list_registry_pickle_by_value()
+            ]
+    return found
 
 
 #: Where Python and what is installed lie.

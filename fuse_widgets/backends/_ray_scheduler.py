@@ -23,6 +23,7 @@ from ._ray_results import Results
 from ._ray_stored import not_saved
 from ._ray_submit import GoneError, Sent, Submitter
 from ._ray_task import Report
+from .info import given
 
 if TYPE_CHECKING:
     from ._ray_cluster import Watch
@@ -329,7 +330,7 @@ class RayScheduler:
     def _make_again(self, obj: KeptObject, how: str = "was lost") -> bool:
         """Call the constructor and the methods that have run once more, on another actor; False: too often."""
         constructor = self.nodes[obj.members[0]]
-        times = (constructor.backend_info.get("remote_args") or {}).get("max_retries")
+        times = given(self.workflow.infos.get(constructor)).get("max_retries")
         obj.losses += 1
         if 0 <= (LOSSES if times is None else times) < obj.losses:
             return False

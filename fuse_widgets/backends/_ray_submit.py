@@ -14,7 +14,7 @@ from ._ray_options import actor_options, task_options
 from ._ray_pack import Code, Packer
 from ._ray_task import ObjectActor, Spec, save_result, work
 from ._ray_wire import to_wire
-from .info import RayInfo
+from .info import RayInfo, given
 
 if TYPE_CHECKING:
     from ..engine.run import Run
@@ -88,7 +88,7 @@ class Submitter:
             PluginError: Its plugin raised.
         """
         info = self.workflow.info_now(node) or DEFAULTS
-        options = {} if info.remote_args is None else node.backend_info["remote_args"]
+        options = given(info)
         self.turn += 1
         turn = self._turns[place] = self._turns.get(place, 0) + 1
         packed = self.packer.arguments(node)

@@ -229,7 +229,8 @@ def perform(node: Spec, inputs: tuple[Any, ...], call: Callable[..., Any] | None
                 )
                 seconds = time.perf_counter() - start
                 if (
-                    error in (None, refused)
+                    error is None
+                    or error is refused
                     or interrupts.stopping
                     or len(missed) >= node.more.get("retries", 0)
                 ):

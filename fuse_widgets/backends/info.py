@@ -22,7 +22,16 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from ..engine.errors import BackendInfoError, shorten
 from ..engine.warn import warn
 
-__all__ = ["BackendInfo", "LocalInfo", "RayInfo", "RemoteArgs", "not_understood", "parse", "warn_of_key"]
+__all__ = [
+    "BackendInfo",
+    "LocalInfo",
+    "RayInfo",
+    "RemoteArgs",
+    "given",
+    "not_understood",
+    "parse",
+    "warn_of_key",
+]
 
 
 #: Marks a field, or one alternative of a field, whose values are no JSON: a form shows them and cannot edit them.
@@ -154,6 +163,12 @@ class RayInfo(BackendInfo):
         le=1000,
         description="How often the node is tried again after it failed, on the same worker.",
     )
+
+
+def given(info: RayInfo | None) -> dict[str, Any]:
+    """The options of Ray that were set, as they were when `info` was parsed."""
+    args = None if info is None else info.remote_args
+    return {} if args is None else {name: getattr(args, name) for name in args.model_fields_set}
 
 
 Info = TypeVar("Info", bound=BackendInfo)

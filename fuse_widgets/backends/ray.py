@@ -24,7 +24,7 @@ from ._ray_placed import NOT_PLACED, unplaced
 from ._ray_scheduler import RayScheduler
 from ._ray_stored import RayStored
 from ._ray_task import Lost
-from .info import RayInfo
+from .info import RayInfo, given
 from .scheduled import ScheduledWorkflow
 
 __all__ = ["RayWorkflow"]
@@ -194,7 +194,7 @@ class RayWorkflow(ScheduledWorkflow):
     def lacking(self, node: Node, machines: list[dict[str, Any]]) -> str | None:
         """Why no machine of the cluster can hold a node, in words; None where one can."""
         placed = node.object if isinstance(node, MethodNode) else node
-        options = placed.backend_info.get("remote_args") or {}
+        options = given(self.infos.get(placed))
         key = repr(sorted(options.items(), key=str)) if options else ""
         if key not in self._lacking:  # with the options, so that no other object there has the same repr
             self._lacking[key] = unplaced(task_options(options), machines, self._table_of), options

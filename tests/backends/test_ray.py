@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import platform
 import signal
 import socket
+import sys
 import threading
 import time
 import tracemalloc
 from pathlib import Path
 from typing import Any
 
+import cloudpickle
 import numpy as np
 import pytest
 
@@ -226,6 +229,49 @@ def test_remote_args_that_change_during_a_run_count_for_what_has_not_begun(tmp_p
     del lost.backend_info["remote_args"]
     (tmp_path / "go").touch()
     assert run.wait(30) == [0.25, 0.0]
+
+
+def test_what_is_edited_while_a_node_is_handed_in_does_not_count_by_halves(monkeypatch: Any) -> None:
+    def cpus() -> float:
+        import ray
+
+        return float(ray.get_runtime_context().get_assigned_resources()["CPU"])
+
+    node = workflow(cpus)()
+    node.backend_info["remote_args"] = {"num_cpus": 2, "resources": {"disk": 0.1}}
+
+    def and_edited(wf: RayWorkflow, node: Any, real: Any = RayWorkflow.info_now) -> Any:
+        info = real(wf, node)
+        node.backend_info.clear()  # as the thread of a widget may at any time
+        return info
+
+    monkeypatch.setattr(RayWorkflow, "info_now", and_edited)
+    assert RayWorkflow(node).run() == 2
+
+
+def test_what_only_this_process_has_goes_by_value_as_long_as_one_run_needs_it(
+    tmp_path: Path, monkeypatch: Any
+) -> None:
+    from fuse_widgets.backends._ray_pack import by_value
+
+    (tmp_path / "of_this_process.py").touch()
+    with monkeypatch.context() as path:
+        path.syspath_prepend(str(tmp_path))
+        module = importlib.import_module("of_this_process")
+    registered = cloudpickle.list_registry_pickle_by_value
+    first, second = by_value(), by_value()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert module.__name__ in registered()
+    second.__exit__(None, None, None)
+    assert module.__name__ not in registered()
+    cloudpickle.register_pickle_by_value(module)
+    with by_value():
+        pass
+    assert module.__name__ in registered()
+    cloudpickle.unregister_pickle_by_value(module)
+    monkeypatch.delitem(sys.modules, module.__name__)
 
 
 def test_a_run_that_is_paused_when_nothing_is_left_ends(tmp_path: Path) -> None:

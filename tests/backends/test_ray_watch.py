@@ -159,8 +159,10 @@ def test_what_a_node_without_options_and_a_method_need_is_known() -> None:
     wf = RayWorkflow(node, method)
     head = {"Alive": True, "Resources": {"memory": 2**33}}
     none = "needs CPU: 1, the cluster has none"
+    wf.check([node, obj, method])
     assert [wf.lacking(n, [head]) for n in (node, obj, method)] == [none] * 3
     obj.backend_info["remote_args"] = {"num_cpus": 0}
+    wf.check([node, obj, method])
     assert [wf.lacking(n, [head]) for n in (node, obj, method)] == [none, None, None]
 
 
