@@ -131,6 +131,7 @@ class Teller:
         self._joined = ""
         self._warned = False
         self._lacking: dict[str, Node] = {}  # what was said to be lacking, and of which node
+        self._waits: dict[int, str] = {}  # what each node was said to wait for
 
     # --- nodes ---------------------------------------------------------------------------------------------
 
@@ -139,17 +140,32 @@ class Teller:
         self._since[place] = time.time()
         if self.run.states[node._name] is not QUEUED:
             attempt = self._before.get(place, 0) + 1
-            self.run.emit(node, QUEUED, attempt, detail=None if lacking is None else {"why": lacking})
-        self.lacking(node, lacking)
+            self._waits.pop(place, None)
+            self._tell_waits(place, node, lacking, attempt)
+            if lacking is None:
+                self.run.emit(node, QUEUED, attempt)
+        self.lacking(place, node, lacking)
 
-    def lacking(self, node: Node, why: str | None, *, again: bool = False) -> None:
+    def _tell_waits(self, place: int, node: Node, why: str | None, attempt: int) -> None:
+        """What a queued node waits for, where that has changed."""
+        if why == self._waits.get(place):
+            return
+        if why is None:
+            del self._waits[place]
+        else:
+            self._waits[place] = why
+        self.run.emit(node, QUEUED, attempt, detail={"why": why, "waits": why is not None})
+
+    def lacking(self, place: int, node: Node, why: str | None, *, again: bool = False) -> None:
         """No machine can hold a node: said once for all that lack the same, and taken back when one has joined.
 
         Args:
-            node: The node.
+            place, node: The node.
             why: What it lacks; None where it lacks nothing.
             again: It has run, and it is a question of running it again.
         """
+        if not again and self.run.states[node._name] is QUEUED:
+            self._tell_waits(place, node, why, self._before.get(place, 0) + 1)
         for said in [said for said, of in self._lacking.items() if of is node and said != why]:
             del self._lacking[said]
             if why is None:

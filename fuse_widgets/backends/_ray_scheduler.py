@@ -208,7 +208,8 @@ class RayScheduler:
         for place in dict.fromkeys((*self.sent, *self.refs)):
             node, over = self.nodes[place], self.over.get(place)
             if over in (None, NodeState.DONE):
-                self.teller.lacking(node, self.workflow.lacking(node, machines), again=over is not None)
+                lacking = self.workflow.lacking(node, machines)
+                self.teller.lacking(place, node, lacking, again=over is not None)
 
     def _arrived(self, place: int, outcome: Report | Exception) -> None:
         if isinstance(outcome, Exception):

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
         def infos(self) -> Mapping[Node, BackendInfo]: ...
 
 
+#: Why a constructor runs: it never is in storage.
+UNSTORED = "it is needed, and objects are not stored"
 #: How many results that could not be saved the log tells of in one run; the events tell of all.
 WARNINGS = 3
 
@@ -166,7 +168,7 @@ class Stored:
                 seen.add(obj)
                 for member in [obj, *members.get(obj, ())]:
                     if stored.pop(member, None) is not None:
-                        self._why[member] = "its object is needed again"
+                        self._why[member] = UNSTORED if member is obj else "its object is needed again"
                         waiting.append(member)
 
     def _wanted(self, stored: dict[Node, dict[str, Any]]) -> list[Node]:

@@ -27,6 +27,8 @@ STATES = tuple(NodeState)
 #: Longest error message or note that travels with the columns, in characters.
 TEXT_LIMIT = 500
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[@-Z\\-_])")
+#: What goes before the note of a queued node that nothing in the cluster can hold; the browser knows it as well.
+WAITS = "waits: "
 #: What a node is in while it tries, and after it has failed: from there on another attempt begins.
 _MISSES = (NodeState.RUNNING.code, NodeState.FAILED.code)
 _ENDED = frozenset({NodeState.DONE, NodeState.FAILED, NodeState.CANCELLED})
@@ -188,7 +190,9 @@ class StatusColumns:
         if state is NodeState.CACHED:
             return ""
         if state is NodeState.QUEUED and "error" not in detail:
-            return "tried again: " if place in self.missed else "waits: "
+            if detail.get("waits"):
+                return WAITS
+            return "tried again: " if place in self.missed else "queued again: "
         return "ran because: "
 
     def _keep_texts(self, place: int, state: NodeState, detail: dict[str, Any]) -> None:
@@ -213,8 +217,11 @@ class StatusColumns:
             notes.append(f"{self._why_of(place, state, detail)}{detail['why']}")
         if detail.get("why_not_saved"):
             notes.append(f"not saved: {detail['why_not_saved']}")
-        if state is NodeState.RUNNING and self.notes.get(place, "").startswith("waits: "):
-            del self.notes[place]
+        if (waited := self.notes.get(place, "")).startswith(WAITS) and state is not NodeState.PAUSED:
+            if state is NodeState.PENDING or state is NodeState.CANCELLED:
+                self.notes[place] = f"waited: {waited.removeprefix(WAITS)}"
+            elif state is not NodeState.QUEUED or "waits" in detail:
+                del self.notes[place]
         if notes:
             self.notes[place] = clip("\n".join(notes))
 
@@ -312,6 +319,11 @@ class StatusColumns:
         computed = int(codes[NodeState.DONE.code])
         left = sum(int(codes[state.code]) for state in STATES if not state.finished)
         if self.ended is not None or not elapsed or not computed:
+            return None
+        if codes[NodeState.QUEUED.code] and any(
+            note.startswith(WAITS) and self.state[place] == NodeState.QUEUED.code
+            for place, note in self.notes.items()
+        ):
             return None
         return elapsed / computed * left
 

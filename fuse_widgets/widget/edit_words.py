@@ -126,8 +126,10 @@ def counts_from(run: Run, nodes: Sequence[Node]) -> str:
     not_begun = [node for node in nodes if node in run and states.get(node.name) in _OPEN]
     begun = len(nodes) - len(not_begun)
     if not not_begun:
-        which = f"{where(nodes)} has" if begun == 1 else f"all {begun:,} nodes have"
-        return f"counts from the next run on: {which} begun"
+        which = where(nodes) if begun == 1 else f"all {begun:,} nodes"
+        if all(states.get(node.name) is NodeState.QUEUED for node in nodes):
+            return f"counts from the next run on: {which} {'is' if begun == 1 else 'are'} queued already"
+        return f"counts from the next run on: {which} {'has' if begun == 1 else 'have'} begun"
     if len(not_begun) == 1:
         here = f"counts in this run for {where(not_begun)}, which has not begun"
     else:

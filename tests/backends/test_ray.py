@@ -304,7 +304,7 @@ def test_what_no_machine_can_hold_is_told_and_the_run_can_be_cancelled() -> None
         "node 'big' needs GPU: 1, the cluster has none: it waits until a machine that has it joins"
     ]
     (queued,) = [e for e in run.events[:] if e.node and e.state is NodeState.QUEUED]
-    assert queued.detail == {"why": "needs GPU: 1, the cluster has none"}
+    assert queued.detail == {"why": "needs GPU: 1, the cluster has none", "waits": True}
     run.cancel()
     with pytest.raises(RunCancelledError):
         run.wait(20)

@@ -283,12 +283,15 @@ until(lambda: sum("cluster" in (e.detail or {}) for e in run.events[:]) == 2)
 cluster.add_node(num_cpus=1, resources={"late": 1})
 print("result", run.wait(180))
 print(*notices(), sep="\\n")
+told = [e.detail["why"] for e in run.events[:] if e.node == "node2" and "waits" in (e.detail or {})]
+print("told", told)
 ray.shutdown()
 cluster.shutdown()
 """,
         tmp_path,
     )
-    result, waits, goes_on = out.splitlines()
+    result, waits, goes_on, told = out.splitlines()
+    assert told == "told ['needs late: 1, the cluster has none', None]"
     assert result == "result [5, 5, 5, dict_keys([])]"
     assert (
         waits

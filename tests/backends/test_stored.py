@@ -228,6 +228,7 @@ def test_where_something_needs_an_object_all_its_methods_run_again(storage: Any)
     assert wf.run() == [2, [1, 2], 3, [1, 2, 4]]
     assert ran == ["box", "put 2", "put 4", "items"]
     assert reasons(wf)["first"] == "its object is needed again"
+    assert reasons(wf)["box"] == "it is needed, and objects are not stored"
     assert sources(wf)["inside"] == "stored"
 
 

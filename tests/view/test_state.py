@@ -63,11 +63,15 @@ def test_a_reason_says_what_it_is_the_reason_of() -> None:
         columns.apply(events((None, S.RUNNING), *rows))
         return columns.notes.get(0, "")
 
-    waits = ("a", S.QUEUED, {"why": "needs GPU: 1, the cluster has none"})
+    waits = ("a", S.QUEUED, {"why": "needs GPU: 1, the cluster has none", "waits": True})
     lost = ("a", S.QUEUED, {"why": "its worker was lost"})
     failed = ("a", S.QUEUED, {"error": {"type": "E", "message": ""}, "why": "code changed"})
     assert note(waits) == "waits: needs GPU: 1, the cluster has none"
     assert note(waits, ("a", S.RUNNING)) == ""
+    assert note(waits, ("a", S.QUEUED, {"why": None, "waits": False})) == ""
+    assert note(waits, ("a", S.PAUSED), ("a", S.PENDING)) == "waited: needs GPU: 1, the cluster has none"
+    assert note(("a", S.QUEUED, {"why": "its object was lost"})) == "queued again: its object was lost"
+    assert note(("a", S.RUNNING), lost, waits) == "waits: needs GPU: 1, the cluster has none"
     assert note(("a", S.RUNNING), lost) == "tried again: its worker was lost"
     assert note(("a", S.RUNNING), lost, ("a", S.RUNNING), ("a", S.DONE)) == "tried again: its worker was lost"
     assert note(("a", S.RUNNING), failed) == "ran because: code changed"
@@ -113,6 +117,15 @@ def test_attempts_that_gave_nothing_are_kept_beside_the_last_one() -> None:
     assert (columns.attempt[1], columns.worker[1], columns.begin[1], columns.seconds[1]) == (3, 3, 8.0, 1.0)
     columns.apply([RunEvent(0, 200.0, None, S.RUNNING, run=2)])
     assert missed_in(columns.to_wire()["missed"]) == []
+
+
+def test_nothing_is_said_of_the_time_left_while_a_node_waits_for_what_is_not_there() -> None:
+    columns = StatusColumns(["a", "b"])
+    rows = [(None, S.RUNNING), ("a", S.RUNNING), ("a", S.DONE), ("b", S.QUEUED, {"why": "no", "waits": True})]
+    columns.apply(events(*rows))
+    assert columns.progress()["remaining"] is None
+    columns.apply(events(*rows, ("b", S.RUNNING)))
+    assert columns.progress()["remaining"] > 0
 
 
 def test_a_node_that_waits_for_another_attempt_has_neither_worker_nor_time() -> None:

@@ -20,10 +20,12 @@ from fuse_widgets.backends.info import BackendInfo, parse
 from fuse_widgets.engine._node import forget
 from fuse_widgets.engine.errors import BackendInfoError
 from fuse_widgets.engine.nodes import Node
+from fuse_widgets.engine.states import NodeState
 from fuse_widgets.widget import live
 from fuse_widgets.widget.as_code import raw_literal
 from fuse_widgets.widget.bridge import bridge
 from fuse_widgets.widget.commands import CommandError, execute
+from fuse_widgets.widget.edit_words import counts_from
 from tests.lines import lines_run
 
 
@@ -644,6 +646,25 @@ def test_an_edit_during_a_run_says_where_it_counts(running: Any, nodes: list[int
     assert widget.workflow.drain_events(5)
     assert bridge.wait_idle()
     assert widget._edits["counts_from"] == ""
+
+
+@pytest.mark.parametrize(
+    ("states", "words"),
+    [
+        (["queued"], "'a' is queued already"),
+        (["queued", "queued"], "all 2 nodes are queued already"),
+        (["queued", "done"], "all 2 nodes have begun"),
+    ],
+)
+def test_of_a_node_that_was_handed_to_the_backend_it_does_not_say_that_it_runs(
+    states: list[str], words: str
+) -> None:
+    nodes = chain(*"ab"[: len(states)])
+    run = LocalWorkflow(*nodes).start()
+    run.wait(10)
+    for node, state in zip(nodes, states, strict=True):
+        run.emit(node, NodeState(state))
+    assert counts_from(run, nodes) == f"counts from the next run on: {words}"
 
 
 def test_without_a_run_it_says_nothing_of_it() -> None:

@@ -12,7 +12,7 @@ import pytest
 from fuse_widgets import DAGWidget, LocalWorkflow, NodeExecutionError, RunEvent, workflow
 from fuse_widgets.engine.states import NodeState
 from fuse_widgets.view.graph import Graph
-from fuse_widgets.view.state import StatusColumns
+from fuse_widgets.view.state import WAITS, StatusColumns
 from fuse_widgets.widget.bridge import bridge
 from fuse_widgets.widget.commands import COMMANDS
 
@@ -57,6 +57,10 @@ def test_states_have_the_same_codes_on_both_sides() -> None:
     assert re.findall(r'"(\w+)"', names[1]) == [str(state) for state in NodeState]
     found = {name: int(code) for name, code in re.findall(r"(\w+): (\d+)", codes[1])}
     assert found == {str(state): state.code for state in NodeState}
+
+
+def test_the_note_of_a_node_that_nothing_can_hold_begins_with_the_same_word_on_both_sides() -> None:
+    assert re.findall(r'export const WAITS = "(.*)";', TYPES) == [WAITS]
 
 
 def test_the_graph_has_the_fields_and_column_types_that_the_browser_reads(graph: Graph) -> None:

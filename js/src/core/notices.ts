@@ -1,10 +1,10 @@
 // What the line under the graph says: of all that there is to say now, the most important. Pure.
 import { counted, oneLine } from "./format";
 import { whyLost } from "./kernel";
-import { firstFailed, stoppingText } from "./progress";
+import { firstFailed, heldUp, stoppingText } from "./progress";
 import { isActive, type Run } from "./reducer";
 import type { Session } from "./session";
-import { type Graph, State } from "./types";
+import { type Graph, State, WAITS } from "./types";
 
 export const HINT =
   "Drag to move \u00b7 click, then wheel to zoom \u00b7 Shift+drag to select \u00b7 ? for more";
@@ -31,6 +31,7 @@ const SOURCES: readonly Source[] = [
   fromKernel,
   lost,
   stopping,
+  waiting,
   failed,
   saidByRun,
   runAgain,
@@ -65,6 +66,20 @@ function lost({ kernel }: Situation): Notice | null {
 
 function stopping({ store }: Situation): Notice | null {
   return say("stopping", stoppingText(store.run), -1, "");
+}
+
+/** Before what failed: nothing else says why a run goes on in which nothing happens. */
+function waiting({ store: { run, graph } }: Situation): Notice | null {
+  const nodes = isActive(run.runState) ? heldUp(run) : [];
+  if (!nodes.length || !graph) return null;
+  const [node] = nodes;
+  const name = oneLine(graph.names[node], 80);
+  const text = `${name} waits: ${oneLine((run.notes.get(node) ?? "").slice(WAITS.length), 240)}`;
+  const more = nodes.length - 1;
+  const failures = run.counts[State.failed];
+  const rest = [more && `and ${more} more`, failures && `${failures} failed`, againText(run)];
+  const aside = rest.filter(Boolean).join(", ");
+  return say("notice", aside ? `${text}  (${aside})` : text, node, text);
 }
 
 function failed({ store: { run, graph } }: Situation): Notice | null {

@@ -3,7 +3,7 @@ import { nodeSeconds, runSeconds } from "./clock";
 import { counted, duration, oneLine, roughly, someLines } from "./format";
 import { linksOf, row } from "./links";
 import { isActive, type Run } from "./reducer";
-import { type Graph, KINDS, type RunState, STATES, State } from "./types";
+import { type Graph, KINDS, type RunState, STATES, State, WAITS } from "./types";
 
 /** States from left to right in a bar of progress; what is not in it is still to come. */
 export const BAR = [
@@ -18,11 +18,11 @@ export const BAR = [
 
 /**
  * Seconds until the run ends, as far as one can tell: what similar nodes took (same function, else the mean
- * of all), divided by how many ran side by side so far. NaN while too little has happened.
+ * of all), divided by how many ran side by side so far. NaN while too little has happened, or nobody can tell.
  */
 export function secondsLeft(graph: Graph, run: Run, kernelNow: number): number {
   const elapsed = runSeconds(run, kernelNow);
-  if (run.runState !== "running" || !(elapsed > 1)) return Number.NaN;
+  if (run.runState !== "running" || !(elapsed > 1) || heldUp(run).length) return Number.NaN;
   const sum = new Float64Array(graph.functions.length);
   const count = new Uint32Array(graph.functions.length);
   let [total, finished, worked] = [0, 0, 0];
@@ -126,6 +126,16 @@ function boxesText({ boxes }: Graph): string {
 export function firstFailed(run: Run): number {
   if (!run.counts[State.failed]) return -1;
   return run.state.indexOf(State.failed);
+}
+
+/** The nodes that are queued and that no machine can hold. O(notes), of a run in which something is queued. */
+export function heldUp({ counts, notes, state }: Run): number[] {
+  if (!counts[State.queued]) return [];
+  const found: number[] = [];
+  for (const [i, note] of notes) {
+    if (state[i] === State.queued && note.startsWith(WAITS)) found.push(i);
+  }
+  return found;
 }
 
 export interface Fact {

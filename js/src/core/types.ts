@@ -26,6 +26,9 @@ export const State = {
   cancelled: 8,
 } as const;
 
+/** What begins the note of a queued node that nothing in the cluster can hold. */
+export const WAITS = "waits: ";
+
 export const KINDS = ["function", "constructor", "method"] as const;
 
 export type Direction = "LR" | "TB";

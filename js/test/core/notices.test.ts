@@ -67,6 +67,34 @@ describe("the line under the graph", () => {
     ]);
   });
 
+  it("tells what no machine can hold, also when something has failed", () => {
+    const lacks = "waits: needs GPU: 1, the cluster has none";
+    const now = {
+      state: Uint8Array.from([State.failed, State.queued, State.queued]),
+      counts: Uint32Array.from([0, 2, 0, 0, 0, 0, 1, 0, 0]),
+      notes: new Map([[1, lacks]]),
+      notice: "node 'fit' needs GPU: 1",
+    };
+    expect(notice(situation(now))).toEqual({
+      kind: "notice",
+      text: "fit waits: needs GPU: 1, the cluster has none  (1 failed)",
+      node: 1,
+      key: "fit waits: needs GPU: 1, the cluster has none",
+    });
+    const notes = new Map([
+      [0, "ran because: code changed"],
+      [1, lacks],
+      [2, lacks],
+    ]);
+    expect(text({ ...now, notes, missed: [missed(0)] })).toBe(
+      "fit waits: needs GPU: 1, the cluster has none  (and 1 more, 1 failed, 1 node ran again)",
+    );
+    expect(text({ ...now, runState: "failed" })).toBe("load: failed");
+    expect(text({ ...now, notes: new Map([[1, "queued again: its worker was lost"]]) })).toBe(
+      "load: failed",
+    );
+  });
+
   it("tells a node that runs again, why, and where it was", () => {
     const state = Uint8Array.from([0, State.queued, 0]);
     expect(notice(situation({ missed: [missed(1)], state }))).toEqual({

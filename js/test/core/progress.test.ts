@@ -73,6 +73,13 @@ describe("the line of progress", () => {
     expect(secondsLeft(g, run([done(0), done(1)]), 1000.5)).toBeNaN();
   });
 
+  it("does not guess while something waits for what is not there", () => {
+    const all = [done(0), done(1), { i: 2, state: State.queued }];
+    expect(secondsLeft(g, run(all), 1004)).toBeGreaterThan(0);
+    const notes = { "2": "waits: needs GPU: 1, the cluster has none" };
+    expect(secondsLeft(g, run(all, { notes }), 1004)).toBeNaN();
+  });
+
   it("reckons with nodes side by side", () => {
     const four = [done(0), done(1), done(2), done(3)];
     expect(secondsLeft(g, run(four), 1002)).toBeCloseTo((6 * 2) / 4);
