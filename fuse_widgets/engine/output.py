@@ -198,6 +198,9 @@ class _Tee:
 _lock = threading.Lock()
 _users = 0
 _tees: dict[str, _Tee] = {}
+#: `print` in another thread may be at work with one: CPython before 3.13.3 keeps no reference to `sys.stdout` meanwhile, and
+#: crashes where it is gone.
+_retired: deque[_Tee] = deque(maxlen=32)
 
 
 @contextlib.contextmanager
@@ -219,4 +222,5 @@ def redirected() -> Iterator[None]:
                 for name, tee in _tees.items():
                     if getattr(sys, name) is tee:
                         setattr(sys, name, tee._fuse_stream)
+                _retired.extend(_tees.values())
                 _tees.clear()

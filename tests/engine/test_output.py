@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import subprocess
 import sys
 import threading
 from typing import Any
@@ -209,3 +210,39 @@ def test_nothing_is_lost_on_the_way_to_the_cell(parts: list[str]) -> None:
         tail.show(part, cell)
     tail.settle()
     assert cell.getvalue() == "".join(parts)
+
+
+PRINTS_PAST_THE_END = """
+import sys, threading
+from fuse_widgets.engine import output
+
+began, over = threading.Event(), threading.Event()
+
+class Slow:
+    def write(self, text):
+        began.set()
+        assert over.wait(60)
+
+    def flush(self): ...
+
+class SameSize: ...
+
+sys.stdout, before = Slow(), sys.stdout
+with output.redirected():
+    thread = threading.Thread(target=print, args=("text",), kwargs={"flush": True})
+    thread.start()
+    assert began.wait(60)
+reuse = [SameSize() for _ in range(1000)]
+over.set()
+thread.join()
+sys.stdout = before
+print("ended")
+"""
+
+
+def test_a_thread_that_prints_past_the_end_of_a_run_does_not_crash_the_process() -> None:
+    """CPython before 3.13.3 prints to `sys.stdout` without holding it."""
+    done = subprocess.run(
+        [sys.executable, "-c", PRINTS_PAST_THE_END], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "ended\n"), done.stderr
