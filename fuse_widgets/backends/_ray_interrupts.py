@@ -17,7 +17,7 @@ class _Interrupts:
 
     def __init__(self) -> None:
         self.asked = 0
-        self._running = self._installed = False
+        self._running = False
         self._previous: Any = None
 
     @property
@@ -26,8 +26,12 @@ class _Interrupts:
 
     def __enter__(self) -> None:
         self.asked = 0
-        if not self._installed and threading.current_thread() is threading.main_thread():
-            self._previous, self._installed = signal.signal(signal.SIGINT, self._on_signal), True
+        if threading.current_thread() is threading.main_thread():
+            handler = signal.getsignal(signal.SIGINT)
+            if handler != self._on_signal:  # the first time, or a node has put its own there
+                signal.signal(signal.SIGINT, self._on_signal)
+                if self._previous is None:
+                    self._previous = handler
         self._running = True
 
     def __exit__(self, *_: object) -> None:

@@ -60,6 +60,11 @@ class RayFileStorage(Storage):
         self.ray_init_args = dict(rayInitArgs or {})
         self._options = dict(storage_options or {})
         self._look: Callable[[], None] = _nothing
+        for name in ("name", "num_returns"):
+            if name in self.remote_args:
+                raise StorageError(
+                    f"remoteArgs cannot have {name!r}, which the storage sets itself: leave it out."
+                )
         try:
             for task in (call_there, read_there, save_there):
                 task.options(**self.remote_args)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 pytest.importorskip("ray")
 
 from fuse_widgets.backends import _ray_live
+from fuse_widgets.backends._ray_interrupts import _Interrupts
 from fuse_widgets.backends._ray_live import _Collector
 
 
@@ -71,3 +73,24 @@ def test_a_worker_that_leaves_has_its_answer_and_is_not_waited_for() -> None:
         assert await staying is None
 
     run(scenario)
+
+
+def test_a_node_that_handles_interrupts_itself_does_so_for_no_other_node() -> None:
+    interrupts = _Interrupts()
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        with interrupts:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        with interrupts:
+            signal.raise_signal(signal.SIGINT)  # asked once: the node may finish
+            assert not interrupts.stopping
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
+        signal.signal(signal.SIGINT, before)
+        with interrupts:
+            pass
+        if callable(before):
+            with pytest.raises(KeyboardInterrupt):  # between nodes it is as it was
+                signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)

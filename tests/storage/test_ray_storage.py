@@ -77,6 +77,9 @@ def test_wrong_options_are_refused_when_it_is_made(tmp_path: Path) -> None:
         storage_factory({"kind": "ray", "options": {"path": "x", "remote_args": {}}})
     with pytest.raises(StorageError, match="folder or an address"):
         RayFileStorage("", THERE)
+    for name in ("name", "num_returns"):
+        with pytest.raises(StorageError, match=f"remoteArgs cannot have '{name}'"):
+            RayFileStorage(tmp_path, {name: 1})
 
 
 def test_a_machine_that_is_not_there_is_told_at_once_and_nothing_is_left_to_be_done_later(
