@@ -37,7 +37,12 @@ GRACE = ("RAY_CLIENT_RECONNECT_GRACE_PERIOD", "15")
 #: "Are you there?" to the server of Ray clients, which is the first thing that `ray.init` asks it, as protobuf.
 _PING = "/ray.rpc.RayletDriver/ClusterInfo", b"\x08\x06"
 #: What Ray says where a machine was too busy to start it, or the server of a client, in time.
-_BUSY = ("timed out during startup", "Starting Ray client server failed", "ZombieProcess")
+_BUSY = (
+    "timed out during startup",
+    "Starting Ray client server failed",
+    "Proxy failed to Connect to backend",
+    "ZombieProcess",
+)
 #: How often that is tried: what the one before has loaded is in memory then.
 TRIES = 3
 #: How Ray tells of versions that differ: of the cluster, then of this process.
