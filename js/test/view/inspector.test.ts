@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it, vi } from "vitest";
 import { State } from "../../src/core/types";
 import { POLICY, page as pageOf } from "../../src/view/panels/page";
 import { size } from "../../src/view/panels/result";
-import { bytes, classifiers, delta, layered, status } from "../fake";
+import { bytes, type Changed, classifiers, delta, layered, status } from "../fake";
 import { freshBrowser } from "./browser";
 import { inspected, settle } from "./inspected";
 
@@ -36,6 +36,18 @@ const done = (i: number, more = {}) => ({
 const WORKERS = { workers: ["thread 2"] };
 
 describe("the head", () => {
+  it("tells no attempt of a node that is queued for its first", async () => {
+    const { model, select, one } = await open();
+    const state = async (seq: number, more: Partial<Changed>): Promise<string> => {
+      model.delta(delta(seq, [{ i: 11, state: State.queued, ...more }]));
+      await select("moons, QDA-model");
+      return one(".fuse-head-state").textContent ?? "";
+    };
+    expect(await state(1, { attempt: 1 })).toBe("queued");
+    expect(await state(2, { attempt: 2 })).toBe("queued \u00b7 attempt 2");
+    expect(await state(3, { attempt: 1, state: State.running })).toContain("attempt 1");
+  });
+
   it("tells state, time, worker and attempt from the columns, while the kernel has not answered", async () => {
     const { kernel, model, select, one, root } = await open();
     kernel.late = true;

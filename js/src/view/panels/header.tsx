@@ -45,7 +45,8 @@ export function stateLine({ session }: Pick<Given, "session">, node: number): st
   const parts = [time ? `${state}${joint}${time}` : state];
   const worker = run.worker[node] > 0 ? run.workers[run.worker[node] - 1] : "";
   if (worker) parts.push(oneLine(worker, 60));
-  if (run.attempt[node] > 0) parts.push(`attempt ${run.attempt[node]}`);
+  const begun = code !== State.queued && code !== State.paused;
+  if (run.attempt[node] > (begun ? 0 : 1)) parts.push(`attempt ${run.attempt[node]}`);
   return parts.join(" \u00b7 ");
 }
 
