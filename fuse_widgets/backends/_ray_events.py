@@ -130,7 +130,8 @@ class Teller:
         self._alive: dict[str, str] = {}
         self._joined = ""
         self._warned = False
-        self._lacking: dict[str, Node] = {}  # what was said to be lacking, and of which node
+        self._lacking: set[str] = set()  # what was said to be lacking
+        self._lacks: dict[Node, str] = {}  # of which node that was said
         self._waits: dict[int, str] = {}  # what each node was said to wait for
 
     # --- nodes ---------------------------------------------------------------------------------------------
@@ -166,13 +167,16 @@ class Teller:
         """
         if not again and self.run.states[node._name] is QUEUED:
             self._tell_waits(place, node, why, self._before.get(place, 0) + 1)
-        for said in [said for said, of in self._lacking.items() if of is node and said != why]:
-            del self._lacking[said]
+        said = self._lacks.get(node)
+        if said is not None and said != why:
+            del self._lacks[node]
+            self._lacking.discard(said)
             if why is None:
                 now = "its placement group is there" if _GROUP in said else f"machine {self._joined} joined"
                 self.notice(f"node {node._name!r} can run now: {now}")
         if why is not None and why not in self._lacking:
-            self._lacking[why] = node
+            self._lacking.add(why)
+            self._lacks[node] = why
             waits = "where its result was lost with its machine, what needs it" if again else "it"
             until = "Ray places that" if why == NOT_PLACED else "a machine that has it joins"
             text = f"node {node._name!r} {why}: {waits} waits until {until}"
