@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -14,6 +15,7 @@ except ImportError as error:
 from ..engine.errors import FuseError, NodeExecutionError, message_of
 from ..engine.nodes import MethodNode, Node, NodeItem
 from ..engine.run import Run
+from ..engine.states import NodeState
 from ..storage._ray import address_of, connect
 from ._ray_cluster import Watch, is_cut
 from ._ray_errors import plain
@@ -31,6 +33,8 @@ __all__ = ["RayWorkflow"]
 
 #: Outputs that are taken out of the cluster at a time.
 AT_A_TIME = 100
+#: What an output is in that has a result.
+_KEPT = (NodeState.DONE, NodeState.CACHED)
 #: Seconds without any of them after which one that nothing can make again counts as lost.
 PATIENCE = 3.0
 
@@ -109,7 +113,15 @@ class RayWorkflow(ScheduledWorkflow):
                 scheduler = RayScheduler(
                     self, run, stored, channel, watch, fail_fast=fail_fast, most=max_pending_tasks
                 )
-                scheduler.execute()
+                try:
+                    scheduler.execute()
+                except NodeExecutionError:
+                    if (
+                        return_results
+                    ):  # what the other outputs gave stays in the cluster otherwise, and ends here
+                        with contextlib.suppress(NodeExecutionError), watch.connected():
+                            self._fetch(run, watch, scheduler.refs)
+                    raise
                 if not return_results:
                     return None
                 with watch.connected():
@@ -132,13 +144,14 @@ class RayWorkflow(ScheduledWorkflow):
         tell(run, {"notice": ""})
 
     def _fetch(self, run: Run, watch: Watch, refs: dict[int, Any]) -> None:
-        """Take the results of the outputs out of the cluster, and let go of them there.
+        """Take the results of the outputs that have one out of the cluster, and let go of them there.
 
         Arrays are copied once, out of the memory that they share with the object store, so that they can be changed.
         What is one object in one result stays one; results of two nodes share nothing here.
         """
         nodes = dict.fromkeys(out.node if isinstance(out, NodeItem) else out for out in self.outputs)
-        wanted = [node for node in nodes if node not in run.values]
+        states = run.states
+        wanted = [n for n in nodes if n not in run.values and states[n._name] in _KEPT]
         for start in range(0, len(wanted), AT_A_TIME):
             waiting = {refs.pop(run.order.place[node]): node for node in wanted[start : start + AT_A_TIME]}
             came = time.monotonic()

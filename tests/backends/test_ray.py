@@ -295,6 +295,22 @@ def test_an_actor_is_released_when_its_last_method_is_done() -> None:
     assert wf.run() is True
 
 
+def test_after_a_failure_the_results_of_the_other_outputs_are_there() -> None:
+    @workflow
+    def fail(_: Any) -> None:
+        raise OSError("no disk")
+
+    fine, inner = plus().set_name("fine"), plus().set_name("inner")
+    wf = RayWorkflow(fine, fail(inner).set_name("bad"))
+    with pytest.raises(NodeExecutionError, match="'bad' failed with OSError: no disk"):
+        wf.run()
+    assert wf.last_run is not None
+    assert set(wf.last_run.results) == {"fine"}
+    with pytest.raises(NodeExecutionError):
+        wf.run(return_results=False)
+    assert wf.last_run.results == {}
+
+
 def test_what_no_machine_can_hold_is_told_and_the_run_can_be_cancelled() -> None:
     node = plus().set_name("big")
     node.backend_info["remote_args"] = {"num_gpus": 1}
