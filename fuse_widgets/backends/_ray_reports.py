@@ -13,8 +13,9 @@ from ._ray_cluster import is_cut
 
 __all__ = ["Reports"]
 
-#: References that are waited for at a time, the oldest first; whether others are there is looked at in between.
-WINDOW = 400
+#: References that are waited for at a time, the oldest first; whether others are there is looked at in between. As many as
+#: twice what came the last time, since Ray looks at each of them.
+FEWEST, MOST = 64, 1024
 #: Seconds between two looks at the others.
 LOOK = 0.2
 #: Seconds to wait, at most: where few are on their way, and where many are.
@@ -30,6 +31,7 @@ class Reports:
             tuple[Any, int]
         ] = []  # not in `_places` yet: to hash a reference asks the server of a Ray client
         self._look_at = 0.0
+        self._window = FEWEST
 
     def __len__(self) -> int:
         return len(self._places) + len(self._new)
@@ -59,13 +61,14 @@ class Reports:
             if wait:
                 time.sleep(WAIT)
             return
-        seconds = 0.0 if not wait else WAIT_MANY if len(self._places) > WINDOW / 4 else WAIT
-        oldest = list(itertools.islice(self._places, WINDOW))
+        seconds = 0.0 if not wait else WAIT_MANY if len(self._places) > FEWEST else WAIT
+        oldest = list(itertools.islice(self._places, self._window))
         arrived = _there(oldest, seconds, 1 if first else len(oldest))
         if first and arrived:
             arrived = _there(oldest, 0, len(oldest))
-        if len(self._places) > WINDOW and time.monotonic() > self._look_at:
-            others = list(itertools.islice(self._places, WINDOW, None))
+        self._window = min(max(FEWEST, 2 * len(arrived)), MOST)
+        if len(self._places) > len(oldest) and time.monotonic() > self._look_at:
+            others = list(itertools.islice(self._places, len(oldest), None))
             arrived += _there(others, 0, len(others))
             self._look_at = time.monotonic() + LOOK
         arrived.sort(key=self._places.__getitem__)
