@@ -38,7 +38,7 @@ class Recall:
     ) -> None:
         self.run, self.submitter, self.sent, self.saves = run, submitter, sent, saves
         self._asked: set[int] = set()
-        self._fresh: set[int] = set()
+        self._fresh: set[int] = set()  # over since the last round: their results may just be on their way
         self._since = self._kill_at = self._give_up_at = math.inf
         self.interrupting = False
 
@@ -48,7 +48,7 @@ class Recall:
         self._fresh.add(place)
 
     def look(self) -> None:
-        """Called in each round, before reports are looked at."""
+        """A round begins: what was over before it has reached those that need it."""
         self._fresh.clear()
 
     def what_waits(self) -> None:

@@ -75,7 +75,7 @@ class RayScheduler:
         self.results = Results(order, self.submitter, self.over, keep)
         self.refs = self.results.refs
         self.sent: dict[int, Sent] = {}
-        self.early: dict[int, Report | Exception] = {}  # what came before what its parents' ends say
+        self.early: dict[int, Report | Exception] = {}  # see `_is_early`
         self.saving: dict[int, Report] = {}  # done, but for the saving
         self.saves: dict[int, Any] = {}
         self.saved = Reports()
@@ -223,6 +223,7 @@ class RayScheduler:
             self._arrived(place, self.early.pop(place))
 
     def _is_early(self, place: int) -> bool:
+        """Whether a node that did not run is heard of before a parent, which is to blame if it failed or was held back."""
         return bool(self.reports) and any(parent in self.sent for parent in self.order.parents(place))
 
     def _ended(self, place: int, report: Report) -> None:

@@ -60,7 +60,8 @@ class Spec(NamedTuple):
     Attributes:
         collector, run: Whom to tell, and of which run.
         place, turn, name: Which node, and the how-many-eth submission of it.
-        epoch: How often the run had been held back by then; None: the node begins in any case.
+        epoch: How often the run had been held back (paused or cancelled) when this was handed in: if it was since, the node
+            does not begin. None: it begins in any case.
         code: Its function; None for a method, whose name is in `more`.
         template, sources: See `_ray_pack.unpack`.
         more: What few nodes have: `initialize` (Code), `retries`, `times` (how often Ray tries again), `raises` (after

@@ -304,7 +304,7 @@ def test_a_node_whose_placement_group_cannot_be_says_so_in_the_cell_too(
     assert [record.getMessage() for record in caplog.records if record.name == "fuse_widgets"] == [never]
     remove_placement_group(groups[1])
     until(lambda: run.states["n2"] == "done", 20)
-    assert "node 'n2' can run now: its placement group is there" in notices(run)
+    until(lambda: "node 'n2' can run now: its placement group is there" in notices(run), 10)
     run.cancel()
     with pytest.raises(RunCancelledError):
         run.wait(20)
