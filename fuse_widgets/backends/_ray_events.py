@@ -180,10 +180,17 @@ class Teller:
             waits = "where its result was lost with its machine, what needs it" if again else "it"
             until = "Ray places that" if why == NOT_PLACED else "a machine that has it joins"
             text = f"node {node._name!r} {why}: {waits} waits until {until}"
-            self.notice(text)
-            if not self._warned:  # for those who look at a cell and at no widget
-                self._warned = True
-                log.warning("%s", text)
+            self._warn(text)
+
+    def no_room(self, place: int, why: str) -> None:
+        """Nothing runs, and a node waits for what objects hold: said once for each."""
+        if self._waits.get(place) != why:
+            node = self.run.nodes[place]
+            self._tell_waits(place, node, why, self._before.get(place, 0) + 1)
+            self._warn(
+                f"nothing runs: node {node._name!r} {why}. Let objects hold less, for example "
+                "remote_args={'num_cpus': 0}, have fewer of them at a time, or add a machine"
+            )
 
     def live(self, live: Live, sent: Mapping[int, Sent], over: Mapping[int, NodeState]) -> None:
         """Something that a worker tells."""
@@ -331,6 +338,13 @@ class Teller:
             return when + shift
         self._shift[who.node_id] = shift
         return when + shift
+
+    def _warn(self, text: str) -> None:
+        """Say something of the run as a whole; the first time in the cell as well, for those who have no widget."""
+        self.notice(text)
+        if not self._warned:
+            self._warned = True
+            log.warning("%s", text)
 
     # --- the run -------------------------------------------------------------------------------------------
 

@@ -20,6 +20,7 @@ from ._ray_objects import KeptObject
 from ._ray_recall import Recall
 from ._ray_reports import Reports
 from ._ray_results import Results
+from ._ray_standstill import Standstill
 from ._ray_stored import not_saved
 from ._ray_submit import GoneError, Sent, Submitter
 from ._ray_task import Report
@@ -82,6 +83,7 @@ class RayScheduler:
         self.again: set[int] = set()  # done, and run once more to make an object anew
         self.recall = Recall(run, self.submitter, self.sent, self.saves)
         self.failures: list[NodeExecutionError] = []
+        self.standstill = Standstill(run, workflow, self.submitter, self.sent, self.over)
         self.controls = Controls(
             run, channel, self.frontier, self.recall, self.over, self.failures, fail_fast=fail_fast
         )
@@ -195,6 +197,9 @@ class RayScheduler:
         regrouped = self.watch.regrouped()
         if self.teller.cluster(self.watch.machines) or regrouped:
             self._machines_changed()
+        stuck = self.standstill.look(self.watch.machines)
+        if stuck is not None:
+            self.teller.no_room(*stuck)
 
     def _machines_changed(self) -> None:
         """Tell what no machine can hold any more, and do not wait for a storage that is gone."""

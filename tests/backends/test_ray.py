@@ -71,7 +71,7 @@ def test_status_comes_while_a_node_runs_with_machine_and_process(tmp_path: Path,
     until(lambda: "node" in run.outputs)
     assert run.outputs["node"].text == "hello\n"
     (tmp_path / "go").touch()
-    pid = run.wait(30)
+    pid = run.wait(120)
     assert event.worker == f"{event.detail['host']}:{pid}"
     assert event.detail["pid"] == pid
     assert len(event.detail["node_id"]) > 20
@@ -228,7 +228,7 @@ def test_remote_args_that_change_during_a_run_count_for_what_has_not_begun(tmp_p
     gained.backend_info["remote_args"] = {"resources": {"disk": 0.25}}
     del lost.backend_info["remote_args"]
     (tmp_path / "go").touch()
-    assert run.wait(30) == [0.25, 0.0]
+    assert run.wait(120) == [0.25, 0.0]
 
 
 def test_what_is_edited_while_a_node_is_handed_in_does_not_count_by_halves(monkeypatch: Any) -> None:
@@ -279,7 +279,7 @@ def test_a_run_that_is_paused_when_nothing_is_left_ends(tmp_path: Path) -> None:
     until((tmp_path / "last").exists)
     run.pause()
     (tmp_path / "go").touch()
-    assert run.wait(30) == "last"
+    assert run.wait(120) == "last"
 
 
 def test_an_actor_is_released_when_its_last_method_is_done() -> None:
@@ -323,7 +323,7 @@ def test_what_no_machine_can_hold_is_told_and_the_run_can_be_cancelled() -> None
     assert queued.detail == {"why": "needs GPU: 1, the cluster has none", "waits": True}
     run.cancel()
     with pytest.raises(RunCancelledError):
-        run.wait(20)
+        run.wait(120)
     assert run.states["big"] == "pending"
 
 
@@ -629,7 +629,7 @@ def test_the_loss_of_the_collector_loses_nothing(check_log: Any, tmp_path: Path,
     for _, collector in Channel._collectors.values():
         ray.kill(collector, no_restart=for_good)
     (tmp_path / "go").touch()
-    assert run.wait(30) == 6
+    assert run.wait(120) == 6
     assert set(run.states.values()) == {"done"}
     check_log(run)
 
@@ -659,7 +659,7 @@ def test_cancelled_twice_what_runs_is_interrupted_and_the_cluster_stays_usable(
     run.cancel()
     run.cancel()
     with pytest.raises(RunCancelledError, match="goes on from what is in storage"):
-        run.wait(30)
+        run.wait(120)
     assert states(run) == {"object": "done", "method": "done", "busy": "cancelled", "after": "pending"}
     check_log(run)
     assert wf.storage.list_tasks("workflow") == ["method"]
@@ -678,7 +678,7 @@ def test_a_method_that_runs_is_stopped_with_its_actor(tmp_path: Path, states: An
     run.cancel()
     run.cancel()
     with pytest.raises(RunCancelledError):
-        run.wait(30)
+        run.wait(120)
     assert states(run) == {"object": "done", "method": "cancelled"}
 
 

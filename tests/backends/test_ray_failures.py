@@ -294,7 +294,7 @@ def test_a_node_whose_placement_group_cannot_be_says_so_in_the_cell_too(
         strategy = PlacementGroupSchedulingStrategy(groups[place])
         node.backend_info["remote_args"] = {"scheduling_strategy": strategy}
     run = RayWorkflow(*nodes).start()
-    until(lambda: len(notices(run)) == 2, 10)
+    until(lambda: len(notices(run)) == 2)
     never = "node 'n0' needs a placement group with GPU: 2, the cluster has none: it waits until a machine that has it joins"
     waits = (
         "node 'n2' needs a placement group that Ray has not placed yet, since what it reserves is in use: it waits "
@@ -303,13 +303,44 @@ def test_a_node_whose_placement_group_cannot_be_says_so_in_the_cell_too(
     assert notices(run) == [never, waits]
     assert [record.getMessage() for record in caplog.records if record.name == "fuse_widgets"] == [never]
     remove_placement_group(groups[1])
-    until(lambda: run.states["n2"] == "done", 20)
-    until(lambda: "node 'n2' can run now: its placement group is there" in notices(run), 10)
+    until(lambda: run.states["n2"] == "done")
+    until(lambda: "node 'n2' can run now: its placement group is there" in notices(run))
     run.cancel()
     with pytest.raises(RunCancelledError):
-        run.wait(20)
+        run.wait(120)
     for one in (groups[0], groups[2]):
         remove_placement_group(one)
+
+
+class Keeper:
+    def take(self, x: Any) -> Any:
+        return x
+
+
+def test_objects_that_leave_no_room_for_what_they_need_are_told_with_the_way_out(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(importlib.import_module("fuse_widgets.backends._ray_standstill"), "LOOK", 0.5)
+    keepers = [workflow(Keeper)().set_name(name) for name in ("left", "right")]
+    both = workflow(same)([keeper.take(1) for keeper in keepers]).set_name("both")
+    wf = RayWorkflow(*[keeper.take(both) for keeper in keepers])
+    for keeper in keepers:
+        keeper.backend_info["remote_args"] = {"num_cpus": 1}
+    run = wf.start()
+    why = "needs CPU: 1, and objects 'left', 'right' hold 2 of 2 until the last method has run"
+    until(lambda: any(why in notice for notice in notices(run)))
+    assert [event.detail for event in run.events if event.node == "both" and event.detail] == [
+        {"why": why, "waits": True}
+    ]
+    assert [record.getMessage() for record in caplog.records if record.name == "fuse_widgets"] == [
+        f"nothing runs: node 'both' {why}. Let objects hold less, for example remote_args={{'num_cpus': 0}}, "
+        "have fewer of them at a time, or add a machine"
+    ]
+    run.cancel()
+    with pytest.raises(RunCancelledError):
+        run.wait(60)
+    keepers[1].backend_info["remote_args"] = {"num_cpus": 0}
+    assert wf.run() == [[1, 1], [1, 1]]
 
 
 class Dice:

@@ -129,7 +129,7 @@ def test_a_run_whose_storage_does_not_answer_says_so_and_can_be_cancelled(
     assert notices(run) == [f"the run waits for what {wf.storage!r} has"]
     run.cancel()
     with pytest.raises(RunCancelledError):
-        run.wait(10)
+        run.wait(120)
     assert states(run) == {"n": "pending"}
     (tmp_path / "go").touch()
     assert wf.run() == 1

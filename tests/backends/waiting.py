@@ -21,7 +21,7 @@ def gate(folder: str, name: str) -> str:
     return name
 
 
-def until(condition: Callable[[], Any], seconds: float = 30) -> None:
+def until(condition: Callable[[], Any], seconds: float = 120) -> None:
     """Wait until something is so."""
     pause = threading.Event()
     for _ in range(int(seconds * 100)):
