@@ -42,6 +42,11 @@ LOSSES = 3
 class RayScheduler:
     """Executes one run of a `RayWorkflow`.
 
+    A node, named by its place in the traversal, is in one of these: `frontier`, until it is handed in, or in `parked` of its
+    object where that is busy with earlier calls; `sent`, while Ray owes a report; `saving`, while only its result is to be
+    saved; `over`, once its fate is settled. What is taken back goes to the `frontier` again. One in `again` is `over` or
+    `saving`, and `sent` as well, to make a lost object anew. One in `early` is `sent`: its report has come, and is put off.
+
     Args:
         workflow: What to run.
         run: Where to report.
