@@ -13,7 +13,7 @@ from typing import Any
 
 import ray
 
-from ._ray_live import NAMESPACE
+from ._ray_live import collector_named
 
 __all__ = ["gate"]
 
@@ -56,9 +56,10 @@ class _Gate:
 
     def _join(self, collector: str, run: str) -> int:
         try:
-            actor = ray.get_actor(collector, NAMESPACE)
+            actor = collector_named(collector)
             closed = ray.get(actor.closed.remote(run, None, self._me), timeout=PATIENCE)
         except Exception:  # without a collector nothing is refused
+            collector_named.cache_clear()
             closed = None
         if closed is None:  # the next node asks again
             return -1

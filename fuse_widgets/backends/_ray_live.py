@@ -20,7 +20,7 @@ import ray
 
 from ..engine.output import Tail
 
-__all__ = ["Collector", "Current", "Live", "Printed", "Who", "reporter", "who"]
+__all__ = ["Collector", "Current", "Live", "Printed", "Who", "collector_named", "reporter", "who"]
 
 #: Seconds between two looks of a worker's thread at what runs; a node that is over by then is told with its end.
 TICK = 0.04
@@ -144,6 +144,12 @@ class _Collector:
 Collector = ray.remote(num_cpus=0, max_restarts=-1, max_concurrency=10_000)(_Collector)
 
 
+@functools.lru_cache(maxsize=2)
+def collector_named(name: str) -> Any:
+    """The collector that a worker tells, looked for once; `cache_clear()` where it does not answer."""
+    return ray.get_actor(name, NAMESPACE)
+
+
 class Printed:
     """What a node prints."""
 
@@ -191,7 +197,7 @@ class Current(NamedTuple):
 class _Reporter:
     """The thread of a worker that tells the collector.
 
-    State: `current` is set by the thread that runs nodes; `_told`, `_collectors` and `_answer` change under `_telling`, since
+    State: `current` is set by the thread that runs nodes; `_told` and `_answer` change under `_telling`, since
     that thread tells, too; everything else belongs to the reporter's own.
     """
 
@@ -200,7 +206,6 @@ class _Reporter:
         self._told: Current | None = None
         self._busy = threading.Event()
         self._thread: threading.Thread | None = None
-        self._collectors: dict[str, Any] = {}
         self._answer: Any = None
         self._telling = threading.Lock()
 
@@ -270,12 +275,10 @@ class _Reporter:
     def _tell(self, current: Current, records: list[Live]) -> bool:
         """Hand records to the collector; without one the node's end will tell."""
         try:
-            if current.collector not in self._collectors:
-                self._collectors = {current.collector: ray.get_actor(current.collector, NAMESPACE)}
-            tell = self._collectors[current.collector].tell
+            tell = collector_named(current.collector).tell
             self._answer = tell.remote(current.run, [tuple(record) for record in records])
         except Exception:
-            self._collectors.clear()
+            collector_named.cache_clear()
             return False
         return True
 
@@ -286,7 +289,7 @@ class _Reporter:
             try:
                 heard = ray.get(answer)
             except Exception:
-                self._collectors.clear()
+                collector_named.cache_clear()
                 heard = False
             if not heard:
                 self._told = None

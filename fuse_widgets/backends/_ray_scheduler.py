@@ -129,10 +129,12 @@ class RayScheduler:
             self._check_cluster()
             parked = any(obj.parked for obj in self.submitter.objects.values())
             self.recall.look()
-            for place, content in self.reports.take(wait=not more, first=waiting or parked):
+            wait = not more and (bool(self.reports) or not self.saved)
+            for place, content in self.reports.take(wait=wait, first=waiting or parked):
                 bad = isinstance(content, Exception)
                 self._arrived(place, content if bad else Report.read(content))
-            for place, content in self.saved.take(wait=not more and not self.reports, first=True):
+            wait = not more and not self.reports and bool(self.saved)
+            for place, content in self.saved.take(wait=wait, first=True):
                 self._was_saved(place, content)
             self._look_at_early()
 

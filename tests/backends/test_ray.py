@@ -13,6 +13,7 @@ import threading
 import time
 import tracemalloc
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cloudpickle
@@ -25,6 +26,7 @@ from fuse_widgets import (
     FileStorage,
     NodeExecutionError,
     NodeState,
+    RayFileStorage,
     RayWorkflow,
     RunCancelledError,
     RunEvent,
@@ -81,6 +83,29 @@ def test_status_comes_while_a_node_runs_with_machine_and_process(tmp_path: Path,
     assert done.detail["cpu_seconds"] >= 0
     assert event.time <= done.time
     check_log(run)
+
+
+def test_a_run_sleeps_only_where_there_is_nothing_to_wait_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    reports = importlib.import_module("fuse_widgets.backends._ray_reports")
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        time.sleep(seconds)
+
+    monkeypatch.setattr(reports, "time", SimpleNamespace(sleep=sleep, monotonic=time.monotonic))
+    wf = RayWorkflow(workflow(abs)(-1))
+    assert wf.run() == 1
+    wf.set_storage(RayFileStorage(str(tmp_path), {"resources": {"disk": 0.1}}))
+    assert wf.run() == 1
+    assert wf.storage.list_tasks("workflow") != []  # saved by another task, which is waited for
+    assert slept == []
+    run = RayWorkflow(workflow(abs)(-1)).start(paused=True)
+    until(lambda: slept)
+    run.resume()
+    assert run.wait(120) == 1
 
 
 def test_the_run_says_what_the_cluster_has() -> None:
