@@ -116,9 +116,7 @@ class RayWorkflow(ScheduledWorkflow):
                 try:
                     scheduler.execute()
                 except NodeExecutionError:
-                    if (
-                        return_results
-                    ):  # what the other outputs gave stays in the cluster otherwise, and ends here
+                    if return_results:  # else what the other outputs gave would be gone with the references
                         with contextlib.suppress(NodeExecutionError), watch.connected():
                             self._fetch(run, watch, scheduler.refs)
                     raise
@@ -132,14 +130,13 @@ class RayWorkflow(ScheduledWorkflow):
         if ray.is_initialized():
             return
         address = address_of(self.ray_init_args)
-        where = f"connecting to {address}"
-        if address in ("", "auto", "local"):
-            where = (
-                "looking for the Ray cluster of this machine"
-                if address == "auto"
-                else "starting Ray on this machine"
-            )
-        tell(run, {"notice": f"{where} …"})
+        if address == "auto":
+            doing = "looking for the Ray cluster of this machine"
+        elif address in ("", "local"):
+            doing = "starting Ray on this machine"
+        else:
+            doing = f"connecting to {address}"
+        tell(run, {"notice": f"{doing} …"})
         connect(self.ray_init_args)
         tell(run, {"notice": ""})
 
