@@ -51,10 +51,6 @@ _faults.register(_signal.SIGUSR1, file=open(f"{folder}/{{_os.getpid()}}.stacks",
 del _faults, _os, _signal
 """
 
-#: Open a notebook in a JupyterLab that is there, and close all there are, unsaved.
-OPEN = "async path => { await jupyterapp.commands.execute('docmanager:open', { path }); }"
-LEAVE = "() => { for (const widget of [...jupyterapp.shell.widgets('main')]) widget.dispose(); }"
-
 
 @contextlib.contextmanager
 def chromium() -> Iterator[Browser]:
@@ -106,7 +102,7 @@ class Lab:
             [
                 sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root", f"--port={self.port}",
                 "--ServerApp.port_retries=0", f"--IdentityProvider.token={self.token}",
-                f"--ServerApp.root_dir={self.notebooks}", "--LabApp.expose_app_in_browser=True", "--LabApp.news_url=", "--LabApp.check_for_updates_class="
+                f"--ServerApp.root_dir={self.notebooks}", "--LabApp.news_url=", "--LabApp.check_for_updates_class="
                 "jupyterlab.NeverCheckForUpdate",
                 *([limit.format("msg"), limit.format("data")] if unlimited else ()),
             ],
@@ -222,10 +218,7 @@ def _python_path() -> list[str]:
 
 
 class Notebook:
-    """A notebook that is open in JupyterLab, as a person sees it.
-
-    A page that shows JupyterLab already is used as it is: to load JupyterLab takes most of the time of a short test.
-    """
+    """A notebook that is open in JupyterLab, as a person sees it."""
 
     def __init__(
         self, lab: Lab, page: Page, cells: list[str] | None = None, *, name: str = "", kernel: str = "python3"
@@ -234,29 +227,12 @@ class Notebook:
         self.name = name if cells is None else lab.write(cells, kernel=kernel)
         self.problems: list[str] = []
         page.set_default_timeout(PATIENCE)
-        page.on("pageerror", self._note)
-        if page.url.startswith(lab.url):
-            self.page.evaluate(OPEN, self.name)
-            self._wait_until_ready()
-        else:
-            self.load()
+        page.on("pageerror", lambda error: self.problems.append(str(error)))
+        self.load()
 
     def load(self) -> None:
         """Open the notebook, or reload its page."""
         self.page.goto(f"{self.lab.url}/lab/tree/{self.name}?token={self.lab.token}&reset")
-        self._wait_until_ready()
-
-    def leave(self) -> bool:
-        """Close the notebook; says whether the page is as good as new."""
-        self.page.evaluate(LEAVE)
-        self.page.mouse.move(0, 0)
-        self.page.remove_listener("pageerror", self._note)
-        return self.page.locator(".jp-Notebook, .jp-Dialog, [data-fuse-view]").count() == 0
-
-    def _note(self, error: Any) -> None:
-        self.problems.append(str(error))
-
-    def _wait_until_ready(self) -> None:
         self.page.locator(".jp-Notebook .jp-Cell").first.wait_for()
         # A cell that is run before its kernel is connected makes JupyterLab ask for one.
         self.page.locator(".jp-Toolbar-kernelName").filter(has_not_text="No Kernel").wait_for()
