@@ -7,6 +7,7 @@ resolves every reference before the task starts, and a large value is stored onc
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import importlib.machinery
 import io
@@ -353,7 +354,7 @@ def _to_register() -> list[tuple[Any, ModuleType]]:
             or name == "__main__"
         ):
             continue
-        if not _importable(name, file):
+        if not _importable(name, file, tuple(sys.path)):
             found += [
                 (kind, module)
                 for kind in (cloudpickle, ray_cloudpickle)
@@ -373,9 +374,11 @@ _INSTALLED = tuple(
 )
 
 
-def _importable(name: str, file: str) -> bool:
-    """Whether `import name` in a fresh process finds this very file."""
-    path, spec = None, None
+@functools.lru_cache(maxsize=10_000)
+def _importable(name: str, file: str, search: tuple[str, ...]) -> bool:
+    """Whether `import name` in a fresh process that searches these folders finds this very file."""
+    path: list[str] = list(search)
+    spec = None
     for depth in range(name.count(".") + 1):
         try:
             spec = importlib.machinery.PathFinder.find_spec(".".join(name.split(".")[: depth + 1]), path)
