@@ -143,13 +143,7 @@ def measure() -> list[Row]:
     new: dict[str, Any] = {"num_cpus": 2, "include_dashboard": False} if address == "local" else {}
     ray.init(address, log_to_driver=False, **new)
     warm_up()
-    rows = [
-        naps(),
-        delay(),
-        chains(CHAIN, REPETITIONS),
-        large_array(),
-        *many(MANY),
-    ]  # while the heap is small
+    rows = [large_array(), naps(), delay(), *many(MANY), chains(CHAIN, REPETITIONS)]
     ray.shutdown()
     return rows
 
