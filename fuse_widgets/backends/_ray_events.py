@@ -179,8 +179,7 @@ class Teller:
             self._lacks[node] = why
             waits = "where its result was lost with its machine, what needs it" if again else "it"
             until = "Ray places that" if why == NOT_PLACED else "a machine that has it joins"
-            text = f"node {node._name!r} {why}: {waits} waits until {until}"
-            self._warn(text)
+            self._warn(f"node {node._name!r} {why}: {waits} waits until {until}")
 
     def no_room(self, place: int, why: str) -> None:
         """Nothing runs, and a node waits for what objects hold: said once for each."""
@@ -339,18 +338,18 @@ class Teller:
         self._shift[who.node_id] = shift
         return when + shift
 
+    # --- the run -------------------------------------------------------------------------------------------
+
+    def notice(self, text: str) -> None:
+        """Say something of the run as a whole."""
+        tell(self.run, {"notice": text})
+
     def _warn(self, text: str) -> None:
         """Say something of the run as a whole; the first time in the cell as well, for those who have no widget."""
         self.notice(text)
         if not self._warned:
             self._warned = True
             log.warning("%s", text)
-
-    # --- the run -------------------------------------------------------------------------------------------
-
-    def notice(self, text: str) -> None:
-        """Say something of the run as a whole."""
-        tell(self.run, {"notice": text})
 
     def cluster(self, machines: list[dict[str, Any]]) -> bool:
         """Say which machines there are, where that has changed; whether it has."""

@@ -231,11 +231,8 @@ class _Reporter:
     def missed(self, current: Current, content: Any) -> None:
         """An attempt failed, and Ray will try again: told at once, since this may be the worker's last chance."""
         with self._telling:
-            records = [] if self._told is current else [self._running(current)]
-            text = current.printed.fresh()
-            if text is not None:
-                records.append(self._record(current, "printed", time.time(), text))
-            self._tell(current, [*records, self._record(current, "missed", time.time(), content)])
+            missed = self._record(current, "missed", time.time(), content)
+            self._tell(current, [*self._untold(current), missed])
 
     def _work(self) -> None:
         idle = 0
@@ -256,14 +253,17 @@ class _Reporter:
             before = current
 
     def _look(self, current: Current) -> None:
-        records = []
-        if self._told is not current:
-            records.append(self._running(current))
+        records = self._untold(current)
+        if records and self._tell(current, records):
+            self._told = current
+
+    def _untold(self, current: Current) -> list[Live]:
+        """That a node runs, unless it was told, and what it has printed since."""
+        records = [] if self._told is current else [self._running(current)]
         text = current.printed.fresh()
         if text is not None:
             records.append(self._record(current, "printed", time.time(), text))
-        if records and self._tell(current, records):
-            self._told = current
+        return records
 
     def _running(self, current: Current) -> Live:
         return self._record(current, "running", current.began, current.lost)

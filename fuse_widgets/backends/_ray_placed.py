@@ -8,7 +8,7 @@ from typing import Any
 
 from ray.util.scheduling_strategies import NodeLabelSchedulingStrategy, PlacementGroupSchedulingStrategy
 
-from ..storage._machines import in_words, missing
+from ..storage._machines import in_words, missing, total_of
 
 __all__ = ["NOT_PLACED", "unplaced"]
 
@@ -42,16 +42,16 @@ def _of_group(table: Mapping[str, Any] | None, machines: Machines) -> str | None
     if not table or table["state"] in ("CREATED", "REMOVED"):
         return None
     bundles: list[Mapping[str, float]] = list(table["bundles"].values())
-    alive = [machine for machine in machines if machine["Alive"]]
+    alive = sum(machine["Alive"] for machine in machines)
     total = Counter[str]()
     for bundle in bundles:
         total.update(bundle)
     if table["strategy"] == "STRICT_PACK":
         bundles = [total]
     whys = [_missing(bundle, machines) for bundle in bundles]
-    whys += [_missing_in_all(name, amount, alive) for name, amount in total.items()]
-    if table["strategy"] == "STRICT_SPREAD" and len(bundles) > len(alive):
-        whys.append(f"{len(bundles)} machines, the cluster has {len(alive)}")
+    whys += [_missing_in_all(name, amount, machines) for name, amount in total.items()]
+    if table["strategy"] == "STRICT_SPREAD" and len(bundles) > alive:
+        whys.append(f"{len(bundles)} machines, the cluster has {alive}")
     why = next((why for why in whys if why is not None), None)
     return NOT_PLACED if why is None else f"needs a placement group with {why}"
 
@@ -61,8 +61,8 @@ def _missing(bundle: Mapping[str, float], machines: Machines) -> str | None:
     return None if why is None else why.removeprefix("needs ")
 
 
-def _missing_in_all(name: str, amount: float, alive: Machines) -> str | None:
-    has = sum(machine["Resources"].get(name, 0) for machine in alive)
+def _missing_in_all(name: str, amount: float, machines: Machines) -> str | None:
+    has = total_of(name, machines)
     if has >= amount:
         return None
     return f"{name}: {in_words(name, amount)} in all, the cluster has {in_words(name, has)}"

@@ -11,7 +11,7 @@ from ..engine.errors import shorten
 from ..engine.nodes import MethodNode, Node
 from ..engine.run import Run
 from ..engine.states import NodeState
-from ..storage._machines import demand_of, in_words
+from ..storage._machines import demand_of, in_words, total_of
 from ._ray_options import actor_options, task_options
 from ._ray_submit import Sent, Submitter
 from .info import given
@@ -77,15 +77,15 @@ class Standstill:
         )
 
     def _no_room(self, node: Node, machines: list[dict[str, Any]]) -> str | None:
-        held, holders = Counter[str](), []
+        infos, held, holders = self.workflow.infos, Counter[str](), []
         for constructor, obj in self.submitter.objects.items():
             if obj.actor is not None and self.run.states[constructor._name] is NodeState.DONE:
-                holds = demand_of(actor_options(self._options(constructor)), 0)
+                holds = demand_of(actor_options(given(infos.get(constructor))), 0)
                 held.update(holds)
                 holders += [constructor] * bool(holds)
-        needs = demand_of(task_options(self._options(node)))
+        needs = demand_of(task_options(given(infos.get(node))))
         for name, amount in needs.items():
-            total = sum(machine["Resources"].get(name, 0) for machine in machines if machine["Alive"])
+            total = total_of(name, machines)
             if held[name] and total - held[name] < amount:
                 names = ", ".join(repr(shorten(holder._name)) for holder in holders[:NAMED])
                 if len(holders) > NAMED:
@@ -96,6 +96,3 @@ class Standstill:
                     f"{in_words(name, total)} until the last method has run"
                 )
         return None
-
-    def _options(self, node: Node) -> Mapping[str, Any]:
-        return given(self.workflow.infos.get(node))

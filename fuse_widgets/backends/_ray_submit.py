@@ -104,19 +104,17 @@ class Submitter:
         if obj is not None:
             more["follows"] = obj.call_before(place)
         spec = to_wire(
-            tuple(
-                Spec(
-                    self.collector,
-                    self.run_id,
-                    place,
-                    turn,
-                    node._name,
-                    epoch,
-                    code,
-                    packed.template,
-                    len(packed.sources),
-                    more,
-                )
+            Spec(
+                self.collector,
+                self.run_id,
+                place,
+                turn,
+                node._name,
+                epoch,
+                code,
+                packed.template,
+                len(packed.sources),
+                more,
             )
         )
         if obj is None:
@@ -125,7 +123,7 @@ class Submitter:
             value, report = self._call(obj, place, node, options, spec, inputs)
         if save is not None and self.stored.remote_args is not None:
             task = save_result.options(name=f"save {node._name}", **self.stored.remote_args)
-            there = task.remote(to_wire(tuple(save)), value, report)
+            there = task.remote(to_wire(save), value, report)
         return Sent(turn, self.turn, value, report, there)
 
     def inputs(self, node: Node, refs: dict[int, Any]) -> Callable[[], Any]:

@@ -12,8 +12,8 @@ from ._ray_live import who
 __all__ = ["from_wire", "to_wire"]
 
 #: Stands in front, outside of the pickle, which another version may not be able to read.
-_VERSION, _END = __version__.encode(), b"\0"
-_FRONT = _VERSION + _END
+_END = b"\0"
+_FRONT = __version__.encode() + _END
 
 
 def to_wire(fields: tuple[Any, ...]) -> bytes:

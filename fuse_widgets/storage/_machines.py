@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["in_words", "missing"]
+__all__ = ["demand_of", "in_words", "missing", "total_of"]
 
 #: Resources of an option, for those that have another name there.
 _RESOURCES = {"num_cpus": "CPU", "num_gpus": "GPU", "memory": "memory"}
@@ -70,6 +70,12 @@ def _labelled(machine: dict[str, Any], selector: Mapping[str, str]) -> bool:
         if (has.get(label) in values) is negated:
             return False
     return True
+
+
+def total_of(name: str, machines: list[dict[str, Any]]) -> float:
+    """How much of a resource all machines have that are there."""
+    total: float = sum(machine["Resources"].get(name, 0) for machine in machines if machine["Alive"])
+    return total
 
 
 def in_words(name: str, amount: float) -> str:
