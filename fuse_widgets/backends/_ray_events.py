@@ -133,6 +133,7 @@ class Teller:
         self._lacking: set[str] = set()  # what was said to be lacking
         self._lacks: dict[Node, str] = {}  # of which node that was said
         self._waits: dict[int, str] = {}  # what each node was said to wait for
+        self._saving: set[int] = set()
 
     # --- nodes ---------------------------------------------------------------------------------------------
 
@@ -215,6 +216,14 @@ class Teller:
             seconds, error = live.content
             self._missed(live.place, node, attempt, live.when, seconds, error)
 
+    def saving(self, place: int, node: Node, report: Report) -> Report:
+        """A node's function has ended, and another task saves the result; returns what is left to tell with its end."""
+        attempt = self._up_to(place, node, report)
+        self._saving.add(place)
+        detail = {"seconds": report.seconds, "saving": True}
+        self.run.emit(node, RUNNING, attempt, None, detail, self._when(place, report, report.seconds))
+        return report._replace(missed=(), printed="", written=0)
+
     def done(self, place: int, node: Node, report: Report) -> None:
         """A node has its result."""
         attempt = self._up_to(place, node, report)
@@ -224,7 +233,8 @@ class Teller:
         if saved is not None and saved.get("why_not_saved"):
             self.stored.warn(node, saved["why_not_saved"])
         detail = {**self._facts(report), **self.stored.why(node), **(saved or {})}
-        self.run.emit(node, DONE, attempt, None, detail, self._when(place, report, report.seconds))
+        when = None if place in self._saving else self._when(place, report, report.seconds)
+        self.run.emit(node, DONE, attempt, None, detail, when)
 
     def failed(self, place: int, node: Node, report: Report, error: BaseException) -> None:
         """A node has failed for good."""

@@ -258,6 +258,7 @@ class RayScheduler:
         elif sent.save is not None:
             self.saving[place], self.saves[place] = report, sent.save
             if self.stored.gone is None:
+                self.saving[place] = self.teller.saving(place, node, report)
                 self.saved.expect(sent.save, place)
             else:
                 self._was_saved(place, not_saved(self.stored.gone))

@@ -92,7 +92,9 @@ def attempts_of(events: Sequence[RunEvent]) -> list[dict[str, Any]]:
     attempts: list[dict[str, Any]] = []
     for event in events:
         detail = event.detail or {}
-        if event.state is NodeState.RUNNING:
+        if "saving" in detail and attempts:
+            attempts[-1]["seconds"] = detail["seconds"]
+        elif event.state is NodeState.RUNNING:
             attempts.append(_attempt(event, event.time))
         elif event.attempt and (event.state in _ENDS or "error" in detail or _lost(attempts, event)):
             if not attempts or attempts[-1]["state"] != NodeState.RUNNING:

@@ -46,7 +46,7 @@ class _Status:
         seconds = np.frombuffer(wire["seconds"], "<f4").astype(float)
         started, ended, now = wire["started"], wire["ended"], wire["now"]
         if started is not None:
-            running = state == RUNNING
+            running = (state == RUNNING) & np.isnan(seconds)  # a result that is being saved has its seconds
             begin = np.frombuffer(wire["begin"], "<f4").astype(float)
             seconds[running] = (ended or now) - started - begin[running]
         return cls(

@@ -29,6 +29,8 @@ TEXT_LIMIT = 500
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[@-Z\\-_])")
 #: What goes before the note of a queued node that nothing in the cluster can hold; the browser knows it as well.
 WAITS = "waits: "
+#: The note of a running node whose function has ended.
+SAVING = "saving its result"
 #: What a node is in while it tries, and after it has failed: from there on another attempt begins.
 _MISSES = (NodeState.RUNNING.code, NodeState.FAILED.code)
 _ENDED = frozenset({NodeState.DONE, NodeState.FAILED, NodeState.CANCELLED})
@@ -158,12 +160,14 @@ class StatusColumns:
         self._dirty.add(place)
         if event.worker is not None:
             self.worker[place] = self._worker_number(event.worker)
-        if state is NodeState.RUNNING:
+        if "saving" in detail:
+            self.seconds[place] = detail["seconds"]
+        elif state is NodeState.RUNNING:
             self.begin[place] = event.time - (self.started or event.time)
             self.seconds[place] = np.nan
         elif "seconds" in detail and state is not NodeState.QUEUED:  # there it is what the last attempt took
             self.seconds[place] = detail["seconds"]
-        elif state is NodeState.CANCELLED and not math.isnan(self.begin[place]):
+        elif state is NodeState.CANCELLED and math.isnan(self.seconds[place]):
             self.seconds[place] = event.time - (self.started or event.time) - self.begin[place]
         self._keep_texts(place, state, detail)
 
@@ -213,6 +217,11 @@ class StatusColumns:
         elif state is not NodeState.RUNNING:
             self.errors.pop(place, None)
         notes = []
+        if "saving" in detail:
+            notes = [SAVING, self.notes.get(place, "")]
+        elif (said := self.notes.get(place, "")).startswith(SAVING):
+            notes = [said.removeprefix(SAVING).lstrip()]
+            del self.notes[place]
         if detail.get("why"):
             notes.append(f"{self._why_of(place, state, detail)}{detail['why']}")
         if detail.get("why_not_saved"):
@@ -222,8 +231,8 @@ class StatusColumns:
                 self.notes[place] = f"waited: {waited.removeprefix(WAITS)}"
             elif state is not NodeState.QUEUED or "waits" in detail:
                 del self.notes[place]
-        if notes:
-            self.notes[place] = clip("\n".join(notes))
+        if any(notes):
+            self.notes[place] = clip("\n".join(filter(None, notes)))
 
     def _worker_number(self, worker: str) -> int:
         try:

@@ -20,6 +20,8 @@ from fuse_widgets import (
     storage_factory,
     workflow,
 )
+from tests.backends.conftest import check_log
+from tests.backends.waiting import gate, until
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")
 THERE = {"num_cpus": 0.1, "resources": {"disk": 0.01}}
@@ -156,3 +158,33 @@ def test_a_ray_that_does_not_start_in_time_is_started_again(said: str, monkeypat
     monkeypatch.setattr(ray, "init", init)
     connect({"address": "local"})
     assert tried == [{"address": "local"}] * 3
+
+
+def test_a_node_whose_result_is_being_saved_says_so_and_those_that_need_it_run(
+    disk: Any, tmp_path: Path
+) -> None:
+    import ray
+
+    first = workflow(gate)(str(tmp_path), "first").set_name("first")
+    wf = RayWorkflow(workflow(lambda name: f"<{name}>")(first).set_name("second"), workflow_name="w")
+    wf.set_storage(disk)
+    run = wf.start()
+    until((tmp_path / "first").exists)
+    there = tmp_path / "there"
+    there.mkdir()
+    held = ray.remote(num_cpus=0, resources={"disk": 1})(gate).remote(str(there), "held")
+    until((there / "held").exists)
+    (tmp_path / "go").touch()
+    until(lambda: len([e for e in run.events[:] if "saving" in (e.detail or {})]) == 2)
+    assert {str(state) for state in run.states.values()} == {"running"}
+    assert FileStorage(tmp_path / "store").list_tasks("w") == []
+    (there / "go").touch()
+    assert run.wait(120) == "<first>"
+    ray.get(held)
+    check_log(run)
+    for name in ("first", "second"):
+        begins, saving, done = [e for e in run.events.of(name) if e.state in ("running", "done")]
+        assert (saving.state, saving.detail["saving"], done.detail["saved"]) == ("running", True, True)
+        assert saving.detail["seconds"] == done.detail["seconds"]
+        assert saving.time == pytest.approx(begins.time + saving.detail["seconds"], abs=0.05)
+        assert done.time >= saving.time

@@ -381,6 +381,17 @@ def test_an_attempt_whose_worker_was_lost_does_not_run_for_ever() -> None:
     ]
 
 
+def test_an_attempt_whose_result_is_being_saved_is_the_same_attempt() -> None:
+    events = [
+        RunEvent(0, 1.0, "n", NodeState.RUNNING, 1, "vm:7"),
+        RunEvent(1, 3.0, "n", NodeState.RUNNING, 1, None, {"seconds": 2.0, "saving": True}),
+        RunEvent(2, 9.0, "n", NodeState.DONE, 1, None, {"seconds": 2.0}),
+    ]
+    for count, state in ((2, "running"), (3, "done")):
+        rows = [tuple(attempt.values()) for attempt in attempts_of(events[:count])]
+        assert rows == [(1, state, "vm:7", 1.0, 2.0, "")]
+
+
 @pytest.mark.parametrize("executor", ["inline", "process"])
 def test_a_failure_is_told_with_its_frames_innermost_first(executor: Any) -> None:
     def inner(x: int) -> float:

@@ -79,6 +79,38 @@ def test_a_reason_says_what_it_is_the_reason_of() -> None:
     assert note(("a", S.CACHED, {"why": "stored"})) == "stored"
 
 
+def test_a_node_whose_result_is_being_saved_says_so_and_its_bar_ends_with_its_function() -> None:
+    rows = [
+        (100.0, None, S.RUNNING),
+        (101.0, "a", S.RUNNING, 1, "w:1"),
+        (102.0, "a", S.QUEUED, 1, None, {"why": "its worker was lost"}),
+        (103.0, "a", S.RUNNING, 2, "w:2"),
+        (104.5, "a", S.RUNNING, 2, None, {"seconds": 1.5, "saving": True}),
+        (109.0, "a", S.DONE, 2, None, {"seconds": 1.5, "saved": True}),
+    ]
+    log = [RunEvent(seq, *row, run=1) for seq, row in enumerate(rows)]  # type: ignore[arg-type]
+    columns = StatusColumns(["a"])
+
+    def bar() -> list[Any]:
+        rows = (columns.state, columns.begin, columns.seconds, columns.worker)
+        return [row.tolist()[0] for row in rows]
+
+    columns.apply(log[:-1])
+    assert bar() == [S.RUNNING.code, 3.0, 1.5, 2]
+    assert columns.notes[0] == "saving its result\ntried again: its worker was lost"
+    columns.apply(log[-1:])
+    assert bar() == [S.DONE.code, 3.0, 1.5, 2]
+    assert columns.notes[0] == "tried again: its worker was lost"
+    columns = StatusColumns(["a"])
+    columns.apply([*log[:-1], RunEvent(5, 109.0, "a", S.CANCELLED, 2, run=1)])
+    assert bar() == [S.CANCELLED.code, 3.0, 1.5, 2]
+    columns = StatusColumns(["a"])
+    columns.apply([log[0], log[1], log[4]])
+    assert columns.notes[0] == "saving its result"
+    columns.apply(log[-1:])
+    assert columns.notes == {}
+
+
 # --- attempts that were missed ---------------------------------------------------------------------------
 
 

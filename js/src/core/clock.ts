@@ -30,10 +30,10 @@ export function runSeconds(run: Run, kernelNow: number): number {
   return Math.max(0, kernelNow - run.started);
 }
 
-/** Seconds of node `i`: its duration, or for a running one the time so far; NaN where unknown. */
+/** Seconds of node `i`: its duration, also while its result is being saved, or the time so far; NaN where unknown. */
 export function nodeSeconds(run: Run, i: number, kernelNow: number): number {
-  const code = run.state[i];
-  if (code !== State.running) return run.seconds[i];
+  const lasted = run.seconds[i];
+  if (run.state[i] !== State.running || !Number.isNaN(lasted)) return lasted;
   if (run.started === null) return Number.NaN;
   return Math.max(0, kernelNow - run.started - run.begin[i]);
 }

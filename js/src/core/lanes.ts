@@ -55,8 +55,9 @@ export function eachBar(run: Run, end: number, draw: (bar: Bar) => void): void {
     const from = run.begin[node];
     if (worker === 0 || Number.isNaN(from)) continue;
     const lasted = run.seconds[node];
-    const open = run.state[node] === State.running || run.state[node] === State.paused;
-    if (!open && Number.isNaN(lasted)) continue;
+    const known = !Number.isNaN(lasted);
+    const open = !known && (run.state[node] === State.running || run.state[node] === State.paused);
+    if (!open && !known) continue;
     const to = open ? Math.max(from, end) : from + lasted;
     draw({ node, lane: worker - 1, from, to, missed: null });
   }

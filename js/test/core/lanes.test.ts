@@ -38,6 +38,14 @@ describe("lanes", () => {
     ]);
   });
 
+  it("end with the function where the result is being saved, which is not done on that worker", () => {
+    const saving = run();
+    saving.seconds[2] = 1;
+    const found: Bar[] = [];
+    eachBar(saving, 6, (bar) => found.push(bar));
+    expect(found.at(-1)).toEqual({ node: 2, lane: 0, from: 2, to: 3, missed: null });
+  });
+
   it("tell the node at a time, the nearest within reach", () => {
     const nodeAt = (lane: number, time: number, slack: number) =>
       barAt(run(), 6, lane, time, slack)?.node;

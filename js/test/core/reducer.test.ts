@@ -105,15 +105,17 @@ describe("folding deltas", () => {
 });
 
 describe("time", () => {
-  it("lets a running node grow, and gives the others what they took", () => {
-    const run = fresh(2);
+  it("lets a running node grow, and gives those that are over, or only being saved, what they took", () => {
+    const run = fresh(3);
     applyDelta(
       run,
       delta(1, [
         { i: 0, state: State.running, begin: 2 },
         { i: 1, state: State.done, begin: 0, seconds: 0.5 },
+        { i: 2, state: State.running, begin: 1, seconds: 2.5 },
       ]),
     );
+    expect(nodeSeconds(run, 2, 1007)).toBe(2.5);
     expect(nodeSeconds(run, 0, 1007)).toBe(5);
     expect(nodeSeconds(run, 1, 1007)).toBe(0.5);
     expect(runSeconds(run, 1007)).toBe(7);
