@@ -11,7 +11,7 @@ from .. import __version__
 from ..engine.errors import FuseError, WorkerCrashedError, message_of, shorten
 from ._ray_deaths import out_of_memory
 
-__all__ = ["cause_of", "is_cancelled", "is_loss", "is_of_input", "is_out_of_memory", "plain"]
+__all__ = ["cause_of", "is_cancelled", "is_loss", "is_of_input", "is_out_of_memory", "plain", "why_not_saved"]
 
 _LOSSES = (
     exceptions.RayActorError,
@@ -61,6 +61,41 @@ def plain(error: BaseException) -> BaseException:
     new = (WorkerCrashedError if is_loss(error) else FuseError)(text)
     new.__cause__ = error
     return new
+
+
+def why_not_saved(error: BaseException) -> str:
+    """Why a result was not saved, where Ray has no answer of the task that saves it on the machine of its storage.
+
+    Args:
+        error: What Ray has in place of the answer.
+    """
+    inner = cause_of(error)
+    where = _where(error) or _where(inner)
+    if is_cancelled(error):
+        return "the run was cancelled before it was saved"
+    if is_of_input(error) and is_loss(error):
+        return "the result was lost before it was saved, and could not be made again"
+    if isinstance(inner, exceptions.OutOfMemoryError):
+        return (
+            f"the machine that was saving it ran out of memory{_NOT_LOST}. remoteArgs={{'memory': bytes}} of the storage "
+            "reserves more"
+        )
+    if isinstance(inner, exceptions.NodeDiedError):
+        return f"the machine that was saving it was lost{_NOT_LOST}"
+    if isinstance(inner, exceptions.WorkerCrashedError):
+        return (
+            f"the worker process{where} that was saving it died, which happens when it is killed or runs out of memory"
+            f"{_NOT_LOST}. remoteArgs={{'max_retries': n}} of the storage lets Ray try again"
+        )
+    if isinstance(error, exceptions.RayError) and not is_of_input(error):
+        return (
+            f"Ray could not run the task that saves it{where}: {type(inner).__name__}{_ends(inner)}{_NOT_LOST}. Check "
+            "remoteArgs of the storage"
+        )
+    return message_of(plain(error))
+
+
+_NOT_LOST = "; the result itself is not lost"
 
 
 def _in_words(error: BaseException, inner: BaseException, where: str) -> str | None:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..engine.errors import FuseError, NodeExecutionError, message_of, shorten
+from ..engine.errors import FuseError, NodeExecutionError, shorten
 from ..engine.nodes import Node, NodeItem
 from ..engine.run import Run
 from ..engine.states import NodeState
 from ._ray_controls import Controls
-from ._ray_errors import is_cancelled, is_loss, is_of_input, is_out_of_memory, plain
+from ._ray_errors import is_cancelled, is_loss, is_of_input, is_out_of_memory, plain, why_not_saved
 from ._ray_events import Teller, loaded_error, not_made_again
 from ._ray_frontier import Frontier
 from ._ray_objects import KeptObject
@@ -277,7 +277,7 @@ class RayScheduler:
         report = self.saving.pop(place)
         del self.saves[place]
         if isinstance(content, Exception):
-            content = not_saved(message_of(plain(content)))
+            content = not_saved(why_not_saved(content))
         self._done(place, report._replace(saved=content))
 
     def _done(self, place: int, report: Report) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -129,6 +130,51 @@ def test_what_cannot_be_saved_there_is_told_and_the_run_goes_on(disk: Any, tmp_p
     assert wf.run() == "<6>"
     details = [e.detail for e in wf.last_run.events if e.node and e.state == "done"]
     assert all(d["saved"] is False and "on machine" in d["why_not_saved"] for d in details)
+
+
+def test_a_worker_that_dies_while_it_saves_is_told_as_that_and_the_result_is_there(tmp_path: Path) -> None:
+    class Fatal:
+        """Ends the first process that it comes to."""
+
+        def __reduce__(self) -> Any:
+            def arrive(mark: Path) -> str:
+                if not mark.exists():
+                    mark.touch()
+                    os._exit(1)
+                return "arrived"
+
+            return arrive, (tmp_path / "mark",)
+
+    wf = RayWorkflow(workflow(lambda: Fatal())().set_name("n"))
+    wf.set_storage(RayFileStorage(tmp_path / "store", {**THERE, "max_retries": 0}))
+    assert wf.run() == "arrived"
+    (done,) = [e for e in wf.last_run.events if e.node and e.state == "done"]
+    assert done.detail["saved"] is False
+    assert done.detail["why_not_saved"] == (
+        "the worker process that was saving it died, which happens when it is killed or runs out of memory; the result "
+        "itself is not lost. remoteArgs={'max_retries': n} of the storage lets Ray try again"
+    )
+
+
+def test_why_a_save_came_to_no_end_is_told_in_words() -> None:
+    from ray import exceptions
+
+    from fuse_widgets.backends._ray_errors import why_not_saved
+
+    not_lost = "; the result itself is not lost"
+    lost = "the result was lost before it was saved, and could not be made again"
+    cancelled = exceptions.TaskCancelledError()
+    for error, said in (
+        (exceptions.NodeDiedError("gone"), "the machine that was saving it was lost" + not_lost),
+        (exceptions.OutOfMemoryError("much"), "the machine that was saving it ran out of memory" + not_lost),
+        (exceptions.RuntimeEnvSetupError("no pip"), "Ray could not run the task that saves it: RuntimeEnvS"),
+        (exceptions.ObjectLostError("ab", "", ""), lost),
+        (exceptions.RayTaskError("save n", "", exceptions.WorkerCrashedError()), lost),
+        (exceptions.RayTaskError("save n", "", cancelled), "the run was cancelled before it was saved"),
+        (exceptions.RayTaskError("save n", "No module named 'x'", ImportError("x")), "a module is missing"),
+        (cancelled, "the run was cancelled before it was saved"),
+    ):
+        assert why_not_saved(error).startswith(said)
 
 
 def test_it_can_be_used_inside_a_node(disk: Any) -> None:
