@@ -24,6 +24,7 @@ from ._ray_standstill import Standstill
 from ._ray_stored import not_saved
 from ._ray_submit import GoneError, Sent, Submitter
 from ._ray_task import Report
+from ._ray_unread import Unread
 from .info import given
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ class RayScheduler:
         self.teller = Teller(run, stored)
         self.frontier = Frontier(order)
         self.reports = Reports()
+        self.unread = Unread()
         self.over: dict[int, NodeState] = {}
         keep = {order.place[out.node if isinstance(out, NodeItem) else out] for out in workflow.outputs}
         self.results = Results(order, self.submitter, self.over, keep)
@@ -102,6 +104,7 @@ class RayScheduler:
                 self._prepare()
                 self.controls.listen()
                 self._loop()
+                self.unread.end()
         finally:
             self.teller.settle_open()
         self.run.raise_if_incomplete(self.failures, interrupted=self.controls.interrupts > 0)
@@ -137,6 +140,7 @@ class RayScheduler:
             for place, content in self.saved.take(wait=wait, first=True):
                 self._was_saved(place, content)
             self._look_at_early()
+            self.unread.look()
 
     def _submit_some(self) -> bool:
         """Hand in nodes whose turn it is; return whether there are more that could follow at once."""
@@ -290,6 +294,7 @@ class RayScheduler:
             self.early[place] = error
             return
         sent, node, obj = self.sent.pop(place), self.nodes[place], self._left_object(place)
+        self.unread.add(sent)
         lost = is_loss(error)
         if is_cancelled(error) or (lost and self.controls.stopped) or not self._has_parents(place):
             self.again.discard(place)
@@ -390,12 +395,12 @@ class RayScheduler:
         self.teller.failed(place, node, report, error)
         self.failures.append(self._failure(node, error, report.called))
         self._over(place, NodeState.FAILED)
-        self._skip_descendants(place, node)
+        self._skip_descendants(place, node, reported=report.began > 0)
 
     def _failure(self, node: Node, error: BaseException, called: bool = False) -> NodeExecutionError:
         return NodeExecutionError(node, error, self.submitter.inputs(node, self.refs) if called else None)
 
-    def _skip_descendants(self, place: int, root: Node) -> None:
+    def _skip_descendants(self, place: int, root: Node, *, reported: bool) -> None:
         stack = self.children[place][::-1]
         while stack:
             lost = stack.pop()
@@ -405,6 +410,8 @@ class RayScheduler:
             if sent is not None:  # it would not run anyway: its inputs say so
                 self.reports.forget(sent.report)
                 self.early.pop(lost, None)
+                if not reported:
+                    self.unread.add(sent)
                 self._left_object(lost)
             self.refs.pop(lost, None)
             self.run.emit(self.nodes[lost], NodeState.SKIPPED, attempt=0, detail={"root": root._name})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import shutil
@@ -135,6 +136,31 @@ def test_what_cannot_be_pickled_is_told_with_its_machine(states: Any) -> None:
     assert states(wf.last_run) == {"object": "done", "takes": "failed", "fine": "done"}
     with pytest.raises(NodeExecutionError, match=rf"its result cannot be read here: {copied}"):
         RayWorkflow(workflow(Locked)()).run()
+
+
+@pytest.mark.parametrize("stored", [False, True])
+def test_ray_says_nothing_of_its_own_beside_what_is_told(
+    stored: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import ray
+
+    def die() -> None:
+        os._exit(1)
+
+    said: list[str] = []
+    monkeypatch.setattr(ray._private.worker, "_unhandled_error_handler", lambda e: said.append(str(e)))
+    for bad in (threading.Lock, die):
+        first = workflow(bad)().set_name("first")
+        first.backend_info["remote_args"] = {"max_retries": 0}
+        after = workflow(same)(workflow(same)(first))
+        wf = RayWorkflow(after, workflow(bad)().set_name("leaf"), workflow(lambda a, b: 1)(first, after))
+        wf.query("leaf").set_remote_args({"max_retries": 0})
+        if stored:
+            wf.set_storage(RayFileStorage(tmp_path / "store", {"num_cpus": 0}))
+        with pytest.raises(NodeExecutionError, match=r"cannot be pickled|worker process died"):
+            wf.run()
+        gc.collect()
+    assert said == []
 
 
 def test_a_result_that_cannot_be_unpickled_is_told_where_it_is_read() -> None:

@@ -1,0 +1,56 @@
+"""Errors that Ray would log beside ours: it does so where it lets go of an error that nobody has read."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from typing import TYPE_CHECKING, Any
+
+import ray
+
+if TYPE_CHECKING:
+    from ._ray_submit import Sent
+
+__all__ = ["Unread"]
+
+#: References that are looked at in one round.
+MOST = 1000
+#: Seconds that the end of a run waits, at most, for errors that are on their way.
+END = 1.0
+
+
+class Unread:
+    """What Ray still owes for nodes that failed without a report, or were skipped on account of one; read, and let go of.
+
+    Through a Ray client nothing is to be done: there the server on the cluster would log it.
+    """
+
+    def __init__(self) -> None:
+        self._refs: list[Any] = []
+        self._client = ray.util.client.ray.is_connected()
+
+    def add(self, sent: Sent) -> None:
+        """Its error is told otherwise, or not at all."""
+        if not self._client:
+            self._refs += [ref for ref in (sent.value, sent.report, sent.save) if ref is not None]
+
+    def look(self, seconds: float = 0.0) -> None:
+        """Read what has come.
+
+        Args:
+            seconds: How long to wait for it.
+        """
+        if not self._refs:
+            return
+        refs, rest = self._refs[:MOST], self._refs[MOST:]
+        there, missing = ray.wait(refs, num_returns=len(refs), timeout=seconds, fetch_local=False)
+        self._refs = rest + missing
+        if there:
+            with contextlib.suppress(Exception):  # to have asked is all it takes, for all of them
+                ray.get(there, timeout=END)
+
+    def end(self) -> None:
+        """The run is over."""
+        until = time.monotonic() + END
+        while self._refs and time.monotonic() < until:
+            self.look(until - time.monotonic())
