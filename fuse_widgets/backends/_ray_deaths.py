@@ -1,12 +1,22 @@
-"""Why workers died: what Ray's own records say, in words with the machine and the way out."""
+"""Why and when workers died: what Ray's own records say, in words with the machine and the way out."""
 
 from __future__ import annotations
 
 import re
+import threading
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import ray
 
-__all__ = ["out_of_memory", "why_lost"]
+if TYPE_CHECKING:
+    from ._ray_live import Who
+
+__all__ = ["Deaths", "out_of_memory", "why_lost"]
+
+#: Seconds between two questions for the deaths of workers, and how long an answer may take.
+AGAIN, ANSWER = 0.2, 0.5
 
 _OUT_OF_MEMORY = (
     "out of memory: Ray ended its worker before the machine ran out. Give it a machine with more, ask for "
@@ -53,18 +63,61 @@ def why_lost(name: str) -> str:
 
 def _last_out_of_memory(name: str) -> str | None:
     """What Ray says of the last worker that it ended for its memory while a task of this name ran there."""
-    from ray.core.generated import common_pb2, gcs_pb2
+    from ray.core.generated import common_pb2
 
     last, said = 0, None
-    for raw in ray._private.state.state._connect_and_get_accessor().get_worker_table():
-        worker = gcs_pb2.WorkerTableData.FromString(raw)
-        if worker.is_alive or worker.exit_type != common_pb2.WorkerExitType.NODE_OUT_OF_MEMORY:
+    for worker in _dead():
+        if worker.exit_type != common_pb2.WorkerExitType.NODE_OUT_OF_MEMORY:
             continue
         own = worker.worker_address.worker_id.hex()
         for killed, worker_id in _KILLED.findall(worker.exit_detail):
             if worker_id == own and _name(killed) == name and worker.end_time_ms >= last:
                 last, said = worker.end_time_ms, worker.exit_detail
     return said
+
+
+class Deaths:
+    """When workers of a run died; asked where one was lost, and known of those that Ray's raylet outlived.
+
+    State: used by the scheduler's thread; `_ended` is replaced by the thread that asks.
+    """
+
+    def __init__(self) -> None:
+        self._ended: dict[tuple[str, int], float] = {}
+        self._ask_at = 0.0
+        self._asking: threading.Thread | None = None
+        self._client = ray.util.client.ray.is_connected()
+
+    def of(self, who: Who) -> float | None:
+        """Seconds since the epoch, by the clock of its machine; None where Ray does not know, or does not answer soon."""
+        key = who.node_id, who.pid
+        if key not in self._ended and not self._client and time.monotonic() > self._ask_at:
+            if self._asking is None or not self._asking.is_alive():  # else Ray is not there to answer
+                self._asking = threading.Thread(target=self._ask, name="fuse deaths", daemon=True)
+                self._asking.start()
+            self._asking.join(ANSWER)
+            self._ask_at = time.monotonic() + AGAIN
+        return self._ended.get(key)
+
+    def _ask(self) -> None:
+        try:
+            found = [(w.worker_address.node_id.hex(), w.pid, w.end_time_ms / 1000) for w in _dead()]
+        except Exception:  # Ray has no public way to ask; the attempt then ends where its loss was noticed
+            return
+        ended: dict[tuple[str, int], float] = {}
+        for node_id, pid, when in found:
+            ended[node_id, pid] = max(when, ended.get((node_id, pid), 0.0))
+        self._ended = ended
+
+
+def _dead() -> Iterator[Any]:
+    """Ray's records of the workers that are no more."""
+    from ray.core.generated import gcs_pb2
+
+    for raw in ray._private.state.state._connect_and_get_accessor().get_worker_table():
+        worker = gcs_pb2.WorkerTableData.FromString(raw)
+        if not worker.is_alive:
+            yield worker
 
 
 def _name(killed: str) -> str | None:

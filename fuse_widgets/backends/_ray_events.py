@@ -18,6 +18,7 @@ from ..engine.errors import FuseError, message_of, shorten
 from ..engine.nodes import Node
 from ..engine.run import Run, describe_error
 from ..engine.states import NodeState
+from ._ray_deaths import Deaths
 from ._ray_live import NAMESPACE, Collector, Live, Who
 from ._ray_placed import NOT_PLACED
 
@@ -123,6 +124,8 @@ class Teller:
     def __init__(self, run: Run, stored: RayStored) -> None:
         self.run, self.stored = run, stored
         self._shown: dict[int, int] = {}  # the attempt that was said to run
+        self._deaths = Deaths()
+        self._runs: dict[int, tuple[Who, float]] = {}  # where, and since when, as far as it was told live
         self._before: dict[int, int] = {}  # attempts of submissions that were lost
         self._since: dict[int, float] = {}
         self._printed: dict[int, int] = {}
@@ -206,6 +209,8 @@ class Teller:
         attempt = self._before.get(live.place, 0) + live.attempt
         if live.kind == "running":
             self._running(live.place, node, attempt, live.who, live.when, live.content)
+            if self._shown[live.place] == attempt:
+                self._runs[live.place] = live.who, live.when
         elif live.kind == "printed":
             before, text = live.content
             if before == self._printed.get(live.place, 0):
@@ -240,9 +245,10 @@ class Teller:
         """A node has failed for good."""
         attempt = self._up_to(place, node, report)
         detail = {**self._facts(report), "error": describe_error(error), **self.stored.why(node)}
-        self.run.emit(
-            node, NodeState.FAILED, attempt, None, detail, self._when(place, report, report.seconds)
+        when = (
+            self._when(place, report, report.seconds) if report.began else self._lost_at(place, time.time())
         )
+        self.run.emit(node, NodeState.FAILED, attempt, None, detail, when)
 
     def cancelled(self, place: int, node: Node, report: Report) -> None:
         """A node was interrupted."""
@@ -254,7 +260,7 @@ class Teller:
         attempt = self._shown.pop(place, None)
         if attempt is not None:
             self._before[place] = attempt
-            self.run.emit(node, QUEUED, attempt, detail={"why": why})
+            self.run.emit(node, QUEUED, attempt, detail={"why": why}, when=self._lost_at(place, time.time()))
 
     def settle_open(self) -> None:
         """What was queued or held when the run stopped is pending again; what ran was given up."""
@@ -280,6 +286,7 @@ class Teller:
                 )
                 attempt += 1
             self._running(place, node, attempt, report.who, report.began, report.lost, again=again)
+            self._runs.pop(place, None)
             self._show_rest(place, node, report)
         elif place not in self._shown:
             self.run.emit(node, RUNNING, attempt)
@@ -305,7 +312,8 @@ class Teller:
             shown = attempt - 1
             self.run.emit(node, RUNNING, shown, None, None, when)
         if shown is not None and self.run.states[node._name] is RUNNING:
-            self.run.emit(node, QUEUED, shown, None, {"why": lost or "its worker was lost"}, when)
+            ended = self._lost_at(place, when)
+            self.run.emit(node, QUEUED, shown, None, {"why": lost or "its worker was lost"}, ended)
         self._shown[place] = attempt
         if not again:
             self._printed.pop(place, None)
@@ -316,6 +324,16 @@ class Teller:
     ) -> None:
         detail = {"seconds": seconds, "error": describe_error(loaded_error(error)), **self.stored.why(node)}
         self.run.emit(node, QUEUED, attempt, None, detail, when)
+
+    def _lost_at(self, place: int, when: float) -> float:
+        """When an attempt that was lost ended: as its worker died, where Ray knows, else `when`, as that was noticed."""
+        if place not in self._runs:
+            return when
+        who, began = self._runs.pop(place)
+        died = self._deaths.of(who)
+        if died is None or died < began:  # another process had that number before
+            return when
+        return min(died + self._shift.get(who.node_id, 0.0), when)
 
     @staticmethod
     def _facts(report: Report) -> dict[str, Any]:

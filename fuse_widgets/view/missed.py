@@ -18,7 +18,7 @@ class Attempt(NamedTuple):
     Attributes:
         node: The place of the node in the graph.
         begin: Seconds since the run began.
-        seconds: How long it lasted; where its worker was lost, until that was noticed.
+        seconds: How long it lasted; where its worker was lost, until it died if that is known, else until it was noticed.
         attempt: 1 for the first try of the node.
         worker: 0 for none, else 1 + an index into the workers of the run.
         why: Why it ended, in one line.

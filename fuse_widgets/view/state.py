@@ -167,7 +167,7 @@ class StatusColumns:
             self.seconds[place] = np.nan
         elif "seconds" in detail and state is not NodeState.QUEUED:  # there it is what the last attempt took
             self.seconds[place] = detail["seconds"]
-        elif state is NodeState.CANCELLED and math.isnan(self.seconds[place]):
+        elif state in (NodeState.CANCELLED, NodeState.FAILED) and math.isnan(self.seconds[place]):
             self.seconds[place] = event.time - (self.started or event.time) - self.begin[place]
         self._keep_texts(place, state, detail)
 

@@ -33,6 +33,7 @@ from fuse_widgets import (
     WorkerCrashedError,
     workflow,
 )
+from fuse_widgets.backends._ray_live import Who
 from fuse_widgets.storage import _ray
 from fuse_widgets.view.details import attempts_of
 from fuse_widgets.view.state import StatusColumns
@@ -531,16 +532,27 @@ def wait_once(folder: str) -> str:
     return "alive"
 
 
-def test_an_attempt_whose_worker_was_killed_is_kept_with_its_worker_and_why_it_ended(tmp_path: Path) -> None:
-    wf = RayWorkflow(workflow(wait_once)(str(tmp_path)).set_name("n"))
+def killed_in_attempt_1(folder: Path, **remote_args: Any) -> tuple[Any, list[float]]:
+    """A workflow whose worker is killed once its node runs, and when that was."""
+    wf = RayWorkflow(workflow(wait_once)(str(folder)).set_name("n"))
+    wf.query("n").set_remote_args(remote_args)
+    killed: list[float] = []
 
     def kill_first(events: list[RunEvent]) -> None:
         for event in events:
             if event.state is NodeState.RUNNING and event.node and event.attempt == 1 and event.detail:
+                killed.append(time.time())
                 os.kill(event.detail["pid"], signal.SIGKILL)
 
     wf.subscribe(kill_first)
+    return wf, killed
+
+
+def test_an_attempt_whose_worker_was_killed_is_kept_with_its_worker_and_why_it_ended(tmp_path: Path) -> None:
+    wf, killed = killed_in_attempt_1(tmp_path)
     assert wf.run() == "alive"
+    lost, again = [e for e in wf.last_run.events.of("n") if e.detail and e.state in ("queued", "running")][1:]
+    assert killed[0] - 0.01 < lost.time < again.time  # as the worker died, and not as that was noticed
     columns = StatusColumns(["n"])
     columns.apply(list(wf.last_run.events))
     status = columns.to_wire()
@@ -553,6 +565,40 @@ def test_an_attempt_whose_worker_was_killed_is_kept_with_its_worker_and_why_it_e
     assert 0 < began <= began + lasted <= columns.begin[0] + 1e-3
     attempts = [(a["attempt"], a["state"], a["error"]) for a in attempts_of(wf.last_run.events.of("n"))]
     assert attempts == [(1, "failed", "its worker was lost"), (2, "done", "")]
+
+
+def test_the_last_attempt_ends_as_its_worker_was_killed(tmp_path: Path) -> None:
+    wf, killed = killed_in_attempt_1(tmp_path, max_retries=0)
+    with pytest.raises(NodeExecutionError, match="worker process died"):
+        wf.run()
+    columns = StatusColumns(["n"])
+    columns.apply(list(wf.last_run.events))
+    began, failed = [e.time for e in wf.last_run.events.of("n") if e.state in ("running", "failed")]
+    assert killed[0] - 0.01 < failed
+    assert columns.seconds[0] == pytest.approx(failed - began, abs=1e-3)
+
+
+def test_ray_is_not_waited_for_where_it_does_not_say_when_a_worker_died(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    deaths = importlib.import_module("fuse_widgets.backends._ray_deaths")
+    silent, asked = threading.Event(), []
+
+    def dead() -> list[Any]:
+        asked.append(1)
+        silent.wait(60)
+        raise RuntimeError
+
+    monkeypatch.setattr(deaths, "_dead", dead)
+    monkeypatch.setattr(deaths, "ANSWER", 0.01)
+    monkeypatch.setattr(deaths, "AGAIN", 0.0)
+    known = deaths.Deaths()
+    assert [known.of(Who("vm", 1, "a")) for _ in range(3)] == [None] * 3
+    assert len(asked) == 1
+    silent.set()
+    known._asking.join()
+    assert known.of(Who("vm", 1, "a")) is None
+    assert len(asked) == 2
 
 
 def test_a_node_that_kills_its_worker_each_time_fails_in_words(states: Any) -> None:
