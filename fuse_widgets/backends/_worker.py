@@ -109,13 +109,13 @@ class _RemoteTraceback(Exception):
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
-        self.text = text
+        self.traceback_text = text  # `_ipython` shows it
 
     def __str__(self) -> str:
-        return f"\n{self.text}"
+        return f"\n{self.traceback_text}"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _RemoteTraceback, (self.text,)
+        return _RemoteTraceback, (self.traceback_text,)
 
 
 def _portable(error: BaseException) -> BaseException:

@@ -266,6 +266,43 @@ def test_a_failure_shows_the_call_and_the_lines_of_the_node_and_none_of_ours(
     assert "hidden" not in shown
 
 
+def test_a_failure_in_another_process_names_its_cell_once(
+    shell: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(shell, SETUP, "setup9")
+    define = "@workflow\ndef divide(x):\n    return 1 / x\nwf = LocalWorkflow(divide(0).set_name('d'), executor='process')"
+    run(shell, define, "define9")
+    number = shell.execution_count - 1
+    for mode in ("Context", "Plain"):
+        shell.run_line_magic("xmode", mode)
+        capsys.readouterr()
+        shell.run_cell("wf.run()", store_history=True)
+        shown = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
+        raised = (
+            f"  Cell In[{number}], line 3, in divide\n    return 1 / x\nZeroDivisionError: division by zero\n"
+        )
+        assert raised + "\nThe above exception was the direct cause of the following exception:\n" in shown
+        assert shown.count("ZeroDivisionError") == 2
+        assert "wf.run()" in shown
+        assert "RemoteTraceback" not in shown
+        assert "ipython-input" not in shown
+    shell.run_line_magic("xmode", "Minimal")
+    capsys.readouterr()
+    shell.run_cell("wf.run()")
+    assert "Traceback" not in capsys.readouterr().out
+    shell.run_line_magic("xmode", "Context")
+    run(shell, "wf.close()", "close9")
+
+
+def test_an_error_with_causes_in_a_ring_is_shown(shell: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    run(shell, SETUP, "setup10")
+    capsys.readouterr()
+    shell.run_cell(
+        "one, two = DuplicateNodeNameError('ring'), ValueError()\ntwo.__cause__ = one\nraise one from two"
+    )
+    assert "DuplicateNodeNameError" in capsys.readouterr().out
+
+
 def test_ctrl_c_shows_the_call_and_none_of_ours(shell: Any, capsys: pytest.CaptureFixture[str]) -> None:
     run(shell, SETUP, "setup8")
     press = "import os, signal\n@workflow\ndef press(): os.kill(os.getpid(), signal.SIGINT)\nwf = LocalWorkflow(press())"
