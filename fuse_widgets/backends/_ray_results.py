@@ -69,6 +69,7 @@ class Results:
         if obj.actor is not None:
             obj.actor.leave.remote()
             obj.actor = None
+            self.submitter.live.discard(obj)
 
     def _let_go_of_parents(self, place: int) -> None:
         for parent in self.order.parents(place):

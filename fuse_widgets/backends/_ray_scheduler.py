@@ -55,7 +55,7 @@ class RayScheduler:
         channel: What workers tell.
         watch: Knows whether the cluster is there.
         fail_fast: Start nothing more once a node has failed.
-        most: How many nodes Ray may have at a time; 0 for all.
+        most: How many nodes Ray may have at a time, and how many objects may live; 0 for all.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class RayScheduler:
         self.order, self.nodes, self.children = order, order.nodes, order.children
         self.submitter = Submitter(run, workflow, stored, channel.name, channel.run)
         self.teller = Teller(run, stored)
-        self.frontier = Frontier(order)
+        self.frontier = Frontier(order, self._makes_object, self._has_room)
         self.reports = Reports()
         self.unread = Unread()
         self.over: dict[int, NodeState] = {}
@@ -133,7 +133,9 @@ class RayScheduler:
             parked = any(obj.parked for obj in self.submitter.objects.values())
             self.recall.look()
             wait = not more and (bool(self.reports) or not self.saved)
-            for place, content in self.reports.take(wait=wait, first=waiting or parked):
+            for place, content in self.reports.take(
+                wait=wait, first=waiting or parked or self.frontier.crowded
+            ):
                 bad = isinstance(content, Exception)
                 self._arrived(place, content if bad else Report.read(content))
             wait = not more and not self.reports and bool(self.saved)
@@ -158,6 +160,15 @@ class RayScheduler:
                 return False
             self._submit(place, epoch)
         return not self.run.paused
+
+    def _makes_object(self, place: int) -> bool:
+        """Whether to hand in a node takes another actor."""
+        obj = self.submitter.objects.get(self.nodes[place])
+        return obj is not None and obj.actor is None
+
+    def _has_room(self, alone: bool) -> bool:
+        """Whether one more object may live; also where it is `alone`, or objects could wait for each other for ever."""
+        return len(self.submitter.live) < self.most or (alone and not self.sent and not self.saving)
 
     # --- handing in ----------------------------------------------------------------------------------------
 
@@ -364,6 +375,7 @@ class RayScheduler:
             self._unsubmit(member, "its object was lost, and is made again")
         obj.flying.clear()
         obj.renew(self.submitter.turn)
+        self.submitter.live.discard(obj)
         readers = sorted(user for user in obj.users if user in self.children[obj.members[0]])
         for member, following in zip(obj.members, [*obj.members[1:], len(self.nodes)], strict=True):
             if self.over.get(member) is not NodeState.DONE and member not in self.saving:

@@ -67,6 +67,7 @@ class Submitter:
         self.packer = Packer()
         self.place = run.order.place
         self.objects = kept_objects(run.order)
+        self.live: set[KeptObject] = set()  # those that have an actor
         self.turn = 0  # how many nodes were handed in
         self._turns: dict[int, int] = {}
 
@@ -146,6 +147,7 @@ class Submitter:
     ) -> Any:
         if obj.actor is None:
             obj.actor = ObjectActor.options(**actor_options(options)).remote()  # type: ignore[attr-defined]
+            self.live.add(obj)
         obj.called(place)
         return obj.actor.call.options(name=node._name, num_returns=2).remote(spec, *inputs)
 

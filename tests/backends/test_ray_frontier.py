@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from fuse_widgets import LocalWorkflow, workflow
 from fuse_widgets.backends._ray_frontier import Frontier
-from fuse_widgets.engine.nodes import Node
+from fuse_widgets.engine.nodes import MethodNode, Node, ObjectNode
 from fuse_widgets.engine.order import Order
 
 
@@ -24,11 +24,13 @@ class Counter:
 
 @st.composite
 def orders(draw: st.DrawFn) -> Order:
-    """A graph of functions and of methods, which follow one another."""
-    nodes: list[Node] = [Counter()]
+    """A graph of functions and of methods, which follow those before them on their objects."""
+    objects: list[Node] = [Counter() for _ in range(draw(st.integers(1, 5)))]
+    nodes = list(objects)
     for _ in range(draw(st.integers(1, 14))):
         parents = draw(st.lists(st.sampled_from(nodes), max_size=3, unique=True))
-        nodes.append(nodes[0].add(*parents) if draw(st.booleans()) else needs(*parents))
+        obj = draw(st.sampled_from(objects))
+        nodes.append(obj.add(*parents) if draw(st.booleans()) else needs(*parents))  # type: ignore[attr-defined]
     return LocalWorkflow(*nodes)._order()
 
 
@@ -81,3 +83,81 @@ def test_a_restart_is_what_one_would_have_come_to_step_by_step(order: Order, dat
             one.remove(first)
             one.leave(first)
     assert again.first() is None
+
+
+def members(order: Order) -> dict[int, set[int]]:
+    """The constructors of objects, each with its methods and itself."""
+    found = {place: {place} for place, node in enumerate(order.nodes) if isinstance(node, ObjectNode)}
+    for place, node in enumerate(order.nodes):
+        if isinstance(node, MethodNode):
+            found[order.place[node.object]].add(place)
+    return found
+
+
+@given(orders(), st.integers(1, 3), st.integers(1, 3), st.data())
+def test_objects_come_while_there_is_room_and_one_by_one_where_nothing_else_can(
+    order: Order, most_objects: int, most_sent: int, data: st.DataObject
+) -> None:
+    objects = members(order)
+    sent: list[int] = []
+    left: set[int] = set()
+    over: set[int] = set()
+
+    def live() -> int:
+        return sum(constructor in left and not methods <= over for constructor, methods in objects.items())
+
+    def room(alone: bool) -> bool:
+        return live() < most_objects or (alone and not sent)
+
+    frontier = Frontier(order, objects.__contains__, room)
+    frontier.restart(())
+    while len(over) < len(order.nodes):
+        first = frontier.first()
+        ready = {p for p in range(len(order.nodes)) if p not in left and before(order, p) <= left}
+        others = ready - objects.keys()
+        fits = live() < most_objects or not (others or sent)
+        assert first == min(ready if fits else others, default=None)
+        assert first is not None or sent  # else nothing would ever come
+        if first is not None and len(sent) < most_sent and (not sent or data.draw(st.booleans())):
+            frontier.remove(first)
+            frontier.leave(first)
+            sent.append(first)
+            left.add(first)
+        elif data.draw(st.booleans()) or first is None or len(sent) == most_sent:
+            able = [p for p in sent if before(order, p) <= over]
+            ended = data.draw(st.sampled_from(able))
+            sent.remove(ended)
+            over.add(ended)
+        else:  # a pause: what had not begun comes back
+            left = set(over)
+            sent.clear()
+            frontier.restart(left)
+    assert frontier.first() is None
+
+
+def test_a_constructor_that_waits_for_room_is_not_looked_at_for_each_node_that_comes() -> None:
+    counters = [Counter() for _ in range(200)]
+    others = [needs() for _ in range(200)]
+    order = LocalWorkflow(*counters, *others)._order()
+    asked: list[int] = []
+    frontier = Frontier(order, lambda place: asked.append(place) or place < 200, lambda alone: alone)
+    frontier.restart(())
+    came = []
+    while (first := frontier.first()) is not None:
+        frontier.remove(first)
+        frontier.leave(first)
+        came.append(first)
+    assert came == [*range(200, 400), *range(200)]
+    assert len(asked) == 400
+
+
+def test_a_node_that_is_wanted_is_no_object_without_room() -> None:
+    order = LocalWorkflow(Counter(), needs(), needs())._order()
+    frontier = Frontier(order, lambda place: place == 0, lambda alone: alone)
+    frontier.restart(())
+    assert frontier.first(lambda place: place != 1) == 2
+    assert frontier.first(lambda place: place == 0) is None  # not alone: others can be handed in
+    for place in (2, 1):
+        frontier.remove(place)
+        frontier.leave(place)
+    assert frontier.first(lambda place: place == 0) == 0
