@@ -6,22 +6,23 @@ can start. What comes back is small: a report for each node. Nodes are known her
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..engine.errors import FuseError, NodeExecutionError, shorten
 from ..engine.nodes import Node, NodeItem
 from ..engine.run import Run
 from ..engine.states import NodeState
 from ._ray_controls import Controls
-from ._ray_errors import is_cancelled, is_loss, is_of_input, is_out_of_memory, plain, why_not_saved
+from ._ray_errors import is_cancelled, is_loss, is_of_input, is_out_of_memory, plain
 from ._ray_events import Teller, loaded_error, not_made_again
 from ._ray_frontier import Frontier
+from ._ray_news import News
 from ._ray_objects import KeptObject
 from ._ray_recall import Recall
 from ._ray_reports import Reports
 from ._ray_results import Results
+from ._ray_saves import Saves
 from ._ray_standstill import Standstill
-from ._ray_stored import not_saved
 from ._ray_submit import GoneError, Sent, Submitter
 from ._ray_task import Report
 from ._ray_unread import Unread
@@ -44,9 +45,9 @@ class RayScheduler:
     """Executes one run of a `RayWorkflow`.
 
     A node, named by its place in the traversal, is in one of these: `frontier`, until it is handed in, or in `parked` of its
-    object where that is busy with earlier calls; `sent`, while Ray owes a report; `saving`, while only its result is to be
+    object where that is busy with earlier calls; `sent`, while Ray owes a report; `saves`, while only its result is to be
     saved; `over`, once its fate is settled. What is taken back goes to the `frontier` again. One in `again` is `over` or
-    `saving`, and `sent` as well, to make a lost object anew. One in `early` is `sent`: its report has come, and is put off.
+    `saves`, and `sent` as well, to make a lost object anew. One in `early` is `sent`: its report has come, and is put off.
 
     Args:
         workflow: What to run.
@@ -84,13 +85,12 @@ class RayScheduler:
         self.refs = self.results.refs
         self.sent: dict[int, Sent] = {}
         self.early: dict[int, Report | Exception] = {}  # see `_is_early`
-        self.saving: dict[int, Report] = {}  # done, but for the saving
-        self.saves: dict[int, Any] = {}
-        self.saved = Reports()
+        self.saves = Saves(stored)
         self.again: set[int] = set()  # done, and run once more to make an object anew
-        self.recall = Recall(run, self.submitter, self.sent, self.saves)
+        self.recall = Recall(run, self.submitter, self.sent, self.saves.refs)
         self.failures: list[NodeExecutionError] = []
-        self.standstill = Standstill(run, workflow, self.submitter, self.sent, self.over)
+        standstill = Standstill(run, workflow, self.submitter, self.sent, self.over)
+        self.news = News(workflow, stored, channel, watch, standstill, self.teller, self.sent, self.results)
         self.controls = Controls(
             run, channel, self.frontier, self.recall, self.over, self.failures, fail_fast=fail_fast
         )
@@ -110,8 +110,7 @@ class RayScheduler:
         self.run.raise_if_incomplete(self.failures, interrupted=self.controls.interrupts > 0)
 
     def _prepare(self) -> None:
-        self.teller.cluster(self.watch.machines)
-        self.stored.machines_changed(self.watch.machines)
+        self.news.begin()
         for node, detail in self.stored.look_up().items():
             self.over[self.order.place[node]] = NodeState.CACHED
             self.run.emit(node, NodeState.CACHED, attempt=0, detail=detail)
@@ -126,34 +125,33 @@ class RayScheduler:
             self.controls.look()
             more = False if self.controls.stopped else self._submit_some()
             waiting = self.frontier.outdated or self.frontier.first() is not None
-            flying = bool(self.reports or self.saved)
+            flying = bool(self.reports or self.saves.refs)
             if self.recall.given_up or (not flying and (self.controls.stopped or not waiting)):
                 return
-            self._check_cluster()
+            self.news.tell()
             parked = any(obj.parked for obj in self.submitter.objects.values())
             self.recall.look()
-            wait = not more and (bool(self.reports) or not self.saved)
+            wait = not more and (bool(self.reports) or not self.saves.refs)
             for place, content in self.reports.take(
                 wait=wait, first=waiting or parked or self.frontier.crowded
             ):
                 bad = isinstance(content, Exception)
                 self._arrived(place, content if bad else Report.read(content))
-            wait = not more and not self.reports and bool(self.saved)
-            for place, content in self.saved.take(wait=wait, first=True):
-                self._was_saved(place, content)
+            for place, report in self.saves.take(wait=not more and not self.reports):
+                self._done(place, report)
             self._look_at_early()
             self.unread.look()
 
     def _submit_some(self) -> bool:
         """Hand in nodes whose turn it is; return whether there are more that could follow at once."""
         if self.frontier.outdated:
-            self.frontier.restart([*self.over, *self.sent, *self.saving])
+            self.frontier.restart([*self.over, *self.sent, *self.saves.refs])
             for obj in self.submitter.objects.values():
                 obj.parked.clear()
             self.controls.restarted()
         for _ in range(BURST):
             epoch = self.channel.epoch  # before the controls are looked at: what is pressed meanwhile counts
-            if len(self.sent) + len(self.saving) >= self.most or self.controls.stopped:
+            if len(self.sent) + len(self.saves.refs) >= self.most or self.controls.stopped:
                 return False
             place = self.controls.next()
             if place is None:
@@ -168,7 +166,7 @@ class RayScheduler:
 
     def _has_room(self, alone: bool) -> bool:
         """Whether one more object may live; also where it is `alone`, or objects could wait for each other for ever."""
-        return len(self.submitter.live) < self.most or (alone and not self.sent and not self.saving)
+        return len(self.submitter.live) < self.most or (alone and not self.sent and not self.saves.refs)
 
     # --- handing in ----------------------------------------------------------------------------------------
 
@@ -207,37 +205,6 @@ class RayScheduler:
 
     # --- what comes back -----------------------------------------------------------------------------------
 
-    def _check_cluster(self) -> None:
-        """Tell what workers have told, and what has changed in the cluster.
-
-        Raises:
-            ClusterError: It is gone.
-        """
-        self.watch.check()
-        for live in self.channel.news():
-            self.teller.live(live, self.sent, self.over)
-        regrouped = self.watch.regrouped()
-        if self.teller.cluster(self.watch.machines) or regrouped:
-            self._machines_changed()
-        stuck = self.standstill.look(self.watch.machines)
-        if stuck is not None:
-            self.teller.no_room(*stuck)
-
-    def _machines_changed(self) -> None:
-        """Tell what no machine can hold any more, and do not wait for a storage that is gone."""
-        machines = self.watch.machines
-        self.workflow.machines_changed()
-        self.stored.machines_changed(machines)
-        if self.stored.gone is not None:
-            for place in list(self.saving):
-                self.saved.forget(self.saves[place])
-                self._was_saved(place, not_saved(self.stored.gone))
-        for place in dict.fromkeys((*self.sent, *self.refs)):
-            node, over = self.nodes[place], self.over.get(place)
-            if over in (None, NodeState.DONE):
-                lacking = self.workflow.lacking(node, machines)
-                self.teller.lacking(place, node, lacking, again=over is not None)
-
     def _arrived(self, place: int, outcome: Report | Exception) -> None:
         if isinstance(outcome, Exception):
             self._ended_badly(place, outcome)
@@ -271,29 +238,19 @@ class RayScheduler:
             self.teller.cancelled(place, node, report)
             self._over(place, NodeState.CANCELLED)
         elif sent.save is not None:
-            self.saving[place], self.saves[place] = report, sent.save
             if self.stored.gone is None:
-                self.saving[place] = self.teller.saving(place, node, report)
-                self.saved.expect(sent.save, place)
-            else:
-                self._was_saved(place, not_saved(self.stored.gone))
+                report = self.teller.saving(place, node, report)
+            self.saves.expect(place, sent.save, report)
         else:
             self._done(place, report)
 
     def _was_done(self, place: int | None) -> bool:
-        return self.over.get(place) is NodeState.DONE or place in self.saving  # type: ignore[arg-type]
+        return self.over.get(place) is NodeState.DONE or place in self.saves.refs  # type: ignore[arg-type]
 
     def _not_made_again(self, report: Report) -> FuseError:
         """A result was lost after its node was done, Ray ran the node again, and it failed."""
         assert report.root is not None
         return not_made_again(self.nodes[report.root], report.error)
-
-    def _was_saved(self, place: int, content: Any) -> None:
-        report = self.saving.pop(place)
-        del self.saves[place]
-        if isinstance(content, Exception):
-            content = not_saved(why_not_saved(content))
-        self._done(place, report._replace(saved=content))
 
     def _done(self, place: int, report: Report) -> None:
         self.teller.done(place, self.nodes[place], report)
@@ -319,7 +276,7 @@ class RayScheduler:
             self._failed(place, node, Report("failed"), plain(error))
 
     def _has_parents(self, place: int) -> bool:
-        return all(parent in self.over or parent in self.saving for parent in self.order.parents(place))
+        return all(parent in self.over or parent in self.saves.refs for parent in self.order.parents(place))
 
     def _left_object(self, place: int, seconds: float | None = None) -> KeptObject | None:
         """Take a node out of its object's queue, and let the next call come."""
@@ -378,7 +335,7 @@ class RayScheduler:
         self.submitter.live.discard(obj)
         readers = sorted(user for user in obj.users if user in self.children[obj.members[0]])
         for member, following in zip(obj.members, [*obj.members[1:], len(self.nodes)], strict=True):
-            if self.over.get(member) is not NodeState.DONE and member not in self.saving:
+            if self.over.get(member) is not NodeState.DONE and member not in self.saves.refs:
                 continue
             self.again.add(member)
             if not self._hand_in(member, self.nodes[member], None):
