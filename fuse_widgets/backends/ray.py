@@ -85,7 +85,8 @@ class RayWorkflow(ScheduledWorkflow):
         Args:
             return_results: Fetch the results of the outputs; without, wait for the end and return None.
             max_pending_tasks: How many nodes Ray may have at a time, queued ones included; 0 for all. A bound keeps
-                this process small where there are very many nodes.
+                this process small where there are very many nodes. As many objects of classes live at a time,
+                each in a worker process of its own; more only where they need each other.
             fail_fast: Start no further node once one has failed. By default branches that do not need the
                 failed node go on.
 

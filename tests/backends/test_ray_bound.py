@@ -148,3 +148,11 @@ def test_what_a_pause_held_back_comes_with_its_actor_again(tmp_path: Path, check
     assert run.wait(120) == [0, 1, 2, 3, 1, 2, 3, 4]
     assert max(live(run)) <= 2
     check_log(run)
+
+
+def test_objects_that_hold_all_cpus_at_once_leave_room_where_fewer_live() -> None:
+    counters = [counter(n) for n in range(3)]
+    lasts = [one.add(total(one.add(1), 1)) for one in counters]  # `total` needs one of the two CPUs
+    for one in counters:
+        one.backend_info["remote_args"] = {"num_cpus": 1}
+    assert RayWorkflow(*lasts).run(max_pending_tasks=1) == [3, 5, 7]
