@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import signal
 import threading
+from _signal import getsignal  # type: ignore[import-not-found]  # without the search for an enum, for each node
 from typing import Any
 
 __all__ = ["interrupts"]
+
+_SIGINT = int(signal.SIGINT)
 
 
 class _Interrupts:
@@ -18,6 +21,7 @@ class _Interrupts:
     def __init__(self) -> None:
         self.asked = 0
         self._running = False
+        self._mine = self._on_signal
         self._previous: Any = None
 
     @property
@@ -26,10 +30,10 @@ class _Interrupts:
 
     def __enter__(self) -> None:
         self.asked = 0
-        if threading.current_thread() is threading.main_thread():
-            handler = signal.getsignal(signal.SIGINT)
-            if handler != self._on_signal:  # the first time, or a node has put its own there
-                signal.signal(signal.SIGINT, self._on_signal)
+        if threading.get_ident() == threading.main_thread().ident:
+            handler = getsignal(_SIGINT)
+            if handler is not self._mine:  # the first time, or a node has put its own there
+                signal.signal(signal.SIGINT, self._mine)
                 if self._previous is None:
                     self._previous = handler
         self._running = True

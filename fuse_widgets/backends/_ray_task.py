@@ -6,6 +6,7 @@ failed, or was taken back before it began, gets a `Lost` in its place, and passe
 
 from __future__ import annotations
 
+import functools
 import pickle
 import sys
 import time
@@ -310,10 +311,16 @@ def _pickled(error: BaseException) -> bytes:
 
 
 def _attempt() -> int:
-    """1 for the first attempt of the present task; Ray has no public name for it."""
+    """1 for the first attempt of the present task."""
+    return _count()() + 1
+
+
+@functools.cache
+def _count() -> Callable[[], int]:
+    """How often the present task was tried before, asked of Ray, which has no public name for it."""
     core = ray._private.worker.global_worker.core_worker
-    count = getattr(core, "get_current_task_attempt_number", None)
-    return 1 if count is None else int(count()) + 1
+    count: Callable[[], int] = getattr(core, "get_current_task_attempt_number", int)
+    return count
 
 
 def _will_be_tried_again(node: Spec, attempt: int, error: BaseException) -> bool:
