@@ -150,10 +150,15 @@ def _ping(address: str) -> None:
     if code is grpc.StatusCode.UNAVAILABLE or code is grpc.StatusCode.DEADLINE_EXCEEDED:
         raise ConnectionError(f"what listens there is no Ray client server: {code.name.lower()}")
     if code is grpc.StatusCode.UNAUTHENTICATED and os.environ.get("RAY_AUTH_MODE", "").lower() != "token":
-        raise ClusterError(
-            f"the Ray cluster at {address!r} asks for a token, and this process shows none. Set the environment variables "
-            "RAY_AUTH_MODE=token and, where the token is not in ~/.ray/auth_token, RAY_AUTH_TOKEN_PATH, and start Python anew."
-        )
+        raise ClusterError(_wants_token(address))
+
+
+def _wants_token(address: str) -> str:
+    return (
+        f"the Ray cluster at {address!r} asks for a token, and this process shows none, or another one. Set the "
+        "environment variables RAY_AUTH_MODE=token and, where the token is not in ~/.ray/auth_token, "
+        "RAY_AUTH_TOKEN_PATH, and start Python anew."
+    )
 
 
 def _why_not(address: str, args: Mapping[str, Any], error: Exception) -> str:
@@ -194,9 +199,12 @@ def _why_not(address: str, args: Mapping[str, Any], error: Exception) -> str:
 
 def _not_joined(address: str, error: ConnectionError) -> str:
     """Somebody listens, and Ray could not connect: most often since it wants a part of the cluster on each machine."""
+    said = message_of(error.__cause__ or error)
+    if "token" in said.lower():
+        return _wants_token(address)
     return (
         f"something listens at {address!r}, and this process could not join a Ray cluster there "
-        f"({shorten(message_of(error.__cause__ or error), 300)}): from a machine that is no part of the cluster the address is "
+        f"({shorten(said, 300)}): from a machine that is no part of the cluster the address is "
         "ray://host:10001, where the head was started with `ray start --head --ray-client-server-port=10001`."
     )
 

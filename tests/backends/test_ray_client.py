@@ -70,7 +70,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, dic
             ray.terminate()
             ray.wait(60)
             assert attempt < 3, Path(log.name).read_text()
-        yield f"ray://127.0.0.1:{client_port}", environment
+        yield f"ray://127.0.0.1:{client_port}", environment | {"HEAD": f"127.0.0.1:{port}"}
         ray.terminate()  # it ends what it has started
         ray.wait(60)
 
@@ -194,6 +194,7 @@ def test_an_address_that_cannot_be_used_is_told_at_once(
 ) -> None:
     address, environment = cluster
     without = {key: value for key, value in environment.items() if not key.startswith("RAY_AUTH")}
+    without |= {"HOME": str(tmp_path)}  # where Ray makes a token of its own
     out = run_program(
         START
         + """
@@ -213,14 +214,18 @@ with socket.socket() as listening:
     tell("nobody", nobody)
     listening.listen()
     tell("silent", nobody)
+tell("direct", os.environ["HEAD"])
 """,
         tmp_path,
         address,
         environment=without,
     )
-    token, nobody, silent = out.splitlines()
+    token, nobody, silent, direct = (
+        line for line in out.splitlines() if line.startswith(("token", "nobody", "silent", "direct"))
+    )
     assert token.startswith(f"token True the Ray cluster at {address!r} asks for a token")
     assert "RAY_AUTH_MODE=token" in token
     assert nobody.startswith("nobody True no Ray cluster answers at 'ray://127.0.0.1:")
     assert "what listens there is no Ray client server" in silent
     assert silent.startswith("silent True")
+    assert direct.startswith(f"direct True the Ray cluster at {environment['HEAD']!r} asks for a token")
