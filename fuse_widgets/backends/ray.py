@@ -48,7 +48,8 @@ class RayWorkflow(ScheduledWorkflow):
         *nodes: The outputs; see `BaseWorkflow`.
         workflow_name: Names the workflow in storage and on screen.
         ray_init_args: Arguments of `ray.init`, for example `{"address": "auto"}` or `"ray://head:10001"`, used at the
-            first run unless this process is connected to a cluster already. Without an address Ray starts here.
+            first run unless this process is connected to a cluster already. `{"address": "local"}` starts Ray here; so does
+            no address, where no cluster runs on this machine and `RAY_ADDRESS` names none: else that one is joined.
         targets_only: Leave out descendants that the outputs do not need.
 
     Raises:
@@ -133,8 +134,10 @@ class RayWorkflow(ScheduledWorkflow):
         address = address_of(self.ray_init_args)
         if address == "auto":
             doing = "looking for the Ray cluster of this machine"
-        elif address in ("", "local"):
+        elif address == "local":
             doing = "starting Ray on this machine"
+        elif not address:
+            doing = "joining Ray on this machine, or starting it"
         else:
             doing = f"connecting to {address}"
         tell(run, {"notice": f"{doing} …"})

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import pickle
 import re
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import cloudpickle
@@ -43,6 +44,8 @@ _BUSY = (
     "Proxy failed to Connect to backend",
     "ZombieProcess",
 )
+#: What Ray warns of on any thread but the main one, as in `start()` and after a click on Run; nobody is to do anything about it.
+_NO_HANDLER = "SIGTERM handler is not set"
 #: How often that is tried: what the one before has loaded is in memory then.
 TRIES = 3
 #: How Ray tells of versions that differ: of the cluster, then of this process.
@@ -83,8 +86,8 @@ def connect(ray_init_args: Mapping[str, Any]) -> None:
             and "://" not in address
             and isinstance(error, ConnectionError)
         ):
-            raise ClusterError(_not_joined(address, error)) from error
-        raise ClusterError(_why_not(address, ray_init_args, error)) from error
+            raise ClusterError(_not_joined(address, error)) from None
+        raise ClusterError(_why_not(address, ray_init_args, error)) from None  # it says all that Ray said
 
 
 def address_of(ray_init_args: Mapping[str, Any]) -> str:
@@ -110,12 +113,28 @@ def _found(address: str, ray_init_args: Mapping[str, Any]) -> str:
 def _init(ray_init_args: Mapping[str, Any]) -> None:
     for attempt in range(1, TRIES + 1):
         try:
-            ray.init(**ray_init_args)
+            with _unsaid(_NO_HANDLER):
+                ray.init(**ray_init_args)
             return
         except Exception as error:
             ray.shutdown()  # what was begun would stay in the way of the next attempt
             if attempt == TRIES or not any(text in message_of(error) for text in _BUSY):
                 raise
+
+
+@contextlib.contextmanager
+def _unsaid(text: str) -> Iterator[None]:
+    """Keep one warning of Ray's out of the log."""
+    log = logging.getLogger("ray._private.worker")
+
+    def other(record: logging.LogRecord) -> bool:
+        return text not in record.getMessage()
+
+    log.addFilter(other)
+    try:
+        yield
+    finally:
+        log.removeFilter(other)
 
 
 def _knock(address: str) -> None:
