@@ -38,14 +38,20 @@ class Missed:
     def __init__(self) -> None:
         self._rows: list[Attempt] = []
         self._of: dict[int, int] = {}
+        self._why: dict[int, str] = {}
         self._sent = 0
 
     def __contains__(self, node: object) -> bool:
         """Whether a node has missed an attempt."""
         return node in self._of
 
+    def why(self, node: int) -> str:
+        """Why the last attempt that a node has missed gave nothing; "" where it has missed none."""
+        return self._why.get(node, "")
+
     def add(self, attempt: Attempt) -> None:
         """Keep one; what a node misses after its first hundred is left out."""
+        self._why[attempt.node] = attempt.why
         kept = self._of.get(attempt.node, 0)
         if kept < KEPT:
             self._of[attempt.node] = kept + 1

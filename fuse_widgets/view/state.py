@@ -33,6 +33,8 @@ WAITS = "waits: "
 SAVING = "saving its result"
 #: What a node is in while it tries, and after it has failed: from there on another attempt begins.
 _MISSES = (NodeState.RUNNING.code, NodeState.FAILED.code)
+#: What a node is in after its last attempt.
+_RAN = (NodeState.DONE, NodeState.FAILED)
 _ENDED = frozenset({NodeState.DONE, NodeState.FAILED, NodeState.CANCELLED})
 
 
@@ -224,6 +226,12 @@ class StatusColumns:
             del self.notes[place]
         if detail.get("why"):
             notes.append(f"{self._why_of(place, state, detail)}{detail['why']}")
+        if (
+            state in _RAN
+            and (why := self.missed.why(place))
+            and (again := f"tried again: {why}") not in notes
+        ):
+            notes.append(again)
         if detail.get("why_not_saved"):
             notes.append(f"not saved: {detail['why_not_saved']}")
         if (waited := self.notes.get(place, "")).startswith(WAITS) and state is not NodeState.PAUSED:

@@ -75,6 +75,14 @@ def test_a_reason_says_what_it_is_the_reason_of() -> None:
     assert note(("a", S.RUNNING), lost) == "tried again: its worker was lost"
     assert note(("a", S.RUNNING), lost, ("a", S.RUNNING), ("a", S.DONE)) == "tried again: its worker was lost"
     assert note(("a", S.RUNNING), failed) == "ran because: code changed"
+    ended = (("a", S.RUNNING), ("a", S.DONE))
+    assert note(("a", S.RUNNING), failed, *ended) == "tried again: E"
+    changed = ("a", S.DONE, {"why": "code changed"})
+    again = "ran because: code changed\ntried again: its worker was lost"
+    assert note(("a", S.RUNNING), failed, ("a", S.RUNNING), lost, ("a", S.RUNNING), changed) == again
+    assert (
+        note(("a", S.RUNNING), lost, ("a", S.RUNNING), ("a", S.FAILED)) == "tried again: its worker was lost"
+    )
     assert note(("a", S.RUNNING), ("a", S.DONE, {"why": "code changed"})) == "ran because: code changed"
     assert note(("a", S.CACHED, {"why": "stored"})) == "stored"
 
