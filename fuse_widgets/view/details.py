@@ -172,7 +172,8 @@ def _why_none(node: Node, run: Run) -> str:
         return f"It was made {'anew ' if known else ''}after the last run began: run the workflow again."
     state = run.states[node._name]
     if state is NodeState.DONE:
-        return f"{type(run.workflow).__name__} keeps no copy of it in the memory of this kernel."
+        kind = type(run.workflow).__name__
+        return f"{kind} keeps no copy of it in the memory of this kernel. With a storage (set_storage) it can be looked at here."
     if state is NodeState.CACHED and isinstance(node, ObjectNode):
         return "The object was not needed: what its methods gave is in storage."
     if state in _WHY:

@@ -18,16 +18,18 @@ export const BAR = [
 
 /**
  * Seconds until the run ends, as far as one can tell: what similar nodes took (same function, else the mean
- * of all), divided by how many ran side by side so far. NaN while too little has happened, or nobody can tell.
+ * of all), divided by how many ran side by side since the first one began: a cluster may have had to be started
+ * before. NaN while too little has happened, or nobody can tell.
  */
 export function secondsLeft(graph: Graph, run: Run, kernelNow: number): number {
   const elapsed = runSeconds(run, kernelNow);
   if (run.runState !== "running" || !(elapsed > 1) || heldUp(run).length) return Number.NaN;
   const sum = new Float64Array(graph.functions.length);
   const count = new Uint32Array(graph.functions.length);
-  let [total, finished, worked] = [0, 0, 0];
+  let [total, finished, worked, first] = [0, 0, 0, Number.POSITIVE_INFINITY];
   for (let i = 0; i < run.state.length; i++) {
     const code = run.state[i];
+    if (run.begin[i] < first) first = run.begin[i];
     if (code === State.running) worked += nodeSeconds(run, i, kernelNow) || 0;
     if (code !== State.done || !(run.seconds[i] >= 0)) continue;
     sum[graph.function[i]] += run.seconds[i];
@@ -46,7 +48,7 @@ export function secondsLeft(graph: Graph, run: Run, kernelNow: number): number {
     const spent = code === State.running ? nodeSeconds(run, i, kernelNow) || 0 : 0;
     work += Math.max(0, expected - spent);
   }
-  const sideBySide = Math.max(0.2, worked / elapsed);
+  const sideBySide = Math.max(0.2, worked / (elapsed - first));
   return work / sideBySide;
 }
 

@@ -40,7 +40,7 @@ export class Timeline {
   readonly node: HTMLElement;
   #canvas = element("canvas", { class: "fuse-lanes", "aria-hidden": "true" });
   #context: CanvasRenderingContext2D;
-  #empty = element("div", { class: "fuse-lanes-empty", text: "Nobody has run anything yet." });
+  #empty = element("div", { class: "fuse-lanes-empty", text: "No node has begun yet." });
   #spoken = element("div", { class: "fuse-spoken" });
   #probe = element("span", { class: "fuse-probe", "aria-hidden": "true" });
   #theme: Themes | null = null;

@@ -84,6 +84,11 @@ describe("the line of progress", () => {
     const four = [done(0), done(1), done(2), done(3)];
     expect(secondsLeft(g, run(four), 1002)).toBeCloseTo((6 * 2) / 4);
   });
+
+  it("does not take the start of a cluster for work", () => {
+    const late = [0, 1].map((i) => ({ ...done(i), begin: 20 }));
+    expect(secondsLeft(g, run(late), 1022)).toBeCloseTo((8 * 2) / 2);
+  });
 });
 
 describe("words about nodes", () => {
