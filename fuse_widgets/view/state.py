@@ -218,6 +218,17 @@ class StatusColumns:
             }
         elif state is not NodeState.RUNNING:
             self.errors.pop(place, None)
+        notes = self._new_notes(place, state, detail)
+        if (waited := self.notes.get(place, "")).startswith(WAITS) and state is not NodeState.PAUSED:
+            if state is NodeState.PENDING or state is NodeState.CANCELLED:
+                self.notes[place] = f"waited: {waited.removeprefix(WAITS)}"
+            elif state is not NodeState.QUEUED or "waits" in detail:
+                del self.notes[place]
+        if any(notes):
+            self.notes[place] = clip("\n".join(filter(None, notes)))
+
+    def _new_notes(self, place: int, state: NodeState, detail: dict[str, Any]) -> list[str]:
+        """The lines that take the place of those there were; where there are none, those stay."""
         notes = []
         if "saving" in detail:
             notes = [SAVING, self.notes.get(place, "")]
@@ -234,13 +245,7 @@ class StatusColumns:
             notes.append(again)
         if detail.get("why_not_saved"):
             notes.append(f"not saved: {detail['why_not_saved']}")
-        if (waited := self.notes.get(place, "")).startswith(WAITS) and state is not NodeState.PAUSED:
-            if state is NodeState.PENDING or state is NodeState.CANCELLED:
-                self.notes[place] = f"waited: {waited.removeprefix(WAITS)}"
-            elif state is not NodeState.QUEUED or "waits" in detail:
-                del self.notes[place]
-        if any(notes):
-            self.notes[place] = clip("\n".join(filter(None, notes)))
+        return notes
 
     def _worker_number(self, worker: str) -> int:
         try:
