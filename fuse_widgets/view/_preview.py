@@ -148,7 +148,7 @@ def facts_of(value: Any) -> ResultFacts:
             facts["bytes"] = sys.getsizeof(value)
         elif kind in _BRACKETS:
             facts["detail"] = "1 item" if len(value) == 1 else f"{len(value):,} items"
-        elif kind.__module__.partition(".")[0] in _ARRAYS:
+        elif str(kind.__module__).partition(".")[0] in _ARRAYS:
             facts.update(_array_facts(value))
     except Exception as error:  # half-made, or of a version that has these attributes no more
         facts["detail"] = f"what it holds cannot be told: {type(error).__name__}"

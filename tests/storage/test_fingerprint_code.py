@@ -407,6 +407,15 @@ def test_a_partial_of_a_notebook_function_counts_its_code_and_values():
     assert version("a", 1).difference(version("a", 2)) == "code changed"
 
 
+def test_a_value_whose_class_does_not_name_its_module_behind_a_global_name():
+    """As the functions of Cython 3.1 on Python 3.10 do: the one that seeds numpy, for example."""
+    cell = (
+        "class Odd:\n def __reduce__(self): return 'odd'\nOdd.__module__ = property(lambda self: '')\n"
+        "odd = Odd()\ndef f(): return odd"
+    )
+    assert difference(cell, cell) is None
+
+
 def test_an_open_file_behind_a_global_name_matches_nothing_and_says_why(tmp_path):
     with (tmp_path / "a.txt").open("w") as file:
         space = notebook("def f(): return db", db=file)
