@@ -449,6 +449,7 @@ def test_versions_that_differ_are_told(monkeypatch: Any) -> None:
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
     monkeypatch.setattr(ray, "shutdown", lambda: None)  # the cluster of these tests stays
     monkeypatch.setattr(ray, "init", init)
+    monkeypatch.setattr(_ray, "_found", lambda address, args: address)  # whatever has run on this machine
     with pytest.raises(
         ClusterError, match=r"do not fit together: Version mismatch.*Install the same versions"
     ):
