@@ -10,6 +10,7 @@ import re
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import cloudpickle
@@ -17,6 +18,7 @@ import ray
 
 from ..engine.errors import ClusterError, message_of, shorten
 from ._machines import missing
+from ._staying import run_on_thread_that_stays
 from .base import StorageError
 
 __all__ = [
@@ -114,7 +116,10 @@ def _init(ray_init_args: Mapping[str, Any]) -> None:
     for attempt in range(1, TRIES + 1):
         try:
             with _unsaid(_NO_HANDLER):
-                ray.init(**ray_init_args)
+                if address_of(ray_init_args) in ("", "local"):
+                    run_on_thread_that_stays(partial(ray.init, **ray_init_args))
+                else:
+                    ray.init(**ray_init_args)
             return
         except Exception as error:
             ray.shutdown()  # what was begun would stay in the way of the next attempt

@@ -99,3 +99,21 @@ cluster.shutdown()
         folder,
     )
     assert out == ["process True True", "environment True True", "file True True"]
+
+
+def test_ray_that_a_thread_has_started_outlives_that_thread(folder: Path) -> None:
+    """Linux ends what a thread has started with the thread, where that is asked for as Ray does, and not with its process."""
+    out = run(
+        """
+import threading
+from fuse_widgets.storage._ray import connect
+
+args = {"address": "local", "num_cpus": 1, "include_dashboard": False}
+thread = threading.Thread(target=connect, args=(args,))  # as that of a run in the background
+thread.start()
+thread.join()
+print(ray.is_initialized(), RayWorkflow(workflow(lambda: 1)()).run())
+""",
+        folder,
+    )
+    assert out == ["True 1"]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import threading
 import traceback
 from typing import Any
 
 import pytest
 
 from fuse_widgets import ClusterError
+from fuse_widgets.storage._staying import run_on_thread_that_stays
 
 ray = pytest.importorskip("ray")
 
@@ -55,3 +57,34 @@ def test_ray_that_starts_on_another_thread_does_not_warn_of_its_signal_handler(
     finally:
         log.removeHandler(caplog.handler)
     assert set(caplog.messages) == {"the disk is full", "SIGTERM handler is not set"}
+
+
+def test_what_threads_start_is_started_on_one_thread_that_stays() -> None:
+    told: list[threading.Thread] = []
+
+    def start() -> None:
+        told.append(run_on_thread_that_stays(threading.current_thread))
+
+    for thread in [threading.Thread(target=start), threading.Thread(target=start)]:
+        thread.start()
+        thread.join()
+    assert told[0] is told[1]
+    assert told[0].is_alive()
+    assert told[0].daemon
+    assert run_on_thread_that_stays(threading.current_thread) is threading.current_thread()
+
+
+def test_what_is_raised_on_the_thread_that_stays_reaches_the_caller_and_it_goes_on() -> None:
+    caught: list[Any] = []
+
+    def start() -> None:
+        try:
+            run_on_thread_that_stays(lambda: 1 / 0)
+        except ZeroDivisionError as error:
+            caught.append(error)
+        caught.append(run_on_thread_that_stays(lambda: 2))
+
+    thread = threading.Thread(target=start)
+    thread.start()
+    thread.join()
+    assert [type(value) for value in caught] == [ZeroDivisionError, int]
