@@ -200,13 +200,15 @@ class Teller:
         live = live._replace(who=Who(*live.who))
         now = sent.get(live.place)
         node = self.run.nodes[live.place]
+        attempt = self._before.get(live.place, 0) + live.attempt
         if live.place in over:
-            if live.kind == "running" and over[live.place] is DONE and live.place not in sent:
+            later = attempt > self._shown.get(live.place, 0)  # else it is heard of after its end
+            if later and live.kind == "running" and over[live.place] is DONE and live.place not in sent:
+                self._shown[live.place] = attempt
                 self.notice(f"node {node._name!r} runs again: its result was lost with its machine")
             return
         if now is None or now.turn != live.turn:
             return
-        attempt = self._before.get(live.place, 0) + live.attempt
         if live.kind == "running":
             self._running(live.place, node, attempt, live.who, live.when, live.content)
             if self._shown[live.place] == attempt:

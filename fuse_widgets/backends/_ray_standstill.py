@@ -46,7 +46,7 @@ class Standstill:
     ) -> None:
         self.run, self.workflow, self.submitter, self.sent, self.over = run, workflow, submitter, sent, over
         self._look_at = time.monotonic() + LOOK
-        self._before: int | None = None
+        self._before: tuple[int, int] | None = None
 
     def look(self, machines: list[dict[str, Any]]) -> tuple[int, str] | None:
         """The first node for which objects leave no room, and why, in words; None where it is none, or not sure yet."""
@@ -54,45 +54,60 @@ class Standstill:
         if now < self._look_at or not self.submitter.objects:
             return None
         self._look_at = now + LOOK
-        before, self._before = self._before, self._waiting()
-        if self._before is None or self._before != before:
-            return None
-        why = self._no_room(self.run.nodes[before], machines)
-        return None if why is None else (before, why)
+        stuck = self._stuck(machines)
+        before, self._before = self._before, None if stuck is None else (stuck[0], len(self.over))
+        return stuck if before == self._before else None
 
-    def _waiting(self) -> int | None:
-        """The first node that has all that it needs and waits, where nothing runs."""
+    def _stuck(self, machines: list[dict[str, Any]]) -> tuple[int, str] | None:
+        """The first node that has all that it needs but room; None where something runs, or will since it has room."""
         states = [(place, self.run.states[self.run.nodes[place]._name]) for place in self.sent]
         if any(state is NodeState.RUNNING for _, state in states):
             return None
-        return next(
-            (
-                place
-                for place, state in states
-                if state is NodeState.QUEUED
-                and not isinstance(self.run.nodes[place], MethodNode)
-                and all(parent in self.over for parent in self.run.order.parents(place))
-            ),
-            None,
-        )
+        held, holders = self._held()
+        first = None
+        for place, state in states:
+            node = self.run.nodes[place]
+            if state is not NodeState.QUEUED or not self._has_inputs(place):
+                continue
+            if isinstance(node, MethodNode):
+                if not any(earlier < place for earlier in self.submitter.objects[node.object].flying):
+                    return None
+                continue
+            lacks = self._lacks(node, held, machines)
+            if lacks is None and self.workflow.lacking(node, machines) is None:
+                return None
+            if first is None and lacks is not None and held[lacks]:
+                first = place, self._why(node, lacks, held[lacks], holders, machines)
+        return first
 
-    def _no_room(self, node: Node, machines: list[dict[str, Any]]) -> str | None:
+    def _has_inputs(self, place: int) -> bool:
+        return all(parent in self.over for parent in self.run.order.parents(place))
+
+    def _held(self) -> tuple[Counter[str], list[Node]]:
+        """What objects hold, and which ones hold something."""
         infos, held, holders = self.workflow.infos, Counter[str](), []
         for constructor, obj in self.submitter.objects.items():
             if obj.actor is not None and self.run.states[constructor._name] is NodeState.DONE:
                 holds = demand_of(actor_options(given(infos.get(constructor))), 0)
                 held.update(holds)
                 holders += [constructor] * bool(holds)
-        needs = demand_of(task_options(given(infos.get(node))))
-        for name, amount in needs.items():
-            total = total_of(name, machines)
-            if held[name] and total - held[name] < amount:
-                names = ", ".join(repr(shorten(holder._name)) for holder in holders[:NAMED])
-                if len(holders) > NAMED:
-                    names += f" and {len(holders) - NAMED} more"
-                hold = "object {} holds" if len(holders) == 1 else "objects {} hold"
-                return (
-                    f"needs {name}: {in_words(name, amount)}, and {hold.format(names)} {in_words(name, held[name])} of "
-                    f"{in_words(name, total)} until the last method has run"
-                )
-        return None
+        return held, holders
+
+    def _lacks(self, node: Node, held: Mapping[str, float], machines: list[dict[str, Any]]) -> str | None:
+        """The resource of which objects leave too little for a node; None where they leave enough."""
+        needs = demand_of(task_options(given(self.workflow.infos.get(node))))
+        short = [name for name, amount in needs.items() if total_of(name, machines) - held[name] < amount]
+        return min(short, key=lambda name: not held[name], default=None)
+
+    def _why(
+        self, node: Node, name: str, held: float, holders: list[Node], machines: list[dict[str, Any]]
+    ) -> str:
+        needs = demand_of(task_options(given(self.workflow.infos.get(node))))[name]
+        names = ", ".join(repr(shorten(holder._name)) for holder in holders[:NAMED])
+        if len(holders) > NAMED:
+            names += f" and {len(holders) - NAMED} more"
+        hold = "object {} holds" if len(holders) == 1 else "objects {} hold"
+        return (
+            f"needs {name}: {in_words(name, needs)}, and {hold.format(names)} {in_words(name, held)} of "
+            f"{in_words(name, total_of(name, machines))} until the last method has run"
+        )
