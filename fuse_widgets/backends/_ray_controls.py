@@ -13,6 +13,7 @@ from ..engine.states import NodeState
 from ._interrupt import CtrlC, InlineGuard
 from ._ray_frontier import Frontier
 from ._ray_recall import Recall
+from ._ray_submit import Submitter
 
 if TYPE_CHECKING:
     from ._ray_events import Channel
@@ -27,6 +28,7 @@ class Controls:
         run, channel, frontier, recall: The run, how workers hear of a pause, and who hands in and takes back.
         over: The nodes whose fate is settled; the scheduler's own, only read here.
         failures: Those that failed; likewise.
+        submitter: Knows whether an object takes a call now.
         fail_fast: Stop once there are any.
 
     Attributes:
@@ -41,11 +43,13 @@ class Controls:
         recall: Recall,
         over: Collection[int],
         failures: Collection[NodeExecutionError],
+        submitter: Submitter,
         *,
         fail_fast: bool,
     ) -> None:
         self.run, self.channel, self.frontier, self.recall = run, channel, frontier, recall
         self.over, self.failures, self.fail_fast = over, failures, fail_fast
+        self.submitter = submitter
         self.interrupts = 0
         self._shown: set[int] = set()  # the nodes that are shown as paused
         self._candidate: int | None = None  # the one of them that `step()` starts
@@ -93,7 +97,7 @@ class Controls:
     def _stepped(self) -> int | None:
         """While paused: show which node is the next; it is this one's turn where `step()` was called."""
         if self._candidate is None:
-            self._candidate = self.frontier.first(self._needs_nothing)
+            self._candidate = self.frontier.first(self._can_start)
             if self._candidate is not None and self._candidate not in self._shown:
                 self._shown.add(self._candidate)
                 self.run.emit(self.run.nodes[self._candidate], NodeState.PAUSED, attempt=0)
@@ -106,8 +110,9 @@ class Controls:
         """The frontier was worked out anew: another node may be the next."""
         self._candidate = None
 
-    def _needs_nothing(self, place: int) -> bool:
-        return all(parent in self.over for parent in self.run.order.parents(place))
+    def _can_start(self, place: int) -> bool:
+        parents = self.run.order.parents(place)
+        return all(parent in self.over for parent in parents) and self.submitter.may_call(place)
 
     def _used(self) -> None:
         """A control of the run was used on another thread: what has not begun is held back at once.

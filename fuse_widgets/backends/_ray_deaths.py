@@ -91,10 +91,11 @@ class Deaths:
     def of(self, who: Who) -> float | None:
         """Seconds since the epoch, by the clock of its machine; None where Ray does not know, or does not answer soon."""
         key = who.node_id, who.pid
-        if key not in self._ended and not self._client and time.monotonic() > self._ask_at:
-            if self._asking is None or not self._asking.is_alive():  # else Ray is not there to answer
-                self._asking = threading.Thread(target=self._ask, name="fuse deaths", daemon=True)
-                self._asking.start()
+        silent = self._asking is not None and self._asking.is_alive()  # Ray is not there to answer
+        known = key in self._ended or self._client
+        if not known and not silent and time.monotonic() > self._ask_at:
+            self._asking = threading.Thread(target=self._ask, name="fuse deaths", daemon=True)
+            self._asking.start()
             self._asking.join(ANSWER)
             self._ask_at = time.monotonic() + AGAIN
         return self._ended.get(key)

@@ -87,13 +87,13 @@ class RayScheduler:
         self.early: dict[int, Report | Exception] = {}  # see `_is_early`
         self.saves = Saves(stored)
         self.again: set[int] = set()  # done, and run once more to make an object anew
+        self.parking: set[KeptObject] = set()  # those that have parked calls
         self.recall = Recall(run, self.submitter, self.sent, self.saves.refs)
         self.failures: list[NodeExecutionError] = []
         standstill = Standstill(run, workflow, self.submitter, self.sent, self.over)
         self.news = News(workflow, stored, channel, watch, standstill, self.teller, self.sent, self.results)
-        self.controls = Controls(
-            run, channel, self.frontier, self.recall, self.over, self.failures, fail_fast=fail_fast
-        )
+        asked = run, channel, self.frontier, self.recall, self.over, self.failures, self.submitter
+        self.controls = Controls(*asked, fail_fast=fail_fast)
 
     # --- the loop ------------------------------------------------------------------------------------------
 
@@ -104,7 +104,8 @@ class RayScheduler:
                 self._prepare()
                 self.controls.listen()
                 self._loop()
-                self.unread.end()
+                if not self.recall.given_up:
+                    self.unread.end()
         finally:
             self.teller.settle_open()
         self.run.raise_if_incomplete(self.failures, interrupted=self.controls.interrupts > 0)
@@ -129,12 +130,10 @@ class RayScheduler:
             if self.recall.given_up or (not flying and (self.controls.stopped or not waiting)):
                 return
             self.news.tell()
-            parked = any(obj.parked for obj in self.submitter.objects.values())
             self.recall.look()
             wait = not more and (bool(self.reports) or not self.saves.refs)
-            for place, content in self.reports.take(
-                wait=wait, first=waiting or parked or self.frontier.crowded
-            ):
+            first = waiting or bool(self.parking) or self.frontier.crowded
+            for place, content in self.reports.take(wait=wait, first=first):
                 bad = isinstance(content, Exception)
                 self._arrived(place, content if bad else Report.read(content))
             for place, report in self.saves.take(wait=not more and not self.reports):
@@ -146,8 +145,9 @@ class RayScheduler:
         """Hand in nodes whose turn it is; return whether there are more that could follow at once."""
         if self.frontier.outdated:
             self.frontier.restart([*self.over, *self.sent, *self.saves.refs])
-            for obj in self.submitter.objects.values():
+            for obj in self.parking:
                 obj.parked.clear()
+            self.parking.clear()
             self.controls.restarted()
         for _ in range(BURST):
             epoch = self.channel.epoch  # before the controls are looked at: what is pressed meanwhile counts
@@ -175,6 +175,7 @@ class RayScheduler:
         obj = self.submitter.object_of(node)
         if obj is not None and not obj.may_call(place):
             obj.parked.append(place)
+            self.parking.add(obj)
             return
         if self._hand_in(place, node, epoch):
             self.teller.queued(place, node, self.workflow.lacking(node, self.watch.machines))
@@ -214,7 +215,8 @@ class RayScheduler:
     def _look_at_early(self) -> None:
         """Look again at what waits for its parents' ends, where they have come."""
         for place in [place for place in self.early if not self._is_early(place)]:
-            self._arrived(place, self.early.pop(place))
+            if place in self.early:  # else it was skipped with one before it
+                self._arrived(place, self.early.pop(place))
 
     def _is_early(self, place: int) -> bool:
         """Whether a node that did not run is heard of before a parent, which is to blame if it failed or was held back."""
@@ -285,6 +287,7 @@ class RayScheduler:
             obj.ended(place, seconds)
             while obj.parked:
                 self.frontier.add(obj.parked.popleft())
+            self.parking.discard(obj)
         return obj
 
     def _unsubmit(self, place: int, why: str) -> None:

@@ -75,6 +75,11 @@ class Submitter:
         """The object that a constructor or method node belongs to."""
         return self.objects.get(node.object if isinstance(node, MethodNode) else node)
 
+    def may_call(self, place: int) -> bool:
+        """Whether a node is no call to an object, or may be sent there now."""
+        obj = self.object_of(self.run.nodes[place])
+        return obj is None or obj.may_call(place)
+
     def submit(self, place: int, node: Node, refs: dict[int, Any], epoch: int | None) -> Sent:
         """Hand a node to Ray.
 

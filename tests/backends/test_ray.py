@@ -593,9 +593,17 @@ def test_ray_is_not_waited_for_where_it_does_not_say_when_a_worker_died(
     monkeypatch.setattr(deaths, "_dead", dead)
     monkeypatch.setattr(deaths, "ANSWER", 0.01)
     monkeypatch.setattr(deaths, "AGAIN", 0.0)
+    waited: list[str] = []
+    join = threading.Thread.join
+
+    def count(thread: threading.Thread, timeout: float | None = None) -> None:
+        waited.append(thread.name)
+        join(thread, timeout)
+
+    monkeypatch.setattr(threading.Thread, "join", count)
     known = deaths.Deaths()
-    assert [known.of(Who("vm", 1, "a")) for _ in range(3)] == [None] * 3
-    assert len(asked) == 1
+    assert [known.of(Who("vm", pid, "a")) for pid in range(3)] == [None] * 3
+    assert len(asked) == waited.count("fuse deaths") == 1
     silent.set()
     known._asking.join()
     assert known.of(Who("vm", 1, "a")) is None

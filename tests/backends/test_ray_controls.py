@@ -53,7 +53,8 @@ def controls(run: FakeRun) -> Controls:
     )
     channel = SimpleNamespace(held=0)
     channel.hold_back = lambda *, wait: setattr(channel, "held", channel.held + 1)
-    return Controls(run, channel, frontier, recall, set(), [], fail_fast=False)  # type: ignore[arg-type]
+    submitter = SimpleNamespace(may_call=lambda place: True)
+    return Controls(run, channel, frontier, recall, set(), [], submitter, fail_fast=False)  # type: ignore[arg-type]
 
 
 def test_while_paused_the_next_node_is_shown_and_a_step_takes_it(run: FakeRun, controls: Controls) -> None:
@@ -64,6 +65,18 @@ def test_while_paused_the_next_node_is_shown_and_a_step_takes_it(run: FakeRun, c
     assert controls.next() == 0
     assert controls.next() is None
     assert run.told == [("a", "paused"), ("b", "paused")]
+
+
+def test_a_step_is_kept_while_an_object_is_busy_with_an_earlier_call(
+    run: FakeRun, controls: Controls
+) -> None:
+    controls.submitter.may_call = lambda place: False  # type: ignore[method-assign]
+    run.paused, run.steps = True, 1
+    assert controls.next() is None
+    assert run.steps == 1
+    assert run.told == []
+    controls.submitter.may_call = lambda place: True  # type: ignore[method-assign]
+    assert controls.next() == 0
 
 
 def test_after_a_pause_what_was_shown_is_queued_once(run: FakeRun, controls: Controls) -> None:
