@@ -1,5 +1,6 @@
 // One field of the form: label, control, what is wrong. What a person types stays until it is taken or given up.
 import { type ComponentChildren, Fragment } from "preact";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { isFixed, type Standing, shownFor, standing } from "../../core/details";
 import { type Draft, type Editor, pathOf } from "../../core/editor";
 import { oneLine, printable } from "../../core/format";
@@ -43,6 +44,19 @@ interface Control {
   type: (text: string) => void;
   commit: (again?: boolean) => void;
   drop: () => void;
+}
+
+/** What is wrong, scrolled to where it can be read: the field may be the last that a low form shows. */
+function Wrong({ id, text }: { id: string; text: string }) {
+  const shown = useRef<HTMLDivElement>(null);
+  useLayoutEffect(() => {
+    shown.current?.scrollIntoView?.({ block: "nearest" });
+  }, []);
+  return (
+    <div ref={shown} class="fuse-wrong-text" id={id} role="alert">
+      {printable(text)}
+    </div>
+  );
 }
 
 export function Setting({ field, place }: Props) {
@@ -119,11 +133,7 @@ export function Setting({ field, place }: Props) {
             {field.description}
           </span>
         )}
-        {wrong && (
-          <div class="fuse-wrong-text" id={`${id}-wrong`} role="alert">
-            {printable(draft.error)}
-          </div>
-        )}
+        {wrong && <Wrong id={`${id}-wrong`} text={draft.error} />}
       </div>
     </div>
   );
