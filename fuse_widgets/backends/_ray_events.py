@@ -290,8 +290,6 @@ class Teller:
             self._running(place, node, attempt, report.who, report.began, report.lost, again=again)
             self._runs.pop(place, None)
             self._show_rest(place, node, report)
-        elif place not in self._shown:
-            self.run.emit(node, RUNNING, attempt)
         return max(attempt, self._shown.get(place, attempt))
 
     def _running(

@@ -138,6 +138,16 @@ def test_what_cannot_be_pickled_is_told_with_its_machine(states: Any) -> None:
         RayWorkflow(workflow(Locked)()).run()
 
 
+def test_no_time_is_made_up_for_a_node_that_no_worker_has_told_of(check_log: Any) -> None:
+    wf = RayWorkflow(workflow(threading.Lock)().set_name("lock"))
+    with pytest.raises(NodeExecutionError, match="cannot be pickled"):
+        wf.run()
+    check_log(wf.last_run)
+    told = [event for event in wf.last_run.events if event.node == "lock"]
+    assert [event for event in told if event.state == "running" and event.worker is None] == []
+    assert told[-1].state == "failed"
+
+
 @pytest.mark.parametrize("stored", [False, True])
 def test_ray_says_nothing_of_its_own_beside_what_is_told(
     stored: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
