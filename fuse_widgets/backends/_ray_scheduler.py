@@ -329,7 +329,9 @@ class RayScheduler:
             f"the machine or worker of object {shorten(constructor.name)!r} {how}; the object is made again"
         )
         for member in list(obj.flying):
-            self.reports.forget(self.sent.pop(member).report)
+            sent = self.sent.pop(member)
+            self.reports.forget(sent.report)
+            self.unread.add(sent)
             self.early.pop(member, None)
             self.again.discard(member)
             self._unsubmit(member, "its object was lost, and is made again")

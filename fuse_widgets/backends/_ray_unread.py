@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -22,17 +21,21 @@ END = 1.0
 class Unread:
     """What Ray still owes for nodes that failed without a report, or were skipped on account of one; read, and let go of.
 
+    A value is read only where the report is an error, as it is itself then: any other may be large.
+
     Through a Ray client nothing is to be done: there the server on the cluster would log it.
     """
 
     def __init__(self) -> None:
         self._refs: list[Any] = []
+        self._values: dict[Any, Any] = {}  # by the report
         self._client = ray.util.client.ray.is_connected()
 
     def add(self, sent: Sent) -> None:
         """Its error is told otherwise, or not at all."""
         if not self._client:
-            self._refs += [ref for ref in (sent.value, sent.report, sent.save) if ref is not None]
+            self._values[sent.report] = sent.value
+            self._refs += [ref for ref in (sent.report, sent.save) if ref is not None]
 
     def look(self, seconds: float = 0.0) -> None:
         """Read what has come.
@@ -45,12 +48,21 @@ class Unread:
         refs, rest = self._refs[:MOST], self._refs[MOST:]
         there, missing = ray.wait(refs, num_returns=len(refs), timeout=seconds, fetch_local=False)
         self._refs = rest + missing
-        if there:
-            with contextlib.suppress(Exception):  # to have asked is all it takes, for all of them
-                ray.get(there, timeout=END)
+        values = [(ref, self._values.pop(ref, None)) for ref in there]
+        if there and not _read(there):
+            self._refs += [value for ref, value in values if value is not None and not _read([ref])]
 
     def end(self) -> None:
         """The run is over."""
         until = time.monotonic() + END
         while self._refs and time.monotonic() < until:
             self.look(until - time.monotonic())
+
+
+def _read(refs: list[Any]) -> bool:
+    """Whether there is no error among them; to have asked is all it takes, for all of them."""
+    try:
+        ray.get(refs, timeout=END)
+    except Exception:
+        return False
+    return True

@@ -173,6 +173,32 @@ def test_ray_says_nothing_of_its_own_beside_what_is_told(
     assert said == []
 
 
+@pytest.mark.parametrize("stored", [False, True])
+def test_ray_says_nothing_of_its_own_where_an_object_is_made_again(
+    stored: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import ray
+
+    class Frail:
+        def die_once(self, mark: Path) -> None:
+            if not mark.exists():
+                mark.touch()
+                os._exit(1)
+
+        def add(self, n: int) -> int:
+            return n
+
+    said: list[str] = []
+    monkeypatch.setattr(ray._private.worker, "_unhandled_error_handler", lambda e: said.append(str(e)))
+    frail = workflow(Frail)()
+    wf = RayWorkflow(frail.die_once(tmp_path / "mark"), *[frail.add(n) for n in range(4)])
+    if stored:
+        wf.set_storage(RayFileStorage(tmp_path / "store", {"num_cpus": 0}))
+    assert wf.run() == [None, 0, 1, 2, 3]
+    gc.collect()
+    assert said == []
+
+
 def test_a_result_that_cannot_be_unpickled_is_told_where_it_is_read() -> None:
     made = workflow(lambda: FailsThere())
     with pytest.raises(NodeExecutionError, match=r"'after' .*a result cannot be read on [\d.]+ .*ValueError"):
