@@ -16,7 +16,7 @@ from ._ray_recall import Recall
 from ._ray_submit import Submitter
 
 if TYPE_CHECKING:
-    from ._ray_events import Channel
+    from ._ray_channel import Channel
 
 __all__ = ["Controls"]
 

@@ -12,8 +12,8 @@ from ._ray_standstill import Standstill
 from ._ray_submit import Sent
 
 if TYPE_CHECKING:
+    from ._ray_channel import Channel
     from ._ray_cluster import Watch
-    from ._ray_events import Channel
     from ._ray_stored import RayStored
     from .ray import RayWorkflow
 

@@ -29,8 +29,8 @@ from ._ray_unread import Unread
 from .info import given
 
 if TYPE_CHECKING:
+    from ._ray_channel import Channel
     from ._ray_cluster import Watch
-    from ._ray_events import Channel
     from ._ray_stored import RayStored
     from .ray import RayWorkflow
 

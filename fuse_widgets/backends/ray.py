@@ -17,9 +17,10 @@ from ..engine.nodes import MethodNode, Node, NodeItem
 from ..engine.run import Run
 from ..engine.states import NodeState
 from ..storage._ray import address_of, connect
+from ._ray_channel import Channel
 from ._ray_cluster import Watch, is_cut
 from ._ray_errors import plain
-from ._ray_events import Channel, not_made_again, tell
+from ._ray_events import not_made_again, tell
 from ._ray_options import task_options
 from ._ray_pack import by_value, writable
 from ._ray_placed import NOT_PLACED, unplaced

@@ -700,7 +700,7 @@ def test_an_object_whose_worker_is_killed_is_made_again(tmp_path: Path, check_lo
 def test_the_loss_of_the_collector_loses_nothing(check_log: Any, tmp_path: Path, for_good: bool) -> None:
     import ray
 
-    from fuse_widgets.backends._ray_events import Channel
+    from fuse_widgets.backends._ray_channel import Channel
 
     first = workflow(gate)(str(tmp_path), "first").set_name("first")
     wf = RayWorkflow(plus(workflow(len)(first)))
