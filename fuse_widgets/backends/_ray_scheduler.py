@@ -87,13 +87,13 @@ class RayScheduler:
         self.early: dict[int, Report | Exception] = {}  # see `_is_early`
         self.saves = Saves(stored)
         self.again: set[int] = set()  # done, and run once more to make an object anew
-        self.parking: set[KeptObject] = set()  # those that have parked calls
+        self.parking: set[KeptObject] = set()  # with parked calls
         self.recall = Recall(run, self.submitter, self.sent, self.saves.refs)
         self.failures: list[NodeExecutionError] = []
         standstill = Standstill(run, workflow, self.submitter, self.sent, self.over)
         self.news = News(workflow, stored, channel, watch, standstill, self.teller, self.sent, self.results)
-        asked = run, channel, self.frontier, self.recall, self.over, self.failures, self.submitter
-        self.controls = Controls(*asked, fail_fast=fail_fast)
+        told = self.frontier, self.recall, self.over, self.failures, self.submitter
+        self.controls = Controls(run, channel, *told, fail_fast=fail_fast)
 
     # --- the loop ------------------------------------------------------------------------------------------
 
@@ -107,6 +107,7 @@ class RayScheduler:
                 if not self.recall.given_up:
                     self.unread.end()
         finally:
+            self.submitter.end()
             self.teller.settle_open()
         self.run.raise_if_incomplete(self.failures, interrupted=self.controls.interrupts > 0)
 

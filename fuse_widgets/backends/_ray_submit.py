@@ -132,6 +132,12 @@ class Submitter:
             there = task.remote(to_wire(save), value, report)
         return Sent(turn, self.turn, value, report, there)
 
+    def end(self) -> None:
+        """The run is over: let Ray end the actors that are left, now, and not as Python finds the time to collect them."""
+        for obj in self.live:
+            obj.actor = None
+        self.live.clear()
+
     def inputs(self, node: Node, refs: dict[int, Any]) -> Callable[[], Any]:
         """What fetches the arguments of a node, for whoever asks; holds the references until then."""
         found = {parent: refs.get(self.place[parent]) for parent in node.parents}

@@ -24,7 +24,7 @@ from ._ray_gate import gate
 from ._ray_interrupts import interrupts
 from ._ray_live import Current, Printed, Who, reporter, who
 from ._ray_pack import Code, load_code, unpack
-from ._ray_wire import from_wire
+from ._ray_wire import from_wire, read, written
 from ._stand_in import stand_in
 from ._worker import _portable, own_traceback
 
@@ -115,13 +115,13 @@ class Report(NamedTuple):
     called: bool = False
 
     def written_down(self) -> bytes:
-        """For the driver; plain tuples, since to look up a class takes its time."""
-        return pickle.dumps((tuple(self.who), *self[:2], *self[3:]))
+        """For the driver."""
+        return written((tuple(self.who), *self[:2], *self[3:]))
 
     @classmethod
     def read(cls, content: bytes) -> Report:
         """What `written_down` wrote."""
-        who, state, attempt, *rest = pickle.loads(content)
+        who, state, attempt, *rest = read(content)
         return cls(state, attempt, Who._make(who), *rest)
 
 

@@ -15,7 +15,7 @@ __all__ = ["Unread"]
 #: References that are looked at in one round.
 MOST = 1000
 #: Seconds that the end of a run waits, at most, for errors that are on their way.
-END = 1.0
+END = 3.0
 
 
 class Unread:

@@ -173,7 +173,7 @@ class Node(Promise):
         """
         if not isinstance(name, str) or not name:
             raise TypeError(f"the name of a node is a text that is not empty, not {shorten(repr(name))}")
-        self._name = name
+        self._name = str.__str__(name)  # also of a numpy.str_, which is a text of its own kind
         graph_changed()
         return self
 

@@ -59,7 +59,7 @@ class BaseWorkflow:
         if not isinstance(workflow_name, str) or not workflow_name:
             raise TypeError(f"workflow_name is a text that is not empty, not {workflow_name!r}")
         self.outputs = nodes
-        self.workflow_name = workflow_name
+        self.workflow_name = str.__str__(workflow_name)
         self.targets_only = targets_only
         self.storage: Any = None
         self.roots: list[Node] = self._find_roots()

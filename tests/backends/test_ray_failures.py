@@ -33,6 +33,7 @@ from fuse_widgets.storage._machines import missing
 from tests.backends.waiting import notices, until
 
 _ray_placed = pytest.importorskip("fuse_widgets.backends._ray_placed")
+_ray_unread = pytest.importorskip("fuse_widgets.backends._ray_unread")
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")
 HERE = socket.gethostname()
@@ -40,6 +41,14 @@ HERE = socket.gethostname()
 
 def same(x: Any = 0) -> Any:
     return x
+
+
+def ended(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
 
 
 class Locked:
@@ -158,6 +167,7 @@ def test_ray_says_nothing_of_its_own_beside_what_is_told(
         os._exit(1)
 
     said: list[str] = []
+    monkeypatch.setattr(_ray_unread, "END", 60.0)  # however busy the machine is
     monkeypatch.setattr(ray._private.worker, "_unhandled_error_handler", lambda e: said.append(str(e)))
     for bad in (threading.Lock, die):
         first = workflow(bad)().set_name("first")
@@ -189,6 +199,7 @@ def test_ray_says_nothing_of_its_own_where_an_object_is_made_again(
             return n
 
     said: list[str] = []
+    monkeypatch.setattr(_ray_unread, "END", 60.0)  # however busy the machine is
     monkeypatch.setattr(ray._private.worker, "_unhandled_error_handler", lambda e: said.append(str(e)))
     frail = workflow(Frail)()
     wf = RayWorkflow(frail.die_once(tmp_path / "mark"), *[frail.add(n) for n in range(4)])
@@ -403,6 +414,27 @@ def test_objects_that_leave_no_room_for_what_they_need_are_told_with_the_way_out
         run.wait(60)
     keepers[1].backend_info["remote_args"] = {"num_cpus": 0}
     assert wf.run() == [[1, 1], [1, 1]]
+
+
+def test_the_processes_of_objects_end_with_a_run_that_was_stopped_though_python_collects_nothing() -> None:
+    keepers = [workflow(Keeper)().set_name(name) for name in ("left", "right")]
+    both = workflow(same)([keeper.take(1) for keeper in keepers]).set_name("both")
+    wf = RayWorkflow(*[keeper.take(both) for keeper in keepers])
+    for keeper in keepers:
+        keeper.backend_info["remote_args"] = {"num_cpus": 1}
+    gc.disable()
+    try:
+        run = wf.start()
+        until(lambda: [run.states[name] for name in ("left", "right", "both")] == ["done", "done", "queued"])
+        run.cancel()
+        with pytest.raises(RunCancelledError):
+            run.wait(60)
+        began = [event.detail for event in run.events if event.node in ("left", "right")]
+        pids = {detail["pid"] for detail in began if detail and "pid" in detail}
+        assert len(pids) == 2
+        until(lambda: all(map(ended, pids)))
+    finally:
+        gc.enable()
 
 
 class Dice:

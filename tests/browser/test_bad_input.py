@@ -56,8 +56,8 @@ class Hangs:
     def _repr_html_(self):
         while True: time.sleep(0.01)
 class Large:
-    def _repr_html_(self): return "<b>" + "q" * 100_000_000
-    def __repr__(self): return "r" * 100_000_000
+    def _repr_html_(self): return "<b>" + "q" * 20_000_000
+    def __repr__(self): return "r" * 20_000_000
 
 talks = talk(EVIL, opt=EVIL).set_name("evil " + EVIL)
 nodes = [give(kind(), talks).set_name(kind.__name__) for kind in (Raises, Hangs, Large)]
@@ -190,7 +190,7 @@ def test_hostile_names_texts_and_results_are_shown_as_text(notebook: Open) -> No
     dag.button("tab-Printed").click()
     expect(dag.button("printed")).to_contain_text("yyyy")
     preview("Large")
-    expect(result).to_contain_text("HTML form of 100 MB is too large")
+    expect(result).to_contain_text("HTML form of 20 MB is too large")
     expect(result).to_contain_text("rrrr")
     preview("Raises")
     expect(result).to_contain_text("repr raised RuntimeError: <img src=x")

@@ -66,6 +66,14 @@ def test_set_name_returns_the_node() -> None:
     assert (node.name, repr(node)) == ("three", "<function node 'three'>")
 
 
+def test_a_name_of_a_kind_of_text_of_its_own_becomes_a_plain_one() -> None:
+    class Text(str): ...
+
+    node = workflow(lambda: 1)().set_name(Text("a"))
+    assert type(node.name) is str
+    assert type(LocalWorkflow(node, workflow_name=Text("w")).workflow_name) is str
+
+
 @pytest.mark.parametrize("name", ["", 3, None])
 def test_a_name_is_a_text_that_is_not_empty(name: Any) -> None:
     with pytest.raises(TypeError, match="the name of a node is a text that is not empty"):
