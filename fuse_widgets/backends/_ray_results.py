@@ -68,8 +68,7 @@ class Results:
                     obj.copy_for(reader)
         if obj.actor is not None:
             obj.actor.leave.remote()
-            obj.actor = None
-            self.submitter.live.discard(obj)
+            self.submitter.let_go(obj)
 
     def _let_go_of_parents(self, place: int) -> None:
         for parent in self.order.parents(place):

@@ -337,8 +337,8 @@ class RayScheduler:
             self.again.discard(member)
             self._unsubmit(member, "its object was lost, and is made again")
         obj.flying.clear()
+        self.submitter.let_go(obj)
         obj.renew(self.submitter.turn)
-        self.submitter.live.discard(obj)
         readers = sorted(user for user in obj.users if user in self.children[obj.members[0]])
         for member, following in zip(obj.members, [*obj.members[1:], len(self.nodes)], strict=True):
             if self.over.get(member) is not NodeState.DONE and member not in self.saves.refs:

@@ -93,16 +93,19 @@ class Standstill:
                 holders += [constructor] * bool(holds)
         return held, holders
 
+    def _needs(self, node: Node) -> Mapping[str, float]:
+        return demand_of(task_options(given(self.workflow.infos.get(node))))
+
     def _lacks(self, node: Node, held: Mapping[str, float], machines: list[dict[str, Any]]) -> str | None:
         """The resource of which objects leave too little for a node; None where they leave enough."""
-        needs = demand_of(task_options(given(self.workflow.infos.get(node))))
+        needs = self._needs(node)
         short = [name for name, amount in needs.items() if total_of(name, machines) - held[name] < amount]
         return min(short, key=lambda name: not held[name], default=None)
 
     def _why(
         self, node: Node, name: str, held: float, holders: list[Node], machines: list[dict[str, Any]]
     ) -> str:
-        needs = demand_of(task_options(given(self.workflow.infos.get(node))))[name]
+        needs = self._needs(node)[name]
         names = ", ".join(repr(shorten(holder._name)) for holder in holders[:NAMED])
         if len(holders) > NAMED:
             names += f" and {len(holders) - NAMED} more"

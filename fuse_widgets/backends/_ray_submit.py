@@ -134,9 +134,13 @@ class Submitter:
 
     def end(self) -> None:
         """The run is over: let Ray end the actors that are left, now, and not as Python finds the time to collect them."""
-        for obj in self.live:
-            obj.actor = None
-        self.live.clear()
+        for obj in list(self.live):
+            self.let_go(obj)
+
+    def let_go(self, obj: KeptObject) -> None:
+        """Ray ends an actor when nobody holds it."""
+        obj.actor = None
+        self.live.discard(obj)
 
     def inputs(self, node: Node, refs: dict[int, Any]) -> Callable[[], Any]:
         """What fetches the arguments of a node, for whoever asks; holds the references until then."""

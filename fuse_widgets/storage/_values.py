@@ -148,9 +148,8 @@ class Values:
         found = self._array(value)
         if found is not None:
             return found
-        if (
-            self._in_code and str(kind.__module__).partition(".")[0] in _TOOLS
-        ):  # some of Cython have no text there
+        # some classes of Cython have no text for their module
+        if self._in_code and str(kind.__module__).partition(".")[0] in _TOOLS:
             return _named("tool", _name_of(kind))
         return self._object(value, kind)
 
