@@ -37,7 +37,7 @@ PACKAGES: dict[str, set[str]] = {
     "_ipython": {"IPython"},
 }
 # Files that may import ray, and grpc that comes with it: they are an extra.
-RAY_FILE = re.compile(r"(backends|storage)/_?ray(_\w+)?\.py")
+RAY_FILE = re.compile(r"(backends|storage)/_?ray(/\w+)?\.py")
 # js/src: `lab` and `widget.ts` see everything below them, `view` and `sync` see `core`; `cytoscape.ts` stands alone.
 FRONT_END_ROOMS: dict[str, set[str]] = {
     "core": set(),

@@ -134,7 +134,7 @@ class RemoteArgs(BaseModel):
     @classmethod
     def _ray_takes_them(cls, data: Any, handler: ModelWrapValidatorHandler[Any]) -> Any:
         args = handler(data)
-        from ._ray_options import wrong_options  # Ray's own check; only a RayWorkflow asks for it
+        from ._ray.options import wrong_options  # Ray's own check; only a RayWorkflow asks for it
 
         given = {name: getattr(args, name) for name in args.model_fields_set}
         wrong = [

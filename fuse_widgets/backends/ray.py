@@ -17,16 +17,16 @@ from ..engine.nodes import MethodNode, Node, NodeItem
 from ..engine.run import Run
 from ..engine.states import NodeState
 from ..storage._ray import address_of, connect
-from ._ray_channel import Channel
-from ._ray_cluster import Watch, is_cut
-from ._ray_errors import plain
-from ._ray_events import not_made_again, tell
-from ._ray_options import task_options
-from ._ray_pack import by_value, writable
-from ._ray_placed import NOT_PLACED, unplaced
-from ._ray_scheduler import RayScheduler
-from ._ray_stored import RayStored
-from ._ray_task import Lost
+from ._ray.channel import Channel
+from ._ray.cluster import Watch, is_cut
+from ._ray.errors import plain
+from ._ray.events import not_made_again, tell
+from ._ray.options import task_options
+from ._ray.pack import by_value, writable
+from ._ray.placed import NOT_PLACED, unplaced
+from ._ray.scheduler import RayScheduler
+from ._ray.stored import RayStored
+from ._ray.task import Lost
 from .info import RayInfo, given
 from .scheduled import ScheduledWorkflow
 

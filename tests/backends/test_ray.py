@@ -33,7 +33,7 @@ from fuse_widgets import (
     WorkerCrashedError,
     workflow,
 )
-from fuse_widgets.backends._ray_live import Who
+from fuse_widgets.backends._ray.live import Who
 from fuse_widgets.storage import _ray
 from fuse_widgets.view.details import attempts_of
 from fuse_widgets.view.state import StatusColumns
@@ -89,7 +89,7 @@ def test_status_comes_while_a_node_runs_with_machine_and_process(tmp_path: Path,
 def test_a_run_sleeps_only_where_there_is_nothing_to_wait_for(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    reports = importlib.import_module("fuse_widgets.backends._ray_reports")
+    reports = importlib.import_module("fuse_widgets.backends._ray.reports")
     slept: list[float] = []
 
     def sleep(seconds: float) -> None:
@@ -145,10 +145,10 @@ def test_a_bound_on_pending_tasks_is_kept(most: int, check_log: Any) -> None:
 def test_a_large_literal_is_stored_once(monkeypatch: Any) -> None:
     import ray
 
-    from fuse_widgets.backends import _ray_pack
+    from fuse_widgets.backends._ray import pack
 
     put: list[Any] = []
-    monkeypatch.setattr(_ray_pack.ray, "put", lambda value, real=ray.put: (put.append(value), real(value))[1])
+    monkeypatch.setattr(pack.ray, "put", lambda value, real=ray.put: (put.append(value), real(value))[1])
     array, text, numbers = np.arange(100_000), "x" * 200_000, list(range(100_000))
     total = workflow(lambda *parts: sum(len(part) for part in parts))
     nodes = [total(array, [text], numbers) for _ in range(5)]
@@ -157,19 +157,19 @@ def test_a_large_literal_is_stored_once(monkeypatch: Any) -> None:
 
 
 def test_large_literals_leave_the_cluster_when_what_takes_them_is_over(monkeypatch: Any) -> None:
-    from fuse_widgets.backends import _ray_literals
+    from fuse_widgets.backends._ray.literals import Literals
 
     packers: list[Any] = []
     sizes: list[int] = []
-    real = _ray_literals.Literals.put
+    real = Literals.put
 
     def put(literals: Any, value: Any, size: int) -> Any:
         packers.append(literals)
         sizes.append(literals.size)
         return real(literals, value, size)
 
-    monkeypatch.setattr(_ray_literals, "SPARE", 300_000)
-    monkeypatch.setattr(_ray_literals.Literals, "put", put)
+    monkeypatch.setattr("fuse_widgets.backends._ray.literals.SPARE", 300_000)
+    monkeypatch.setattr(Literals, "put", put)
     shared = np.ones(25_000)
     size = workflow(lambda own, shared: len(own) + len(shared))
     nodes = [size("x" * 200_000 + str(i), shared) for i in range(10, 40)]
@@ -206,7 +206,7 @@ def test_outputs_can_be_changed_in_place() -> None:
 def test_outputs_are_copied_once() -> None:
     import ray
 
-    from fuse_widgets.backends._ray_pack import writable
+    from fuse_widgets.backends._ray.pack import writable
 
     array = np.ones((2000, 1000), order="F")
     value = ray.get(ray.put({"a": [array], "same": array, "text": ["x"] * 100_000}))
@@ -278,7 +278,7 @@ def test_what_is_edited_while_a_node_is_handed_in_does_not_count_by_halves(monke
 def test_what_only_this_process_has_goes_by_value_as_long_as_one_run_needs_it(
     tmp_path: Path, monkeypatch: Any
 ) -> None:
-    from fuse_widgets.backends._ray_pack import by_value
+    from fuse_widgets.backends._ray.pack import by_value
 
     (tmp_path / "of_this_process.py").touch()
     with monkeypatch.context() as path:
@@ -582,7 +582,7 @@ def test_the_last_attempt_ends_as_its_worker_was_killed(tmp_path: Path) -> None:
 def test_ray_is_not_waited_for_where_it_does_not_say_when_a_worker_died(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    deaths = importlib.import_module("fuse_widgets.backends._ray_deaths")
+    deaths = importlib.import_module("fuse_widgets.backends._ray.deaths")
     silent, asked = threading.Event(), []
 
     def dead() -> list[Any]:
@@ -700,7 +700,7 @@ def test_an_object_whose_worker_is_killed_is_made_again(tmp_path: Path, check_lo
 def test_the_loss_of_the_collector_loses_nothing(check_log: Any, tmp_path: Path, for_good: bool) -> None:
     import ray
 
-    from fuse_widgets.backends._ray_channel import Channel
+    from fuse_widgets.backends._ray.channel import Channel
 
     first = workflow(gate)(str(tmp_path), "first").set_name("first")
     wf = RayWorkflow(plus(workflow(len)(first)))

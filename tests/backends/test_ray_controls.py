@@ -10,8 +10,8 @@ import pytest
 pytest.importorskip("ray")
 
 from fuse_widgets import LocalWorkflow, workflow
-from fuse_widgets.backends._ray_controls import Controls
-from fuse_widgets.backends._ray_frontier import Frontier
+from fuse_widgets.backends._ray.controls import Controls
+from fuse_widgets.backends._ray.frontier import Frontier
 from fuse_widgets.engine.order import Order
 
 

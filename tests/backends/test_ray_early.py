@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("ray")
 
-from fuse_widgets.backends._ray_scheduler import RayScheduler
+from fuse_widgets.backends._ray.scheduler import RayScheduler
 
 
 def test_a_node_that_is_skipped_with_one_before_it_is_not_looked_at_again() -> None:

@@ -32,8 +32,8 @@ from fuse_widgets import (
 from fuse_widgets.storage._machines import missing
 from tests.backends.waiting import notices, until
 
-_ray_placed = pytest.importorskip("fuse_widgets.backends._ray_placed")
-_ray_unread = pytest.importorskip("fuse_widgets.backends._ray_unread")
+placed = pytest.importorskip("fuse_widgets.backends._ray.placed")
+unread = pytest.importorskip("fuse_widgets.backends._ray.unread")
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")
 HERE = socket.gethostname()
@@ -167,7 +167,7 @@ def test_ray_says_nothing_of_its_own_beside_what_is_told(
         os._exit(1)
 
     said: list[str] = []
-    monkeypatch.setattr(_ray_unread, "END", 60.0)  # however busy the machine is
+    monkeypatch.setattr(unread, "END", 60.0)  # however busy the machine is
     monkeypatch.setattr(ray._private.worker, "_unhandled_error_handler", lambda e: said.append(str(e)))
     for bad in (threading.Lock, die):
         first = workflow(bad)().set_name("first")
@@ -199,7 +199,7 @@ def test_ray_says_nothing_of_its_own_where_an_object_is_made_again(
             return n
 
     said: list[str] = []
-    monkeypatch.setattr(_ray_unread, "END", 60.0)  # however busy the machine is
+    monkeypatch.setattr(unread, "END", 60.0)  # however busy the machine is
     monkeypatch.setattr(ray._private.worker, "_unhandled_error_handler", lambda e: said.append(str(e)))
     frail = workflow(Frail)()
     wf = RayWorkflow(frail.die_once(tmp_path / "mark"), *[frail.add(n) for n in range(4)])
@@ -309,8 +309,8 @@ def group(bundles: list[dict[str, float]], strategy: str = "PACK", state: str = 
         ({}, None),
         (group([{"tape": 1}], state="CREATED"), None),
         (group([{"tape": 1}], state="REMOVED"), None),
-        (group([{"CPU": 1}]), _ray_placed.NOT_PLACED),
-        (group([{"CPU": 1}], state="RESCHEDULING"), _ray_placed.NOT_PLACED),
+        (group([{"CPU": 1}]), placed.NOT_PLACED),
+        (group([{"CPU": 1}], state="RESCHEDULING"), placed.NOT_PLACED),
         (group([{"CPU": 1}, {"tape": 1}]), "needs a placement group with tape: 1, the cluster has none"),
         (group([{"CPU": 5}]), "needs a placement group with CPU: 5, the largest machine has 4"),
         (group([{"CPU": 4}] * 2), "needs a placement group with CPU: 8 in all, the cluster has 6"),
@@ -318,7 +318,7 @@ def group(bundles: list[dict[str, float]], strategy: str = "PACK", state: str = 
             group([{"CPU": 3}] * 2, "STRICT_PACK"),
             "needs a placement group with CPU: 6, the largest machine has 4",
         ),
-        (group([{"CPU": 2}] * 2, "STRICT_PACK"), _ray_placed.NOT_PLACED),
+        (group([{"CPU": 2}] * 2, "STRICT_PACK"), placed.NOT_PLACED),
         (
             group([{"CPU": 1}] * 3, "STRICT_SPREAD"),
             "needs a placement group with 3 machines, the cluster has 2",
@@ -329,7 +329,7 @@ def test_why_a_placement_group_is_not_there_is_told_in_words(table: Any, why: st
     from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
     options = {"scheduling_strategy": PlacementGroupSchedulingStrategy(SimpleNamespace(is_empty=False))}  # type: ignore[arg-type]
-    assert _ray_placed.unplaced(options, MACHINES, lambda group: table) == why
+    assert placed.unplaced(options, MACHINES, lambda group: table) == why
 
 
 @pytest.mark.parametrize(
@@ -350,7 +350,7 @@ def test_labels_that_a_scheduling_strategy_asks_for_are_looked_for(
 
     wanted = getattr(scheduling_strategies, operator)(*values)
     strategy = scheduling_strategies.NodeLabelSchedulingStrategy(hard={"zone": wanted})
-    assert _ray_placed.unplaced({"scheduling_strategy": strategy}, MACHINES, lambda group: None) == why
+    assert placed.unplaced({"scheduling_strategy": strategy}, MACHINES, lambda group: None) == why
 
 
 def test_a_node_whose_placement_group_cannot_be_says_so_in_the_cell_too(
@@ -393,7 +393,7 @@ class Keeper:
 def test_objects_that_leave_no_room_for_what_they_need_are_told_with_the_way_out(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(importlib.import_module("fuse_widgets.backends._ray_standstill"), "LOOK", 0.5)
+    monkeypatch.setattr(importlib.import_module("fuse_widgets.backends._ray.standstill"), "LOOK", 0.5)
     keepers = [workflow(Keeper)().set_name(name) for name in ("left", "right")]
     both = workflow(same)([keeper.take(1) for keeper in keepers]).set_name("both")
     wf = RayWorkflow(*[keeper.take(both) for keeper in keepers])

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fuse_widgets import LocalWorkflow, workflow
-from fuse_widgets.backends._ray_frontier import Frontier
+from fuse_widgets.backends._ray.frontier import Frontier
 from fuse_widgets.engine.nodes import MethodNode, Node, ObjectNode
 from fuse_widgets.engine.order import Order
 

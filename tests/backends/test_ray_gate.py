@@ -10,9 +10,9 @@ import pytest
 
 pytest.importorskip("ray")
 
-from fuse_widgets.backends import _ray_live
-from fuse_widgets.backends._ray_interrupts import _Interrupts
-from fuse_widgets.backends._ray_live import _Collector
+from fuse_widgets.backends._ray import live
+from fuse_widgets.backends._ray.interrupts import _Interrupts
+from fuse_widgets.backends._ray.live import _Collector
 
 
 def run(scenario: Any) -> None:
@@ -41,7 +41,7 @@ def test_a_worker_knows_at_once_and_hears_of_each_change() -> None:
 
 
 def test_a_worker_that_died_does_not_hold_up_a_pause(monkeypatch: Any) -> None:
-    monkeypatch.setattr(_ray_live, "HEARD", 0.01)
+    monkeypatch.setattr(live, "HEARD", 0.01)
 
     async def scenario() -> None:
         collector = _Collector()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fuse_widgets import LocalWorkflow, workflow
-from fuse_widgets.backends._ray_objects import AHEAD, KeptObject, kept_objects
+from fuse_widgets.backends._ray.objects import AHEAD, KeptObject, kept_objects
 
 
 class Actor:

@@ -6,10 +6,10 @@ import pytest
 
 pytest.importorskip("ray")
 
-from fuse_widgets.backends._ray_live import Who
-from fuse_widgets.backends._ray_pack import Code
-from fuse_widgets.backends._ray_task import Report, Spec
-from fuse_widgets.backends._ray_wire import from_wire, to_wire
+from fuse_widgets.backends._ray.live import Who
+from fuse_widgets.backends._ray.pack import Code
+from fuse_widgets.backends._ray.task import Report, Spec
+from fuse_widgets.backends._ray.wire import from_wire, to_wire
 
 SPEC = Spec("collector", "run", 3, 1, "node", 0, Code(b"digest", b"pickled"), None, 1, {})
 REPORT = Report(

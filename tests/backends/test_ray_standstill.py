@@ -11,8 +11,8 @@ import pytest
 pytest.importorskip("ray")
 
 from fuse_widgets import LocalWorkflow, NodeState, Run, workflow
-from fuse_widgets.backends._ray_objects import kept_objects
-from fuse_widgets.backends._ray_standstill import Standstill
+from fuse_widgets.backends._ray.objects import kept_objects
+from fuse_widgets.backends._ray.standstill import Standstill
 from fuse_widgets.backends.info import RayInfo
 
 MACHINES = [{"Alive": True, "Resources": {"CPU": 2.0, "late": 1.0}, "Labels": {}}]
@@ -74,7 +74,7 @@ class Scene:
 
 @pytest.fixture
 def scene(monkeypatch: pytest.MonkeyPatch) -> Scene:
-    monkeypatch.setattr(importlib.import_module("fuse_widgets.backends._ray_standstill"), "LOOK", 0.0)
+    monkeypatch.setattr(importlib.import_module("fuse_widgets.backends._ray.standstill"), "LOOK", 0.0)
     return Scene()
 
 

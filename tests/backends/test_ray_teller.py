@@ -10,9 +10,9 @@ import pytest
 pytest.importorskip("ray")
 
 from fuse_widgets import LocalWorkflow, NodeState, Run, workflow
-from fuse_widgets.backends._ray_events import Teller
-from fuse_widgets.backends._ray_live import Live, Who
-from fuse_widgets.backends._ray_task import Report
+from fuse_widgets.backends._ray.events import Teller
+from fuse_widgets.backends._ray.live import Live, Who
+from fuse_widgets.backends._ray.task import Report
 from tests.backends.conftest import check_log
 from tests.backends.waiting import notices
 

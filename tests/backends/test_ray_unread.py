@@ -11,8 +11,8 @@ pytest.importorskip("ray")
 
 import ray
 
-from fuse_widgets.backends._ray_submit import Sent
-from fuse_widgets.backends._ray_unread import Unread
+from fuse_widgets.backends._ray.submit import Sent
+from fuse_widgets.backends._ray.unread import Unread
 
 
 def test_the_value_of_a_node_that_came_to_its_end_is_not_fetched(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,9 +17,9 @@ from fuse_widgets import ClusterError, RayFileStorage, RayWorkflow, Run, RunCanc
 
 pytest.importorskip("ray")
 
-from fuse_widgets.backends import _ray_cluster
-from fuse_widgets.backends._ray_cluster import Watch
-from fuse_widgets.backends._ray_live import Printed
+from fuse_widgets.backends._ray import cluster
+from fuse_widgets.backends._ray.cluster import Watch
+from fuse_widgets.backends._ray.live import Printed
 from tests.backends.waiting import notices, until
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")
@@ -67,9 +67,9 @@ def silence(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
         return real()
 
     for name, seconds in (("LOOK", 0.01), ("BEAT", 0.1), ("LOST", 1.0)):
-        monkeypatch.setattr(_ray_cluster, name, seconds)
-    monkeypatch.setattr(_ray_cluster, "disconnect", lambda: None)
-    monkeypatch.setattr(_ray_cluster, "ray", SimpleNamespace(**{**vars(ray), "nodes": nodes}))
+        monkeypatch.setattr(cluster, name, seconds)
+    monkeypatch.setattr(cluster, "disconnect", lambda: None)
+    monkeypatch.setattr(cluster, "ray", SimpleNamespace(**{**vars(ray), "nodes": nodes}))
     silent.asked = asked  # type: ignore[attr-defined]
     yield silent
     over.set()
@@ -104,8 +104,8 @@ def test_a_cluster_that_does_not_answer_at_the_beginning_ends_the_run(run: Run, 
 def test_results_are_not_waited_for_past_a_cancel_or_the_loss_of_the_cluster(
     run: Run, held: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_ray_cluster, "disconnect", lambda: None)
-    monkeypatch.setattr(_ray_cluster, "QUIET", 0.0)
+    monkeypatch.setattr(cluster, "disconnect", lambda: None)
+    monkeypatch.setattr(cluster, "QUIET", 0.0)
     with Watch(run) as watch:
         threading.Timer(0.5, run.cancel).start()
         with pytest.raises(RunCancelledError):
@@ -121,7 +121,7 @@ def test_results_are_not_waited_for_past_a_cancel_or_the_loss_of_the_cluster(
 def test_a_run_whose_storage_does_not_answer_says_so_and_can_be_cancelled(
     held: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, states: Any
 ) -> None:
-    monkeypatch.setattr(_ray_cluster, "QUIET", 0.5)
+    monkeypatch.setattr(cluster, "QUIET", 0.5)
     wf = RayWorkflow(workflow(lambda: 1)().set_name("n"))
     wf.set_storage(RayFileStorage(tmp_path / "store", {"num_cpus": 0, "resources": {"disk": 1}}))
     run = wf.start()

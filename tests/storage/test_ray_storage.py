@@ -159,7 +159,7 @@ def test_a_worker_that_dies_while_it_saves_is_told_as_that_and_the_result_is_the
 def test_why_a_save_came_to_no_end_is_told_in_words() -> None:
     from ray import exceptions
 
-    from fuse_widgets.backends._ray_errors import why_not_saved
+    from fuse_widgets.backends._ray.errors import why_not_saved
 
     not_lost = "; the result itself is not lost"
     lost = "the result was lost before it was saved, and could not be made again"

@@ -9,7 +9,7 @@ from typing import Any
 
 import ray
 
-from ._ray_cluster import is_cut
+from .cluster import is_cut
 
 __all__ = ["Reports"]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from ray.util.scheduling_strategies import NodeLabelSchedulingStrategy, PlacementGroupSchedulingStrategy
 
-from ..storage._machines import in_words, missing, total_of
+from ...storage._machines import in_words, missing, total_of
 
 __all__ = ["NOT_PLACED", "unplaced"]
 

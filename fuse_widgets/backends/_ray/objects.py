@@ -6,8 +6,8 @@ import bisect
 from collections import Counter, deque
 from typing import Any
 
-from ..engine.nodes import MethodNode, Node, ObjectNode
-from ..engine.order import Order
+from ...engine.nodes import MethodNode, Node, ObjectNode
+from ...engine.order import Order
 
 __all__ = ["KeptObject", "kept_objects"]
 

@@ -7,17 +7,17 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..engine.errors import shorten
-from ..engine.nodes import MethodNode, Node
-from ..engine.run import Run
-from ..engine.states import NodeState
-from ..storage._machines import demand_of, in_words, total_of
-from ._ray_options import actor_options, task_options
-from ._ray_submit import Sent, Submitter
-from .info import given
+from ...engine.errors import shorten
+from ...engine.nodes import MethodNode, Node
+from ...engine.run import Run
+from ...engine.states import NodeState
+from ...storage._machines import demand_of, in_words, total_of
+from ..info import given
+from .options import actor_options, task_options
+from .submit import Sent, Submitter
 
 if TYPE_CHECKING:
-    from .ray import RayWorkflow
+    from ..ray import RayWorkflow
 
 __all__ = ["Standstill"]
 

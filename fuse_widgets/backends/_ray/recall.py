@@ -9,9 +9,9 @@ from typing import Any
 
 import ray
 
-from ..engine.run import Run
-from ..engine.states import NodeState
-from ._ray_submit import Sent, Submitter
+from ...engine.run import Run
+from ...engine.states import NodeState
+from .submit import Sent, Submitter
 
 __all__ = ["Recall"]
 
@@ -25,7 +25,7 @@ class Recall:
     """Asks Ray to cancel. Lives in the scheduler's thread.
 
     Ray ends this whole process where a task is cancelled at the moment at which what it needs arrives. So only tasks are
-    cancelled whose inputs have been there for a while; the others follow from theirs, or refuse to begin (`_ray_gate`).
+    cancelled whose inputs have been there for a while; the others follow from theirs, or refuse to begin (`gate`).
 
     Args:
         run, submitter: The run, and who submits its nodes.

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from ..engine.order import Order
-from ..engine.states import NodeState
-from ._ray_objects import KeptObject
-from ._ray_submit import Submitter
+from ...engine.order import Order
+from ...engine.states import NodeState
+from .objects import KeptObject
+from .submit import Submitter
 
 __all__ = ["Results"]
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from ..engine.states import NodeState
-from ._ray_events import Teller
-from ._ray_results import Results
-from ._ray_standstill import Standstill
-from ._ray_submit import Sent
+from ...engine.states import NodeState
+from .events import Teller
+from .results import Results
+from .standstill import Standstill
+from .submit import Sent
 
 if TYPE_CHECKING:
-    from ._ray_channel import Channel
-    from ._ray_cluster import Watch
-    from ._ray_stored import RayStored
-    from .ray import RayWorkflow
+    from ..ray import RayWorkflow
+    from .channel import Channel
+    from .cluster import Watch
+    from .stored import RayStored
 
 __all__ = ["News"]
 

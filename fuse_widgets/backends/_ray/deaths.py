@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import ray
 
 if TYPE_CHECKING:
-    from ._ray_live import Who
+    from .live import Who
 
 __all__ = ["Deaths", "out_of_memory", "why_lost"]
 

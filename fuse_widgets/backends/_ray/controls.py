@@ -7,16 +7,16 @@ import threading
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
-from ..engine.errors import NodeExecutionError
-from ..engine.run import Run
-from ..engine.states import NodeState
-from ._interrupt import CtrlC, InlineGuard
-from ._ray_frontier import Frontier
-from ._ray_recall import Recall
-from ._ray_submit import Submitter
+from ...engine.errors import NodeExecutionError
+from ...engine.run import Run
+from ...engine.states import NodeState
+from .._interrupt import CtrlC, InlineGuard
+from .frontier import Frontier
+from .recall import Recall
+from .submit import Submitter
 
 if TYPE_CHECKING:
-    from ._ray_channel import Channel
+    from .channel import Channel
 
 __all__ = ["Controls"]
 

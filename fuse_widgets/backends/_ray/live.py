@@ -18,7 +18,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import ray
 
-from ..engine.output import Tail
+from ...engine.output import Tail
 
 __all__ = ["Collector", "Current", "Live", "Printed", "Who", "collector_named", "reporter", "who"]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from ._ray_errors import why_not_saved
-from ._ray_reports import Reports
-from ._ray_stored import RayStored, not_saved
-from ._ray_task import Report
+from .errors import why_not_saved
+from .reports import Reports
+from .stored import RayStored, not_saved
+from .task import Report
 
 __all__ = ["Saves"]
 

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import ray
 
-from ..engine.nodes import MethodNode, Node
-from ..plugins import prepare
-from ._ray_objects import KeptObject, kept_objects
-from ._ray_options import actor_options, task_options
-from ._ray_pack import Code, Packer
-from ._ray_task import ObjectActor, Spec, save_result, work
-from ._ray_wire import to_wire
-from .info import RayInfo, given
+from ...engine.nodes import MethodNode, Node
+from ...plugins import prepare
+from ..info import RayInfo, given
+from .objects import KeptObject, kept_objects
+from .options import actor_options, task_options
+from .pack import Code, Packer
+from .task import ObjectActor, Spec, save_result, work
+from .wire import to_wire
 
 if TYPE_CHECKING:
-    from ..engine.run import Run
-    from ._ray_stored import RayStored
-    from .ray import RayWorkflow
+    from ...engine.run import Run
+    from ..ray import RayWorkflow
+    from .stored import RayStored
 
 __all__ = ["GoneError", "Sent", "Submitter"]
 

@@ -8,19 +8,19 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..engine import output
-from ..engine.errors import FuseError, message_of, shorten
-from ..engine.nodes import Node
-from ..engine.run import Run, describe_error
-from ..engine.states import NodeState
-from ._ray_deaths import Deaths
-from ._ray_live import Live, Who
-from ._ray_placed import NOT_PLACED
+from ...engine import output
+from ...engine.errors import FuseError, message_of, shorten
+from ...engine.nodes import Node
+from ...engine.run import Run, describe_error
+from ...engine.states import NodeState
+from .deaths import Deaths
+from .live import Live, Who
+from .placed import NOT_PLACED
 
 if TYPE_CHECKING:
-    from ._ray_stored import RayStored
-    from ._ray_submit import Sent
-    from ._ray_task import Report
+    from .stored import RayStored
+    from .submit import Sent
+    from .task import Report
 
 __all__ = ["Teller", "loaded_error", "not_made_again", "tell"]
 

@@ -6,20 +6,20 @@ import pickle
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..engine.errors import shorten
-from ..engine.nodes import Node
-from ..engine.run import Run
-from ..storage._machines import missing
-from ..storage._ray import answer, not_there, read_there
-from ..storage.base import StorageError, TaskRecord
-from ._ray_cluster import Stop
-from ._ray_pack import Packer
-from ._ray_task import Save
-from ._stored import Stored
+from ...engine.errors import shorten
+from ...engine.nodes import Node
+from ...engine.run import Run
+from ...storage._machines import missing
+from ...storage._ray import answer, not_there, read_there
+from ...storage.base import StorageError, TaskRecord
+from .._stored import Stored
+from .cluster import Stop
+from .pack import Packer
+from .task import Save
 
 if TYPE_CHECKING:
-    from ._ray_cluster import Watch
-    from ._stored import Storing
+    from .._stored import Storing
+    from .cluster import Watch
 
 __all__ = ["RayStored", "not_saved"]
 

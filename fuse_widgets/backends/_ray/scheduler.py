@@ -8,31 +8,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..engine.errors import FuseError, NodeExecutionError, shorten
-from ..engine.nodes import Node, NodeItem
-from ..engine.run import Run
-from ..engine.states import NodeState
-from ._ray_controls import Controls
-from ._ray_errors import is_cancelled, is_loss, is_of_input, is_out_of_memory, plain
-from ._ray_events import Teller, loaded_error, not_made_again
-from ._ray_frontier import Frontier
-from ._ray_news import News
-from ._ray_objects import KeptObject
-from ._ray_recall import Recall
-from ._ray_reports import Reports
-from ._ray_results import Results
-from ._ray_saves import Saves
-from ._ray_standstill import Standstill
-from ._ray_submit import GoneError, Sent, Submitter
-from ._ray_task import Report
-from ._ray_unread import Unread
-from .info import given
+from ...engine.errors import FuseError, NodeExecutionError, shorten
+from ...engine.nodes import Node, NodeItem
+from ...engine.run import Run
+from ...engine.states import NodeState
+from ..info import given
+from .controls import Controls
+from .errors import is_cancelled, is_loss, is_of_input, is_out_of_memory, plain
+from .events import Teller, loaded_error, not_made_again
+from .frontier import Frontier
+from .news import News
+from .objects import KeptObject
+from .recall import Recall
+from .reports import Reports
+from .results import Results
+from .saves import Saves
+from .standstill import Standstill
+from .submit import GoneError, Sent, Submitter
+from .task import Report
+from .unread import Unread
 
 if TYPE_CHECKING:
-    from ._ray_channel import Channel
-    from ._ray_cluster import Watch
-    from ._ray_stored import RayStored
-    from .ray import RayWorkflow
+    from ..ray import RayWorkflow
+    from .channel import Channel
+    from .cluster import Watch
+    from .stored import RayStored
 
 PENDING, QUEUED, RUNNING = NodeState.PENDING, NodeState.QUEUED, NodeState.RUNNING
 #: Nodes that are handed in between two looks at what came back.

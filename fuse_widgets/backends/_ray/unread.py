@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import ray
 
 if TYPE_CHECKING:
-    from ._ray_submit import Sent
+    from .submit import Sent
 
 __all__ = ["Unread"]
 

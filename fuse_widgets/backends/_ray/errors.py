@@ -7,9 +7,9 @@ from typing import Any
 
 from ray import exceptions
 
-from .. import __version__
-from ..engine.errors import FuseError, WorkerCrashedError, message_of, shorten
-from ._ray_deaths import out_of_memory
+from ... import __version__
+from ...engine.errors import FuseError, WorkerCrashedError, message_of, shorten
+from .deaths import out_of_memory
 
 __all__ = ["cause_of", "is_cancelled", "is_loss", "is_of_input", "is_out_of_memory", "plain", "why_not_saved"]
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import ray
 
-from ._ray_live import collector_named
+from .live import collector_named
 
 __all__ = ["gate"]
 

@@ -23,9 +23,9 @@ import cloudpickle
 import ray
 from ray import cloudpickle as ray_cloudpickle
 
-from ..engine.errors import FuseError, NodeName, message_of, shorten
-from ..engine.nodes import MethodNode, Node, NodeItem, Promise
-from ._ray_literals import Literals
+from ...engine.errors import FuseError, NodeName, message_of, shorten
+from ...engine.nodes import MethodNode, Node, NodeItem, Promise
+from .literals import Literals
 
 __all__ = ["Code", "Packed", "Packer", "by_value", "load_code", "unpack", "writable"]
 

@@ -16,17 +16,17 @@ from typing import Any, NamedTuple
 import cloudpickle
 import ray
 
-from ..engine.errors import FuseError, NodeName, PluginError, WorkerCrashedError, message_of, shorten
-from ..engine.nodes import Promise, not_a_value
-from . import _ray_usage
-from ._ray_deaths import why_lost
-from ._ray_gate import gate
-from ._ray_interrupts import interrupts
-from ._ray_live import Current, Printed, Who, reporter, who
-from ._ray_pack import Code, load_code, unpack
-from ._ray_wire import from_wire, read, written
-from ._stand_in import stand_in
-from ._worker import _portable, own_traceback
+from ...engine.errors import FuseError, NodeName, PluginError, WorkerCrashedError, message_of, shorten
+from ...engine.nodes import Promise, not_a_value
+from .._stand_in import stand_in
+from .._worker import _portable, own_traceback
+from . import usage
+from .deaths import why_lost
+from .gate import gate
+from .interrupts import interrupts
+from .live import Current, Printed, Who, reporter, who
+from .pack import Code, load_code, unpack
+from .wire import from_wire, read, written
 
 __all__ = ["Lost", "ObjectActor", "Report", "Save", "Spec", "save_result", "work"]
 
@@ -64,7 +64,7 @@ class Spec(NamedTuple):
         epoch: How often the run had been held back (paused or cancelled) when this was handed in: if it was since, the node
             does not begin. None: it begins in any case.
         code: Its function; None for a method, whose name is in `more`.
-        template, sources: See `_ray_pack.unpack`.
+        template, sources: See `pack.unpack`.
         more: What few nodes have: `initialize` (Code), `retries`, `times` (how often Ray tries again), `raises` (after
             which exceptions it does), `method`, `follows` (the place of the call to the object before it), `save`.
     """
@@ -222,7 +222,7 @@ def perform(node: Spec, inputs: tuple[Any, ...], call: Callable[..., Any] | None
         reporter.begin(current)
         if lost:  # if it has as little time as the one before, this is all that is heard of it
             reporter.running(current)
-        before = _ray_usage.begin()
+        before = usage.begin()
         try:
             while True:
                 began, start = time.time(), time.perf_counter()
@@ -251,7 +251,7 @@ def perform(node: Spec, inputs: tuple[Any, ...], call: Callable[..., Any] | None
         finally:
             sys.stdout, sys.stderr, output.node = stdout, stderr, None
             reporter.end()
-    cpu, peak = _ray_usage.used(before)
+    cpu, peak = usage.used(before)
     text, written = printed.tail.since(0) if printed.tail.written else ("", 0)
     report = Report(
         state, attempt, who(), began, seconds, peak, cpu, text, written,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import ray
 
 if TYPE_CHECKING:
-    from ..engine.nodes import Node
+    from ...engine.nodes import Node
 
 __all__ = ["Literals"]
 

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import ray
 import ray.util.client
 
-from ..engine.errors import ClusterError
-from ._ray_events import tell
+from ...engine.errors import ClusterError
+from .events import tell
 
 if TYPE_CHECKING:
-    from ..engine.run import Run
+    from ...engine.run import Run
 
 __all__ = ["Stop", "Watch", "is_cut"]
 

@@ -1,4 +1,4 @@
-"""The driver's end of the live channel; see `_ray_live` for the other one."""
+"""The driver's end of the live channel; see `live` for the other one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from ._ray_live import NAMESPACE, Collector, Live
+from .live import NAMESPACE, Collector, Live
 
 __all__ = ["Channel"]
 

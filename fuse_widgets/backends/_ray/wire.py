@@ -6,9 +6,9 @@ import marshal
 import pickle
 from typing import Any
 
-from .. import __version__
-from ..engine.errors import FuseError
-from ._ray_live import who
+from ... import __version__
+from ...engine.errors import FuseError
+from .live import who
 
 __all__ = ["from_wire", "read", "to_wire", "written"]
 

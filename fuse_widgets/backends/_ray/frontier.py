@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterable
 
-from ..engine.order import Order
+from ...engine.order import Order
 
 __all__ = ["Frontier"]
 
