@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 try:
@@ -12,7 +12,7 @@ try:
 except ImportError as error:
     raise ImportError('RayWorkflow needs ray: pip install "fuse_widgets[ray]"') from error
 
-from ..engine.errors import FuseError, NodeExecutionError, message_of
+from ..engine.errors import FuseError, NodeExecutionError, RunCancelledError, message_of
 from ..engine.nodes import MethodNode, Node, NodeItem
 from ..engine.run import Run
 from ..engine.states import NodeState
@@ -116,18 +116,16 @@ class RayWorkflow(ScheduledWorkflow):
                 scheduler = RayScheduler(
                     self, run, stored, channel, watch, fail_fast=fail_fast, most=max_pending_tasks
                 )
+                failures: list[NodeExecutionError] = []
                 try:
                     scheduler.execute()
-                except NodeExecutionError:
-                    if return_results:  # else what the other outputs gave would be gone with the references
-                        with contextlib.suppress(NodeExecutionError), watch.connected():
-                            self._fetch(run, watch, scheduler.refs)
-                    raise
-                if not return_results:
-                    return None
-                with watch.connected():
-                    self._fetch(run, watch, scheduler.refs)
-                return self.result(run)
+                except NodeExecutionError as error:
+                    failures += error.failures
+                if return_results:  # also what the other outputs gave; it goes with the references
+                    with contextlib.suppress(RunCancelledError), watch.connected():
+                        failures += self._fetch(run, watch, scheduler.refs)
+                run.raise_if_incomplete(failures, interrupted=False)
+                return self.result(run) if return_results else None
 
     def _connect(self, run: Run) -> None:
         if ray.is_initialized():
@@ -145,62 +143,63 @@ class RayWorkflow(ScheduledWorkflow):
         connect(self.ray_init_args)
         tell(run, {"notice": ""})
 
-    def _fetch(self, run: Run, watch: Watch, refs: dict[int, Any]) -> None:
+    def _fetch(self, run: Run, watch: Watch, refs: dict[int, Any]) -> list[NodeExecutionError]:
         """Take the results of the outputs that have one out of the cluster, and let go of them there.
 
         Arrays are copied once, out of the memory that they share with the object store, so that they can be changed.
         What is one object in one result stays one; results of two nodes share nothing here.
+
+        Returns:
+            Why there is no result of an output that has one in the cluster.
         """
         nodes = dict.fromkeys(out.node if isinstance(out, NodeItem) else out for out in self.outputs)
         states = run.states
         wanted = [n for n in nodes if n not in run.values and states[n._name] in _KEPT]
+        failures: list[NodeExecutionError] = []
         for start in range(0, len(wanted), AT_A_TIME):
             waiting = {refs.pop(run.order.place[node]): node for node in wanted[start : start + AT_A_TIME]}
             came = time.monotonic()
-            for there in watch.ready(list(waiting), "the results of the outputs"):
-                for ref, value in zip(there, self._values(there, waiting), strict=True):
-                    if isinstance(value, Lost):
-                        raise NodeExecutionError(waiting[ref], self._not_made_again(run, value), None)
-                    run.values[waiting.pop(ref)] = writable(value)
+            for arrived in watch.ready(list(waiting), "the results of the outputs"):
+                there = [ref for ref in arrived if ref in waiting]
+                for ref, (value, error) in zip(there, self._values(run, there), strict=True):
+                    node = waiting.pop(ref)
+                    if error is None:
+                        run.values[node] = writable(value)
+                    else:
+                        failures.append(NodeExecutionError(node, error, None))
                 if there:
                     came = time.monotonic()
                 elif time.monotonic() > came + PATIENCE:
-                    self._check_can_be_made(waiting.values(), watch.machines)
+                    failures += self._never_made_again(waiting, watch.machines)
+                if not waiting:
+                    break
+        return failures
 
-    @staticmethod
-    def _not_made_again(run: Run, lost: Lost) -> FuseError:
-        assert lost.root is not None
-        return not_made_again(run.nodes[lost.root], lost.error)
-
-    def _check_can_be_made(self, nodes: Iterable[Node], machines: list[dict[str, Any]]) -> None:
-        """Results do not come: one that was lost with its machine has to be made again, or cannot be."""
+    def _never_made_again(
+        self, waiting: dict[Any, Node], machines: list[dict[str, Any]]
+    ) -> Iterator[NodeExecutionError]:
+        """Results do not come: take out those that were lost with their machine, and that no other can make again."""
         self.machines_changed()
-        for node in nodes:
+        for ref, node in list(waiting.items()):
             why = self.lacking(node, machines)
             if why not in (None, NOT_PLACED):
-                failure = FuseError(
-                    f"its result was lost with its machine, and nothing can make it again: it {why}"
-                )
-                raise NodeExecutionError(node, failure, None)
-
-    def _values(self, refs: list[Any], nodes: Mapping[Any, Node]) -> list[Any]:
-        try:
-            return list(ray.get(refs))
-        except Exception:  # one by one, to find the one that cannot be read
-            return [self._result(nodes[ref], ref) for ref in refs]
+                del waiting[ref]
+                lost = f"its result was lost with its machine, and nothing can make it again: it {why}"
+                yield NodeExecutionError(node, FuseError(lost), None)
 
     @staticmethod
-    def _result(node: Node, ref: Any) -> Any:
+    def _values(run: Run, refs: list[Any]) -> list[tuple[Any, FuseError | None]]:
+        """The values, each with why it cannot be had, or None."""
+        found: list[tuple[Any, FuseError | None]]
         try:
-            return ray.get(ref)
-        except Exception as error:
-            if is_cut(error):
-                raise
-            reason = plain(error)
-            kind = "" if type(reason) is FuseError else f"{type(reason).__name__}: "
-            failure = FuseError(f"its result cannot be read here: {kind}{message_of(reason)}")
-            failure.__cause__ = error
-            raise NodeExecutionError(node, failure, None) from failure
+            found = [(value, None) for value in ray.get(refs)]
+        except Exception:  # one by one, to find the one that cannot be read
+            found = [_value(ref) for ref in refs]
+        for at, (value, _) in enumerate(found):
+            if isinstance(value, Lost):
+                assert value.root is not None
+                found[at] = None, not_made_again(run.nodes[value.root], value.error)
+        return found
 
     def machines_changed(self) -> None:
         """What no machine can hold has to be found out anew."""
@@ -214,3 +213,16 @@ class RayWorkflow(ScheduledWorkflow):
         if key not in self._lacking:  # with the options, so that no other object there has the same repr
             self._lacking[key] = unplaced(task_options(options), machines, self._table_of), options
         return self._lacking[key][0]
+
+
+def _value(ref: Any) -> tuple[Any, FuseError | None]:
+    try:
+        return ray.get(ref), None
+    except Exception as error:
+        if is_cut(error):
+            raise
+        reason = plain(error)
+        kind = "" if type(reason) is FuseError else f"{type(reason).__name__}: "
+        failure = FuseError(f"its result cannot be read here: {kind}{message_of(reason)}")
+        failure.__cause__ = error
+        return None, failure

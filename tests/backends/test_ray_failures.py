@@ -147,6 +147,17 @@ def test_what_cannot_be_pickled_is_told_with_its_machine(states: Any) -> None:
         RayWorkflow(workflow(Locked)()).run()
 
 
+def test_outputs_that_cannot_be_fetched_cost_no_other_and_are_told_together() -> None:
+    objects = [workflow(Locked)().set_name(f"object {i}") for i in range(2)]
+    fine, fails = workflow(same)(5).set_name("fine"), workflow(lambda: 1 / 0)().set_name("fails")
+    for outputs, failed in ((objects, []), ([*objects, fails], ["fails"])):
+        wf = RayWorkflow(*outputs, fine)
+        with pytest.raises(NodeExecutionError) as caught:
+            wf.run()
+        assert [failure.node.name for failure in caught.value.failures] == [*failed, "object 0", "object 1"]
+        assert wf.last_run.results == {"fine": 5}
+
+
 def test_no_time_is_made_up_for_a_node_that_no_worker_has_told_of(check_log: Any) -> None:
     wf = RayWorkflow(workflow(threading.Lock)().set_name("lock"))
     with pytest.raises(NodeExecutionError, match="cannot be pickled"):

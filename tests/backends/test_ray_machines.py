@@ -380,6 +380,7 @@ cluster.shutdown()
     lost = "the result of node {!r} was lost with its machine, and the node failed as it was run again: ValueError: not a second time"
     use, states, take, _, values = out.splitlines()
     assert sorted(ast.literal_eval(use)) == [
+        f"first: {lost.format('kept')}",
         "kept: not a second time",
         f"second: {lost.format('kept')}",
         f"use twice: {lost.format('twice')}",
