@@ -1,6 +1,6 @@
 """Runs every test, some beside others, and shows the log of each part as it ends; `make test` calls it.
 
-Tests on Ray and tests in JupyterLab wait for other processes much of the time, so four lanes fit on two cores.
+Tests on Ray and tests in JupyterLab wait for other processes much of the time, so three lanes fit on two cores.
 """
 
 from __future__ import annotations
@@ -29,8 +29,7 @@ Lane = Mapping[str, Sequence[str]]
 
 #: Lanes run beside each other, the parts of a lane one after another.
 LANES: list[Lane] = [
-    {"on Ray": (*PYTHON, "-m", "ray and not clusters")},
-    {"of Ray clusters": (*PYTHON, "-m", "clusters")},
+    {"on Ray": (*PYTHON, "-m", "ray")},
     {"in JupyterLab": (*PYTEST, "tests/browser")},
     {
         "of TypeScript": (*NPM, "test"),

@@ -11,7 +11,7 @@ import pytest
 from tests.backends.programs import run_program, without_ray
 
 pytest.importorskip("ray")
-pytestmark = [pytest.mark.slow, pytest.mark.ray, pytest.mark.clusters]
+pytestmark = [pytest.mark.slow, pytest.mark.ray]
 
 #: Clusters of others on this machine are none of ours.
 START = """

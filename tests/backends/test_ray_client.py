@@ -16,7 +16,7 @@ from tests.backends.programs import run_program, without_ray
 
 pytest.importorskip("ray")
 pytest.importorskip("grpc", reason='the Ray client needs grpcio: pip install "ray[client]"')
-pytestmark = [pytest.mark.slow, pytest.mark.ray, pytest.mark.clusters]
+pytestmark = [pytest.mark.slow, pytest.mark.ray]
 
 START = """
 import signal, threading

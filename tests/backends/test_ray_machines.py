@@ -11,7 +11,7 @@ import pytest
 from tests.backends.programs import run_program
 
 pytest.importorskip("ray")
-pytestmark = [pytest.mark.slow, pytest.mark.ray, pytest.mark.clusters]
+pytestmark = [pytest.mark.slow, pytest.mark.ray]
 
 START = """
 import contextlib
