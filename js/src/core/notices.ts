@@ -95,7 +95,9 @@ function failed({ store: { run, graph } }: Situation): Notice | null {
 function saidByRun({ store: { run } }: Situation): Notice | null {
   const again = run.notice ? againText(run) : "";
   const said = oneLine(run.notice, 300);
-  return say("notice", again ? `${said}  (${again})` : said, -1, said);
+  // Where no node has failed, what the run says at its end is the error that ended it.
+  const kind = run.runState === "failed" ? "failed" : "notice";
+  return say(kind, again ? `${said}  (${again})` : said, -1, said);
 }
 
 function runAgain({ store: { run, graph } }: Situation): Notice | null {

@@ -139,4 +139,11 @@ describe("the line under the graph", () => {
     expect(key({ notice: said, missed: [missed(1), missed(2)] })).toBe(said);
     expect(key({ missed: [missed(1)] })).toBe(key({ missed: [missed(1), missed(2)] }));
   });
+
+  it("is an error where one has ended the run that no node is to blame for", () => {
+    const gone = "ClusterError: the Ray cluster does not answer any more";
+    const said = (runState: Run["runState"]) => notice(situation({ runState, notice: gone }));
+    expect(said("failed")).toMatchObject({ kind: "failed", text: gone, node: -1 });
+    expect(said("running").kind).toBe("notice");
+  });
 });
