@@ -18,6 +18,8 @@ from .states import NodeState
 __all__ = ["EventHub", "EventLog", "RunEvent", "Subscriber"]
 
 Subscriber = Callable[[list["RunEvent"]], object]
+#: Waits until what a subscriber started with its last batch is done; gets the seconds it may take.
+Settle = Callable[[float], object]
 
 log = logging.getLogger("fuse_widgets")
 
@@ -29,6 +31,8 @@ BATCH = 500
 BATCHES = 100
 #: Seconds after which an idle delivery thread ends; the next event starts another.
 IDLE = 2.0
+#: Seconds of a flush after which the other subscribers no longer wait for one whose callback does not return.
+STUCK = 0.3
 
 
 class RunEvent(NamedTuple):
@@ -115,15 +119,19 @@ _make: Callable[[tuple[Any, ...]], RunEvent] = partial(tuple.__new__, RunEvent)
 
 
 class _Subscription:
-    """Where one subscriber has got to; used by the delivery thread."""
+    """Where one subscriber has got to; used by the delivery thread.
 
-    def __init__(self, callback: Subscriber, run: int | None) -> None:
-        self.callback, self.run = callback, run
+    Attributes:
+        stuck: Whether its callback keeps a delivery thread to itself, and nobody waits for it.
+    """
+
+    def __init__(self, callback: Subscriber, run: int | None, settle: Settle | None) -> None:
+        self.callback, self.run, self.settle = callback, run, settle
         self.logs: deque[EventLog] = deque()  # the one being read, and those of later runs
         self.position = 0
         self.size = BATCH
         self.active = True
-        self.busy = False
+        self.busy = self.stuck = False
         self.complained: set[str] = set()
 
     def behind(self) -> bool:
@@ -149,7 +157,8 @@ class EventHub:
 
     Whoever adds to a log never waits for a subscriber: it wakes the delivery thread where that waits. This one
     daemon thread, started when there is something to deliver, calls the callbacks; a callback that raises is
-    logged and called again with the next batch.
+    logged and called again with the next batch. If a callback does not return while somebody waits for all events
+    to be delivered, another thread takes over the other subscribers.
 
     Attributes:
         idle: Whether somebody who has added to a log has to call `wake`.
@@ -164,6 +173,7 @@ class EventHub:
         self._subscriptions: tuple[_Subscription, ...] = ()
         self._thread: threading.Thread | None = None
         self._flushing = 0
+        self._left_behind: tuple[threading.Thread, ...] = ()
 
     def open(self, events: EventLog) -> None:
         """A run begins, and this is its log."""
@@ -173,7 +183,12 @@ class EventHub:
                     subscription.logs.append(events)
 
     def subscribe(
-        self, callback: Subscriber, *, run: int | None = None, replay: EventLog | None = None
+        self,
+        callback: Subscriber,
+        *,
+        run: int | None = None,
+        replay: EventLog | None = None,
+        settle: Settle | None = None,
     ) -> Callable[[], None]:
         """Call `callback` with lists of events, in order.
 
@@ -181,11 +196,12 @@ class EventHub:
             callback: Called from the delivery thread.
             run: Only events of this run.
             replay: The log to begin with, from its first event.
+            settle: Called by `flush` after the events were delivered, with the seconds that are left.
 
         Returns:
             A function that ends the subscription; calling it again does nothing.
         """
-        subscription = _Subscription(callback, run)
+        subscription = _Subscription(callback, run, settle)
         with self._changed:
             if replay is not None:
                 subscription.logs.append(replay)
@@ -203,55 +219,101 @@ class EventHub:
 
         return unsubscribe
 
-    def flush(self, timeout: float) -> bool:
-        """Wait until all events added so far were handed over.
+    def flush(self, timeout: float, *, patient: bool = True) -> bool:
+        """Wait until all events added so far were delivered, and subscribers are done with what these started.
+
+        Args:
+            timeout: Seconds.
+            patient: Wait also for a subscriber that an earlier flush has waited for in vain.
 
         Returns:
-            False where a subscriber was still busy after `timeout` seconds.
+            False if a subscriber was still busy after `timeout` seconds.
         """
-        if threading.current_thread() is self._thread:
+        if threading.current_thread() in (self._thread, *self._left_behind):
             return False
+        end = time.monotonic() + timeout
         with self._changed:
+            before = () if patient else tuple(s for s in self._subscriptions if s.stuck)
             self._flushing += 1
             self._changed.notify_all()
             try:
-                return self._changed.wait_for(
-                    lambda: not any(s.busy or s.behind() for s in self._subscriptions), timeout
-                )
+                if not self._changed.wait_for(self._others_have_all, min(STUCK, timeout)) and timeout > STUCK:
+                    self._leave_stuck_behind()
+                    self._changed.wait_for(self._others_have_all, end - time.monotonic())
             finally:
                 self._flushing -= 1
+            settles = dict.fromkeys(s.settle for s in self._subscriptions if s.settle and not s.stuck)
+        for settle in settles:
+            try:
+                settle(max(0.0, end - time.monotonic()))
+            except Exception:
+                log.exception("a subscriber to the events of %s raised; the run goes on", self._name)
+        with self._changed:
+            return self._changed.wait_for(
+                lambda: not any(s.busy or s.behind() for s in self._subscriptions if s not in before),
+                max(0.0, end - time.monotonic()),
+            )
+
+    def _others_have_all(self) -> bool:
+        """Whether all events were delivered to all subscribers that are not stuck."""
+        return not any((s.busy or s.behind()) and not s.stuck for s in self._subscriptions)
+
+    def _leave_stuck_behind(self) -> None:
+        """Let another thread serve the subscribers other than the one whose callback does not return."""
+        stuck = [s for s in self._subscriptions if s.busy and not s.stuck]
+        if stuck and self._thread is not None:
+            for subscription in stuck:
+                subscription.stuck = True
+            self._left_behind = (*self._left_behind, self._thread)
+            self._start()
 
     def wake(self) -> None:
         """Let the delivery thread look for events."""
         with self._changed:
             self.idle = False
             if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(
-                    target=self._deliver, name=f"fuse events of {self._name}", daemon=True
-                )
-                self._thread.start()
+                self._start()
             self._changed.notify_all()
 
+    def _start(self) -> None:
+        self._thread = threading.Thread(
+            target=self._deliver, name=f"fuse events of {self._name}", daemon=True
+        )
+        self._thread.start()
+
     def _deliver(self) -> None:
+        current = threading.current_thread()
         while True:
             for subscription in self._subscriptions:
-                self._hand_over(subscription)
+                if self._take(subscription):
+                    self._hand_over(subscription)
             with self._changed:
                 self._changed.notify_all()
+                if self._thread is not current:  # a callback has returned after all
+                    self._left_behind = tuple(t for t in self._left_behind if t is not current)
+                    break
                 if not self._subscriptions:
                     self._thread = None
                     return
                 self.idle = True
                 # Whoever adds to a log from here on sees that we are idle, and wakes us; what came before is seen here.
-                if any(s.behind() for s in self._subscriptions):
+                if any(s.behind() and not s.stuck for s in self._subscriptions):
                     self.idle = False
                 elif not self._changed.wait_for(lambda: not self.idle, IDLE):
                     self._thread = None
                     return
                 self._changed.wait_for(lambda: self._flushing, GATHER)
+        self.wake()
+
+    def _take(self, subscription: _Subscription) -> bool:
+        """Whether this thread may serve a subscription now; one thread does at a time."""
+        with self._changed:
+            if subscription.busy or self._thread is not threading.current_thread():
+                return False
+            subscription.busy = True
+            return True
 
     def _hand_over(self, subscription: _Subscription) -> None:
-        subscription.busy = True
         try:
             for _ in range(BATCHES):
                 batch = subscription.take()
@@ -267,4 +329,5 @@ class EventHub:
                 subscription.complained.add(kind)
                 log.exception("a subscriber to the events of %s raised; the run goes on", self._name)
         finally:
-            subscription.busy = False
+            with self._changed:
+                subscription.busy = subscription.stuck = False

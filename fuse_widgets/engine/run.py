@@ -345,7 +345,7 @@ class Run:
         with self._control:
             detail = None if self.error is None else {"error": describe_error(self.error)}
             self.emit(None, end, detail=detail)
-        self._hub.flush(LAST_BATCH)
+        self._hub.flush(LAST_BATCH, patient=False)
 
     def _skip_descendants_of_failed(self) -> None:
         """Settle what a backend without events leaves open after a failure."""

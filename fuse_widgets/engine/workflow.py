@@ -14,7 +14,7 @@ from . import _node
 from ._arguments import Promise
 from ._signature import Signature
 from .errors import FuseError, PatternError, shorten
-from .events import EventHub, Subscriber
+from .events import EventHub, Settle, Subscriber
 from .nodes import Node, NodeItem, WorkflowFunction
 from .order import Order
 from .query import Query
@@ -257,15 +257,21 @@ class BaseWorkflow:
         thread.start()
         return run
 
-    def subscribe(self, callback: Subscriber) -> Callable[[], None]:
+    def subscribe(self, callback: Subscriber, *, settle: Settle | None = None) -> Callable[[], None]:
         """Call `callback` with batches of the events of every run, from the one under way on.
+
+        Args:
+            callback: Called from a thread of its own; it cannot slow or break a run.
+            settle: If `callback` hands the events on to another thread: waits until that is done with them. `run()` calls it
+                with the seconds it may take before it returns.
 
         Returns:
             A function that ends the subscription.
         """
         with self._starting:
             run = self.active_run
-            return self._hub.subscribe(callback, replay=None if run is None else run.events)
+            replay = None if run is None else run.events
+            return self._hub.subscribe(callback, replay=replay, settle=settle)
 
     def drain_events(self, timeout: float = 1.0) -> bool:
         """Wait until subscribers got all events so far.

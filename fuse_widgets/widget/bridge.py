@@ -1,7 +1,7 @@
 """The bridge: one thread for all widgets, which alone writes their traits from inside and sends their messages.
 
-Subscribers and message handlers run on any thread and only post here. States that gather between two turns go out
-together, at most 30 times a second; what a person asked for does not wait where no states have just gone out.
+Subscribers and message handlers run on any thread and only post here. Posted actions run at once; what they change goes
+out together, at most 30 times a second where states are among it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Bridge:
         self._numbers = itertools.count()
 
     def post(self, widget: Flushable, action: Callable[[], object]) -> None:
-        """Let the bridge thread call `action`, then `widget.flush()`."""
+        """Let the bridge thread call `action`, then, when it is time for it, `widget.flush()`."""
         self._posted.append((weakref.ref(widget), action))
         with self._wake:
             self._start()
@@ -79,10 +79,19 @@ class Bridge:
                 break
         return True
 
+    def wait_done(self, timeout: float = 5.0) -> bool:
+        """Wait until everything posted so far was done; what it changed may still have to be sent."""
+        if self.is_current:
+            return True
+        anchor = _Anchor(self._posted)
+        self.post(anchor, anchor.touch)
+        return anchor.touched.wait(timeout)
+
     def _serve(self) -> None:
+        touched: dict[int, Flushable] = {}
+        free_at = 0.0  # when the next flush is allowed
         while True:
-            touched = self._wait()
-            begin = time.monotonic()
+            self._wait(touched, free_at)
             for _ in range(len(self._posted)):
                 ref, action = self._posted.popleft()
                 widget = ref()
@@ -90,25 +99,27 @@ class Bridge:
                     self._do(action)
                     touched[id(widget)] = widget
                 del widget
-            sent = [self._do(widget.flush) for widget in touched.values()]
-            touched.clear()
-            if not any(sent):
+            begin = time.monotonic()
+            if begin < free_at:
                 continue
-            pause = 1 / FLUSHES_PER_SECOND - (time.monotonic() - begin)
-            if pause > 0:
-                time.sleep(pause)
+            sent = [self._do(widget.flush) for widget in touched.values()]
+            if any(sent):
+                free_at = begin + 1 / FLUSHES_PER_SECOND
+            touched.clear()
 
-    def _wait(self) -> dict[int, Flushable]:
-        """Wait until there is something to do; the widgets that are to be flushed because their time has come."""
-        touched: dict[int, Flushable] = {}
+    def _wait(self, touched: dict[int, Flushable], free_at: float) -> None:
+        """Wait until there is something to do; adds the widgets to `touched` whose time to be flushed has come."""
         with self._wake:
-            while not self._posted and not (self._due and self._due[0][0] <= time.monotonic()):
-                self._wake.wait(max(0.0, self._due[0][0] - time.monotonic()) if self._due else None)
+            while not self._posted:
+                now = time.monotonic()
+                if (touched and free_at <= now) or (self._due and self._due[0][0] <= now):
+                    break
+                times = ([free_at] if touched else []) + ([self._due[0][0]] if self._due else [])
+                self._wake.wait(min(times) - now if times else None)
             while self._due and self._due[0][0] <= time.monotonic():
                 widget = heapq.heappop(self._due)[2]()
                 if widget is not None:
                     touched[id(widget)] = widget
-        return touched
 
     @staticmethod
     def _do(action: Callable[[], object]) -> object:
@@ -123,12 +134,12 @@ class _Anchor:
     """Something to wait for: it is flushed after all that was posted before it."""
 
     def __init__(self, posted: Collection[object]) -> None:
-        self.flushed = threading.Event()
+        self.touched, self.flushed = threading.Event(), threading.Event()
         self.last = False
         self._posted = posted
 
     def touch(self) -> None:
-        pass
+        self.touched.set()
 
     def flush(self) -> bool:
         self.last = not self._posted

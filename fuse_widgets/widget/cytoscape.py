@@ -156,7 +156,7 @@ class CytoscapeGraph(ipycytoscape.CytoscapeWidget):  # type: ignore[misc]
         self._selection = Selection(self, lambda ids: bridge.post(self, lambda: self._take_from_browser(ids)))
         self._search = Search(workflow, lambda found: bridge.post(self, lambda: self._show_matches(found)))
         self._following = True
-        self._unsubscribe = workflow.subscribe(self._on_events)
+        self._unsubscribe = workflow.subscribe(self._on_events, settle=self._search.settle)
         if workflow.last_run is not None and workflow.active_run is None:
             self._on_events(list(workflow.last_run.events))
         self.selected = list(selected)
@@ -301,6 +301,8 @@ class CytoscapeGraph(ipycytoscape.CytoscapeWidget):  # type: ignore[misc]
                 self._refresh()
             except Exception:  # such as too many nodes by now; the run itself goes on
                 log.exception("the graph of %r cannot be drawn anew", self.workflow.workflow_name)
+        if self._status.ended is not None:
+            self.set_trait("states", self._status.states())  # the browser may have to wait, `run()` does not
 
     def _show_matches(self, found: Found) -> None:
         if found.pattern != self.query:  # another one was set meanwhile; its answer is on its way

@@ -141,7 +141,7 @@ class DAGWidget(anywidget.AnyWidget):
         route_to_subshell(self.comm)
         self.on_msg(self._on_message)
         self._search = Search(workflow, lambda found: bridge.post(self, lambda: self._show_matches(found)))
-        self._unsubscribe = workflow.subscribe(self._on_events)
+        self._unsubscribe = workflow.subscribe(self._on_events, settle=self._search.settle)
         self._following = True
         self._edition = _node.edition
         live.add(self)
@@ -300,6 +300,8 @@ class DAGWidget(anywidget.AnyWidget):
         self.inspection.events(events)
         if begins:
             self._refresh_or_warn()
+        if self._status.ended is not None:
+            self._publish_columns()  # what goes to the browser may have to wait, `run()` does not
 
     def _reply(self, reply: dict[str, Any]) -> None:
         if bridge.is_current:

@@ -13,6 +13,7 @@ import json
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -103,6 +104,12 @@ class Search:
         """Wait until every pattern asked for was evaluated; False where that took longer than `timeout` seconds."""
         with self._changed:
             return self._changed.wait_for(lambda: self._waiting is None and not self._busy, timeout)
+
+    def settle(self, timeout: float) -> None:
+        """Wait until the bridge has done what was posted to it, and the search that this may have started."""
+        end = time.monotonic() + timeout
+        if bridge.wait_done(timeout) and self.wait(end - time.monotonic()):
+            bridge.wait_done(end - time.monotonic())
 
     def close(self) -> None:
         """Let thread and process end."""
