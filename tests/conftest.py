@@ -55,7 +55,10 @@ def ray_cluster() -> Iterator[None]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what lies in tests/browser and what uses the Ray cluster, so that nothing there can forget to."""
+    """Mark what drives a browser and what uses the Ray cluster, so that no test can forget to.
+
+    Each kind is one group to pytest-xdist (`--dist loadgroup`): one process runs it, with one JupyterLab or cluster.
+    """
     for item in items:
         if (ROOT / "tests" / "browser") in item.path.parents:
             item.add_marker(pytest.mark.browser)
@@ -63,3 +66,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         params = item.callspec.params if hasattr(item, "callspec") else {}
         if "ray_cluster" in cluster or params.get("make") == "ray":
             item.add_marker(pytest.mark.ray)
+        for group in ("browser", "ray"):
+            if item.get_closest_marker(group):
+                item.add_marker(pytest.mark.xdist_group(group))

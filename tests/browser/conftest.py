@@ -14,14 +14,15 @@ from tests.browser.lab import chromium as open_chromium
 FAILED = pytest.StashKey[bool]()
 
 
-@pytest.fixture(scope="session")
+# For this package alone: Playwright keeps an event loop running, and tests that start one of their own may follow.
+@pytest.fixture(scope="package")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     server = Lab(tmp_path_factory.mktemp("lab"))
     yield server
     server.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
     with open_chromium() as browser:
         yield browser

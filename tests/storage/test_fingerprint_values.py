@@ -28,6 +28,9 @@ from fuse_widgets.storage.fingerprint import Fingerprint, FingerprintCache, fing
 
 from .notebook import fingerprint_all, notebook
 
+#: Texts of any length; numpy before 2.0 keeps them as objects.
+VARIABLE = np.dtypes.StringDType() if hasattr(np.dtypes, "StringDType") else np.dtype(object)
+
 
 @workflow
 def f(x=None, y=None, *rest, **more):
@@ -127,8 +130,8 @@ EQUAL = {
     ),
     "text arrays": (lambda: np.array(["a", "bc"]), lambda: np.array(["a", "xx", "bc"])[::2]),
     "variable texts": (
-        lambda: np.array(["a" * 50, "b"], dtype=np.dtypes.StringDType()),
-        lambda: np.array(["a" * 50, "b"], dtype=np.dtypes.StringDType()),
+        lambda: np.array(["a" * 50, "b"], dtype=VARIABLE),
+        lambda: np.array(["a" * 50, "b"], dtype=VARIABLE),
     ),
     "empty arrays": (lambda: np.zeros((0, 3)), lambda: np.zeros((0, 3))),
     "frames": (frame, column_by_column),
@@ -223,7 +226,7 @@ DIFFERENT = [
         np.zeros((2, 3)),
         np.zeros((3, 2)),
     ),
-    *(np.dtype("f4"), np.dtype("f8"), np.array(["1"], dtype=np.dtypes.StringDType())),
+    *(np.dtype("f4"), np.dtype("f8"), np.array(["1"], dtype=VARIABLE)),
     *(np.ma.masked_array([1, 2], [0, 1]), np.ma.masked_array([1, 2], [1, 0])),
     *(pd.Series([1]), pd.Series([1], name="a"), pd.Series([1], index=[1]), pd.Series([1.0]), pd.Index([1])),
     *(pd.Series([1], dtype="Int64"), pd.Series(["a"], dtype="string"), pd.Series(["a"], dtype=object)),

@@ -134,7 +134,7 @@ def details(node: Node, wf: LocalWorkflow, *, storage: bool = False) -> dict[str
         (len, "<function len>"),
         (json, "<module json>"),
         (np.zeros((1000, 3)), "<ndarray 1000 x 3, float64>"),
-        (np.float64(2.5), "np.float64(2.5)"),
+        (np.float64(2.5), repr(np.float64(2.5))),
         (Hostile(), "<Hostile>"),
         ([Hostile()], "[<Hostile>]"),
         (HostileList([1]), "<HostileList>"),
