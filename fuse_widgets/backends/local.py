@@ -25,15 +25,16 @@ class LocalWorkflow(ScheduledWorkflow):
     Args:
         *nodes: The outputs; see `BaseWorkflow`.
         workflow_name: Names the workflow in storage and on screen.
-        max_workers: How many nodes run at one time.
+        max_workers: How many nodes run at one time, 1 by default.
         executor: Where nodes run unless their `backend_info` says otherwise. `"inline"`: one after another in
             the thread that calls `run()`, always in the same order, so that a debugger works. `"thread"`: in
             worker threads, for work that waits or releases the GIL. `"process"`: in worker processes, which
-            can be killed; functions, arguments and results are pickled.
+            can be killed; functions, arguments and results are pickled. None: `"thread"` if `max_workers` is
+            more than 1, else `"inline"`.
         targets_only: Leave out descendants that the outputs do not need.
 
     Raises:
-        ValueError: `executor` or `max_workers` is none of these.
+        ValueError: `executor` or `max_workers` is none of these, or `executor="inline"` has several workers.
 
     Example:
         >>> from fuse_widgets import LocalWorkflow, workflow
@@ -51,16 +52,12 @@ class LocalWorkflow(ScheduledWorkflow):
         *nodes: Node | NodeItem,
         workflow_name: str = "workflow",
         max_workers: int = 1,
-        executor: Executor = "inline",
+        executor: Executor | None = None,
         targets_only: bool = False,
     ) -> None:
-        if executor not in ("inline", "thread", "process"):
-            raise ValueError(f"executor is 'inline', 'thread' or 'process', not {executor!r}")
-        if isinstance(max_workers, bool) or not isinstance(max_workers, int) or max_workers < 1:
-            raise ValueError(f"max_workers is a whole number from 1 up, not {max_workers!r}")
+        self._check_workers(executor, max_workers)
         super().__init__(*nodes, workflow_name=workflow_name, targets_only=targets_only)
-        self.max_workers = max_workers
-        self.executor: Executor = executor
+        self._max_workers, self._executor = max_workers, executor
         #: The workers stay from run to run.
         self.threads = ThreadWorkers()
         self.processes = ProcessWorkers()
@@ -83,6 +80,38 @@ class LocalWorkflow(ScheduledWorkflow):
         """
         with self.scheduled() as run:
             return Scheduler(self, run, Stored(self, run), fail_fast=fail_fast).execute()
+
+    @property
+    def max_workers(self) -> int:
+        """How many nodes run at one time."""
+        return self._max_workers
+
+    @max_workers.setter
+    def max_workers(self, count: int) -> None:
+        self._check_workers(self._executor, count)
+        self._max_workers = count
+
+    @property
+    def executor(self) -> Executor:
+        """Where nodes run unless their `backend_info` says otherwise."""
+        return self._executor or ("thread" if self._max_workers > 1 else "inline")
+
+    @executor.setter
+    def executor(self, executor: Executor | None) -> None:
+        self._check_workers(executor, self._max_workers)
+        self._executor = executor
+
+    @staticmethod
+    def _check_workers(executor: Any, max_workers: Any) -> None:
+        if executor not in (None, "inline", "thread", "process"):
+            raise ValueError(f"executor must be 'inline', 'thread' or 'process', got {executor!r}")
+        if isinstance(max_workers, bool) or not isinstance(max_workers, int) or max_workers < 1:
+            raise ValueError(f"max_workers must be a positive integer, got {max_workers!r}")
+        if executor == "inline" and max_workers > 1:
+            raise ValueError(
+                f"executor='inline' runs one node at a time, got max_workers={max_workers}: use executor='thread' "
+                "or 'process', and set backend_info['executor'] to 'inline' for the nodes that need it"
+            )
 
     def parsed(self, name: str, info: Mapping[str, Any]) -> LocalInfo:
         parsed: LocalInfo = super().parsed(name, info)

@@ -309,7 +309,8 @@ def test_a_cancelled_run_can_no_longer_be_paused() -> None:
 )
 def test_controls_in_any_order_lose_no_node(check_log: Any, controls: list[str], executor: Any) -> None:
     nodes = [plus(i) for i in range(6)]
-    run = LocalWorkflow(*nodes, executor=executor, max_workers=2).start(paused=True)
+    workers = 1 if executor == "inline" else 2
+    run = LocalWorkflow(*nodes, executor=executor, max_workers=workers).start(paused=True)
     for control in controls:
         getattr(run, control)()
     run.resume()

@@ -58,11 +58,11 @@ def test_results_states_and_logs_are_those_of_a_plain_evaluation(
         if i in retries:
             nodes[i].backend_info["retries"] = retries[i]
         if executor == "mixed" and i % 2:
-            nodes[i].backend_info["executor"] = "thread"
+            nodes[i].backend_info["executor"] = "inline"
     wf = LocalWorkflow(
         *nodes,
-        executor="inline" if executor == "mixed" else executor,
-        max_workers=max_workers,  # type: ignore[arg-type]
+        executor="thread" if executor == "mixed" else executor,  # type: ignore[arg-type]
+        max_workers=1 if executor == "inline" else max_workers,
     )
     values, failed = evaluate(shape, faults, retries)
     if failed:
@@ -312,15 +312,38 @@ def test_no_outputs_give_an_empty_list() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"executor": "gpu"}, "executor is 'inline', 'thread' or 'process', not 'gpu'"),
-        ({"max_workers": 0}, "max_workers is a whole number from 1 up, not 0"),
-        ({"max_workers": True}, "not True"),
-        ({"max_workers": 1.5}, "not 1.5"),
+        ({"executor": "gpu"}, "executor must be 'inline', 'thread' or 'process', got 'gpu'"),
+        ({"max_workers": 0}, "max_workers must be a positive integer, got 0"),
+        ({"max_workers": True}, "got True"),
+        ({"max_workers": 1.5}, "got 1.5"),
+        (
+            {"max_workers": 2, "executor": "inline"},
+            "runs one node at a time, got max_workers=2: use executor='thread'",
+        ),
     ],
 )
 def test_options_that_make_no_sense_are_refused(options: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         LocalWorkflow(plus(), **options)
+
+
+def test_several_workers_mean_threads_unless_an_executor_says_otherwise() -> None:
+    meet = threading.Barrier(2)
+    wf = LocalWorkflow(
+        *[workflow(lambda i: meet.wait(10) is not None and i)(i) for i in (1, 2)], max_workers=2
+    )
+    assert wf.executor == "thread"
+    assert wf.run() == [1, 2]
+    wf.max_workers = 1
+    assert wf.executor == "inline"
+    with pytest.raises(ValueError, match="positive integer, got 0"):
+        wf.max_workers = 0
+    wf.executor = "inline"
+    with pytest.raises(ValueError, match="runs one node at a time"):
+        wf.max_workers = 2
+    wf.executor = "process"
+    wf.max_workers = 3
+    assert (wf.executor, wf.max_workers) == ("process", 3)
 
 
 def test_a_run_may_be_released_before_its_thread_has_ended(monkeypatch: Any) -> None:
