@@ -22,7 +22,7 @@ from typing import Any
 
 from ..engine import output
 from ..engine.errors import FuseError, NodeTimeoutError, WorkerCrashedError, message_of, shorten
-from ._prints import Pipe, connect
+from ._prints import Piece, Pipe, connect
 from ._worker import Job, Outcome, perform, perform_pickled, start
 
 __all__ = ["ProcessWorkers", "ThreadWorkers"]
@@ -30,8 +30,8 @@ __all__ = ["ProcessWorkers", "ThreadWorkers"]
 #: Gets the worker's name, and when it began.
 Began = Callable[[str, float], None]
 Done = Callable[[Outcome], None]
-#: Gets what a job prints in another process: how much it has printed in all, and the end of that.
-Printed = Callable[[int, str], object]
+#: Gets what a job prints and displays in another process, piece by piece.
+Printed = Callable[[Piece], object]
 #: Seconds that an idle worker process stays.
 IDLE = 300
 
@@ -190,6 +190,7 @@ class _Task:
         self.process, self.payload, self.printed = process, payload, printed
         self.began, self._done = began, done
         self.timeout = timeout
+        self.prints: Pipe | None = None
         self._timer: threading.Timer | None = None
         self._lock = threading.Lock()
         self._ended = self._expired = False
@@ -234,7 +235,8 @@ class _Task:
             self._timer.start()
         number = next(_numbers)
         try:
-            self.process.prints.expect(number, self.printed)  # type: ignore[union-attr]
+            self.prints = self.process.prints
+            self.prints.expect(number, self.printed)  # type: ignore[union-attr]
             future = self.process.pool.submit(perform_pickled, self.payload, number)
         except Exception as error:  # killed meanwhile
             self.done(Outcome(error=self._crash(error)))
@@ -244,6 +246,8 @@ class _Task:
     def finished(self, future: Any) -> None:
         """The job has ended, or its process."""
         error = _error_of(future)
+        if self.prints is not None:
+            self.prints.end()
         if error is not None:
             outcome = Outcome(error=self._crash(error))
         else:

@@ -18,7 +18,7 @@ from ..engine.run import Run, describe_error
 from ..engine.states import NodeState
 from ..plugins import prepare
 from ._interrupt import CtrlC, InlineGuard
-from ._prints import Incoming
+from ._prints import Incoming, Piece
 from ._worker import Job, Outcome, own_traceback
 from .info import DEFAULTS
 
@@ -63,7 +63,7 @@ class Scheduler:
         self.failures: list[NodeExecutionError] = []
         self.inbox: SimpleQueue[tuple[Any, ...]] = SimpleQueue()
         self.inline = InlineGuard()
-        self.printer = output.Printer(run.outputs)
+        self.printer = run.printer()
         self.looping = False
         self.interrupts = 0
         self.told: set[str] = set()
@@ -155,7 +155,7 @@ class Scheduler:
     ) -> None:
         if executor == "process" and isinstance(node, MethodNode):
             job = job._replace(changes_object=True)
-        printer, incoming = output.Printer(self.run.outputs, node._name), Incoming()
+        printer, incoming = self.run.printer(node._name), Incoming()
 
         def began(worker: str, when: float) -> None:
             self.inbox.put((self._began, place, attempt, worker, when))
@@ -163,8 +163,8 @@ class Scheduler:
         def ended(outcome: Outcome) -> None:
             self.inbox.put((self._ended, place, outcome))
 
-        def printed(written: int, text: str) -> None:
-            if incoming.add(written, text):
+        def printed(piece: Piece) -> None:
+            if incoming.add(piece):
                 self.inbox.put((self._show, printer, incoming))
 
         if executor == "thread":
@@ -217,8 +217,7 @@ class Scheduler:
     def _ended(self, place: int, outcome: Outcome) -> None:
         running, node = self.running.pop(place), self.nodes[place]
         inputs = (running.job.args, running.job.kwargs)
-        running.printed.add(outcome.written, outcome.printed)
-        self._show(output.Printer(self.run.outputs, node._name), running.printed)
+        self._show(self.run.printer(node._name), running.printed)
         if outcome.error is None:
             if running.job.changes_object:
                 assert isinstance(node, MethodNode)
@@ -228,8 +227,8 @@ class Scheduler:
         self._missed(place, node, running.attempt, outcome, inputs, place in self.killed)
 
     def _show(self, printer: output.Printer, printed: Incoming) -> None:
-        if text := printed.take():
-            output.show(printer, text)
+        for piece in printed.take():
+            output.show(printer, piece)
 
     def _succeeded(
         self, place: int, node: Node, attempt: int, value: Any, seconds: float, inputs: Inputs

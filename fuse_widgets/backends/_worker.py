@@ -7,15 +7,13 @@ import os
 import pickle
 import re
 import signal
-import sys
 import threading
 import time
 import traceback
 from typing import Any, NamedTuple
 
 from ..engine.errors import message_of
-from ._prints import Outgoing
-from ._stand_in import stand_in
+from ._prints import recorded
 
 
 class Job(NamedTuple):
@@ -35,13 +33,11 @@ class Job(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What came of a job: a value or an error, seconds, and for a process the end of what it printed, and how much."""
+    """What came of a job: a value or an error, and seconds."""
 
     value: Any = None
     error: BaseException | None = None
     seconds: float = 0.0
-    printed: str = ""
-    written: int = 0
     object: Any = None
 
 
@@ -71,26 +67,23 @@ def start() -> int:
 
 
 def perform_pickled(payload: bytes, number: int) -> bytes:
-    """Do a pickled job, the `number`th, and return its pickled outcome, with the last of what it printed."""
+    """Do a pickled job, the `number`th, and return its pickled outcome."""
+    with recorded(number):
+        return _perform_pickled(payload)
+
+
+def _perform_pickled(payload: bytes) -> bytes:
     import cloudpickle
 
-    printed, output = Outgoing(number), stand_in(sys.stdout)
-    stdout, stderr = sys.stdout, sys.stderr
-    output.node, sys.stdout, sys.stderr = printed, output, output  # type: ignore[assignment]
     try:
         job: Job = pickle.loads(payload)
         outcome = perform(job)
     except BaseException as error:
         job, outcome = None, Outcome(error=error)  # type: ignore[assignment]
-    finally:
-        sys.stdout, sys.stderr, output.node = stdout, stderr, None
-        printed.end()
     if outcome.error is not None:
         outcome = outcome._replace(error=_portable(outcome.error))
     elif job is not None and job.changes_object:
         outcome = outcome._replace(object=job.args[0])
-    text, written = printed.tail.since(0)
-    outcome = outcome._replace(printed=text, written=written)
     try:
         return bytes(cloudpickle.dumps(outcome, protocol=5))
     except Exception as error:

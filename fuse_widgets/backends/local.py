@@ -126,6 +126,10 @@ class LocalWorkflow(ScheduledWorkflow):
             )
         return parsed
 
+    @property
+    def runs_several_at_a_time(self) -> bool:
+        return self.max_workers > 1
+
     def close(self) -> None:
         """End the worker threads and processes; the next run starts new ones."""
         _close(self.threads, self.processes)

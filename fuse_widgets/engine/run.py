@@ -39,6 +39,7 @@ class Run:
         events: The log, append-only; reads like a list.
         values: Results that are in memory, by node; gone once a newer run has begun.
         outputs: What nodes printed and displayed, by name; only those that did.
+        has_cell: Whether what nodes print reaches a cell or a terminal as well; not after a click on Run.
         thread: Identifier of the thread that executes the run.
         cancelled: 0; 1 once cancelling was asked for, 2 once it was asked for again.
         paused: Whether no further node is started for now.
@@ -51,6 +52,8 @@ class Run:
         self.events = EventLog(number)
         self.values: dict[Node, Any] = {}
         self.outputs: dict[str, output.Tail] = {}
+        self.has_cell = output.has_cell()
+        self._prefixed = workflow.prefixes_prints(order.nodes)
         self.thread: int | None = None
         self.state = NodeState.PENDING
         self.started: float | None = None
@@ -123,6 +126,10 @@ class Run:
         """Let go of results, inputs and errors; states, events and outputs stay."""
         self._released = True
         self.values, self.result, self.error, self._failed = {}, None, None, None
+
+    def printer(self, name: str = "") -> output.Printer:
+        """Who prints for a node of this run, for a backend to set as `output.printer` while the node runs."""
+        return output.Printer(self.outputs, name, shown=self.has_cell, prefixed=self._prefixed)
 
     # --- control -------------------------------------------------------------------------------------------
 
@@ -240,7 +247,7 @@ class Run:
         """Call `func` for `node` and report that it runs, and how it ended."""
         attempt = self._attempts[node] = self._attempts.get(node, 0) + 1
         self.emit(node, NodeState.RUNNING, attempt=attempt)
-        token = output.printer.set(output.Printer(self.outputs, node._name))
+        token = output.printer.set(self.printer(node._name))
         began = time.perf_counter()
         try:
             result = func(*args, **kwargs)

@@ -7,7 +7,7 @@ import inspect
 import re
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from . import _node
@@ -41,6 +41,8 @@ class BaseWorkflow:
         DuplicateNodeNameError: Two nodes have one name.
     """
 
+    #: Whether the lines that nodes print begin with `[name of the node]` in the cell. None: where several nodes can run at a time.
+    prefix_prints: bool | None = None
     #: Whether `Node.exec` and `Node.func` report states, for backends that do not emit events themselves.
     observed = True
     #: What a backend understands in `backend_info`, as a class with pydantic's `model_json_schema()`: a widget makes
@@ -229,6 +231,17 @@ class BaseWorkflow:
             MissingPackageError: ipycytoscape is not installed.
         """
         return make_view("cytoscape", self, options)
+
+    def prefixes_prints(self, nodes: Sequence[Node]) -> bool:
+        """Whether lines of `nodes` begin with the name of their node in the cell, see `prefix_prints`."""
+        if self.prefix_prints is None:
+            return len(nodes) > 1 and self.runs_several_at_a_time
+        return self.prefix_prints
+
+    @property
+    def runs_several_at_a_time(self) -> bool:
+        """Whether nodes may run at the same time. A backend overrides this."""
+        return False
 
     # --- running -------------------------------------------------------------------------------------------
 

@@ -18,7 +18,9 @@ def printed(tail: Tail | None) -> dict[str, Any]:
     characters before that."""
     if tail is None:
         return {"text": "", "cut": 0}
-    text, written = tail.end(KEPT)
+    pieces, cut = tail.pieces(KEPT)
+    text = "".join(piece for piece in pieces if isinstance(piece, str))
+    written = cut + len(text)
     data = text.encode("utf-8", "replace")
     if len(data) > KEPT:
         text = data[-KEPT:].decode("utf-8", "ignore")

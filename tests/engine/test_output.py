@@ -154,6 +154,7 @@ def test_whole_lines_of_several_threads_reach_the_cell(monkeypatch: pytest.Monke
         print(name, "ends", end="")
 
     wf = LocalWorkflow(*[workflow(talk)(n).set_name(n) for n in "abcd"], executor="thread", max_workers=4)
+    wf.prefix_prints = False
     wf.run()
     lines = [piece for piece in cell.pieces if piece.endswith("\n")]
     assert sorted(lines) == sorted(f"{name} {i}!\n" for name in "abcd" for i in range(20))

@@ -246,7 +246,8 @@ def test_the_end_of_a_tail_is_the_end_of_its_text(parts: list[str], count: int, 
     for part in parts:
         tail.write(part)
     whole = "".join(parts)
-    assert tail.end(count) == (whole[len(whole) - min(count, limit, len(whole)) :], len(whole))
+    kept = whole[len(whole) - min(count, limit, len(whole)) :]
+    assert tail.pieces(count) == ([kept] if kept else [], len(whole) - len(kept))
 
 
 # --- code and arguments ----------------------------------------------------------------------------------

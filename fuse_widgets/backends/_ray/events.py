@@ -130,7 +130,7 @@ class Teller:
             before, text = live.content
             if before == self._printed.get(live.place, 0):
                 self._printed[live.place] = before + len(text)
-                output.show(output.Printer(self.run.outputs, node._name), text)
+                output.show(self.run.printer(node._name), text)
         elif self._shown.get(live.place, 0) <= attempt:
             self._running(live.place, node, attempt, live.who, live.when)
             seconds, error = live.content
@@ -261,7 +261,7 @@ class Teller:
             before = report.written - shown - len(text)
             if before > 0:
                 text = f"… {before:,} characters that were printed before this were not kept\n{text}"
-            output.show(output.Printer(self.run.outputs, node._name), text)
+            output.show(self.run.printer(node._name), text)
 
     def _when(self, place: int, report: Report, after: float) -> float | None:
         return self._local(report.who, place, report.began + after) if report.began else None
