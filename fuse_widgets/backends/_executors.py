@@ -10,6 +10,7 @@ import atexit
 import contextvars
 import heapq
 import itertools
+import os
 import pickle
 import threading
 import time
@@ -22,8 +23,9 @@ from typing import Any
 
 from ..engine import output
 from ..engine.errors import FuseError, NodeTimeoutError, WorkerCrashedError, message_of, shorten
-from ._prints import Piece, Pipe, connect
-from ._worker import Job, Outcome, perform, perform_pickled, start
+from ._parent import Lifeline
+from ._prints import Piece, Pipe
+from ._worker import Job, Outcome, perform, perform_pickled, set_up, start
 
 __all__ = ["ProcessWorkers", "ThreadWorkers"]
 
@@ -67,14 +69,20 @@ class ThreadWorkers:
     def submit(self, job: Job, printer: output.Printer, began: Began, done: Done) -> int:
         """Run a job in a free thread; `began` gets the worker's name at once, `done` the outcome."""
         number, new = self._slots.take()
-        if new:
-            queue = self._queues[number] = SimpleQueue()
-            threading.Thread(
+        if new or number not in self._queues:
+            queue: SimpleQueue[Any] = SimpleQueue()
+            worker = threading.Thread(
                 target=self._work,
                 args=(queue, self._slots, number),
                 name=f"fuse thread {number}",
                 daemon=True,
-            ).start()
+            )
+            try:
+                _start(worker, "the node's worker")
+            except FuseError:
+                self._slots.give_back(number)
+                raise
+            self._queues[number] = queue
         began(f"thread {number}", time.time())
         # The context of the cell that runs the workflow now: IPython sends output to the cell that it names.
         self._queues[number].put((contextvars.copy_context(), job, printer, done))
@@ -109,6 +117,7 @@ class _Process:
         self.name = f"process {number}"
         self.pool: Any = None
         self.prints: Pipe | None = None
+        self.lifeline: Lifeline | None = None
         self.used = 0.0
 
 
@@ -136,10 +145,16 @@ class ProcessWorkers:
         task = _Task(process, payload, printed, began, ended, timeout)
         if process.pool is not None and time.monotonic() - process.used < IDLE / 2:
             task.give()
-        else:
+            return number
+        try:
             self._renew(process)
-            process.pool.submit(start).add_done_callback(task.up)
-            _end_with_the_program(process)
+            up = process.pool.submit(start)
+        except Exception as error:  # no more threads, processes or files
+            _kill(process)
+            self._slots.give_back(number)
+            raise FuseError(f"{process.name} cannot be started: {message_of(error)}") from error
+        up.add_done_callback(task.up)
+        _end_with_the_program(process)
         return number
 
     def kill(self, number: int) -> None:
@@ -157,16 +172,19 @@ class ProcessWorkers:
         from loky import ProcessPoolExecutor
 
         _kill(process)
-        process.prints = Pipe(process.name)
+        process.prints, process.lifeline = Pipe(process.name), Lifeline()
         process.pool = ProcessPoolExecutor(
-            max_workers=1, timeout=IDLE, initializer=connect, initargs=(process.prints.writer,)
+            max_workers=1,
+            timeout=IDLE,
+            initializer=set_up,
+            initargs=(process.prints.writer, process.lifeline.reader, os.getpid()),
         )
 
     @staticmethod
     def _done(slots: _Slots, process: _Process, done: Done, outcome: Outcome) -> None:
         if isinstance(outcome.error, WorkerCrashedError):
             process.pool = None
-            _deafen(process)
+            _hang_up(process)
         process.used = time.monotonic()
         slots.give_back(process.number)
         done(outcome)
@@ -223,8 +241,11 @@ class _Task:
         error = _error_of(future)
         if error is not None:
             self.done(Outcome(error=self._crash(error)))
-        else:  # handing in a job from within a callback of the pool could deadlock it
-            threading.Thread(target=self.give, daemon=True).start()
+            return
+        try:  # handing in a job from within a callback of the pool could deadlock it
+            _start(threading.Thread(target=self.give, daemon=True), self.process.name)
+        except FuseError as no_thread:
+            self.done(Outcome(error=no_thread))
 
     def give(self) -> None:
         """Hand the job to the process."""
@@ -232,7 +253,11 @@ class _Task:
         if self.timeout is not None:
             self._timer = threading.Timer(self.timeout, self.expire)
             self._timer.daemon = True
-            self._timer.start()
+            try:
+                _start(self._timer, "its timeout")
+            except FuseError as no_thread:
+                self.done(Outcome(error=no_thread))
+                return
         number = next(_numbers)
         try:
             self.prints = self.process.prints
@@ -271,6 +296,18 @@ class _Task:
         return crash
 
 
+def _start(thread: threading.Thread, what: str) -> None:
+    """Start a thread.
+
+    Raises:
+        FuseError: This process cannot start another one.
+    """
+    try:
+        thread.start()
+    except RuntimeError as error:
+        raise FuseError(f"{what} needs a thread and this process cannot start one ({error})") from error
+
+
 #: Numbers of jobs, by which prints are told apart.
 _numbers = itertools.count(1)
 _processes: weakref.WeakSet[_Process] = weakref.WeakSet()
@@ -302,14 +339,17 @@ def _kill(process: _Process) -> None:
     if pool is not None:
         _killed.append(pool)
         pool.shutdown(wait=False, kill_workers=True)
-    _deafen(process)
+    _hang_up(process)
 
 
-def _deafen(process: _Process) -> None:
-    """Stop listening to what the process prints, once it is gone."""
+def _hang_up(process: _Process) -> None:
+    """Stop listening to what the process prints, and end what is left of it."""
     prints, process.prints = process.prints, None
     if prints is not None:
         prints.close()
+    lifeline, process.lifeline = process.lifeline, None
+    if lifeline is not None:
+        lifeline.close()
 
 
 def _error_of(future: Any) -> BaseException | None:

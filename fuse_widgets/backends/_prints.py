@@ -281,7 +281,7 @@ class _Recording:
             while left > 0 and (count := self.read(pipe)) > 0:
                 left -= count
         self._tell(self._decoder.decode(self._text.replace(self._mark, b""), True))
-        self.over = True
+        self.over, self._printed = True, None
 
     def _sort(self) -> None:
         while (place := self._text.find(self._mark)) >= 0:
@@ -320,6 +320,10 @@ def _received(pipe: int) -> int:
     return pipe
 
 
+#: The job whose prints are wanted, and what is called with them: none.
+NOTHING: tuple[int, Callable[[Piece], object]] = (0, lambda piece: None)
+
+
 class Pipe:
     """Takes in what the jobs of one worker process print and display, on a thread of its own.
 
@@ -333,7 +337,7 @@ class Pipe:
         from loky.backend.context import get_context
 
         self._connection, self.writer = get_context("loky").Pipe(duplex=True)
-        self._wanted: tuple[int, Callable[[Piece], object]] = (0, lambda piece: None)
+        self._wanted = NOTHING
         self._lock = threading.Lock()
         self._recording: _Recording | None = None
         self._open: dict[int, _Recording] = {}  # by pipe: a child may hold one after its job
@@ -351,6 +355,7 @@ class Pipe:
             if self._recording is not None:
                 self._recording.end()
                 self._recording = None
+            self._wanted = NOTHING  # what would be called holds the run
 
     def close(self) -> None:
         """Stop reading once the worker process, and what it has started, are gone."""

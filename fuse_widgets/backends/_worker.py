@@ -13,7 +13,8 @@ import traceback
 from typing import Any, NamedTuple
 
 from ..engine.errors import message_of
-from ._prints import recorded
+from ._parent import end_with_parent
+from ._prints import connect, recorded
 
 
 class Job(NamedTuple):
@@ -57,6 +58,18 @@ def own_traceback(error: BaseException) -> BaseException:
     while trace is not None and trace.tb_frame.f_globals.get("__package__") == __package__:
         trace = trace.tb_next
     return error if trace is None else error.with_traceback(trace)
+
+
+def set_up(prints: Any, lifeline: Any, parent: int) -> None:
+    """Prepare a fresh worker process: it ends with its parent, and sends what its jobs print.
+
+    Args:
+        prints: `Pipe.writer`.
+        lifeline: `Lifeline.reader`.
+        parent: The process that started it.
+    """
+    end_with_parent(lifeline, parent)
+    connect(prints)
 
 
 def start() -> int:

@@ -279,7 +279,10 @@ class EventHub:
         self._thread = threading.Thread(
             target=self._deliver, name=f"fuse events of {self._name}", daemon=True
         )
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError:  # no more threads: whoever adds to a log next tries again
+            self._thread, self.idle = None, bool(self._subscriptions)
 
     def _deliver(self) -> None:
         current = threading.current_thread()

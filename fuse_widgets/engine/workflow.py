@@ -257,6 +257,9 @@ class BaseWorkflow:
 
         Returns:
             The run, at once: `wait()` for its result, or follow and control it.
+
+        Raises:
+            FuseError: This process cannot start another thread.
         """
         inspect.signature(self.run).bind(*args, **kwargs)  # a wrong argument is no run
         run = self._open()
@@ -267,7 +270,10 @@ class BaseWorkflow:
             name=f"fuse run {run.number} of {self.workflow_name}",
             daemon=True,
         )
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError as error:
+            run.drive(functools.partial(_no_thread, error))
         return run
 
     def subscribe(self, callback: Subscriber, *, settle: Settle | None = None) -> Callable[[], None]:
@@ -345,6 +351,12 @@ class BaseWorkflow:
         except FuseError as error:
             nodes = str(error)
         return f"<{type(self).__name__} {shorten(self.workflow_name)!r}: {nodes}{state}>"
+
+
+def _no_thread(error: RuntimeError) -> None:
+    raise FuseError(
+        f"start() needs a thread and this process cannot start one ({error}): end some threads, or use run()"
+    ) from error
 
 
 #: How many of the newest runs a workflow remembers.
