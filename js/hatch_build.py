@@ -1,8 +1,8 @@
 """Build the front end: a hook for hatchling, and a command for the Makefile.
 
 As a hook it runs whenever a wheel, an editable install or an sdist is made. As a command
-(``python js/hatch_build.py build|install|npm ARGS``) it is what the Makefile calls. Either way nothing is done
-where the built files are newer than their sources, so an sdist, which carries them, needs no Node.
+(``python js/hatch_build.py build|install|npm ARGS``) it is what the Makefile calls. Neither does anything
+if the built files are newer than their sources, or in an sdist, which carries them and so needs no Node.
 
 ``FUSE_WIDGETS_SKIP_JS=1`` leaves the front end alone (for an editable install whose front end is built later).
 """
@@ -45,9 +45,14 @@ class FrontEnd:
         return [name for name in BUILT if not (self.root / name).is_file()]
 
     def is_built(self) -> bool:
-        """Say whether every built file is there and no source is newer than the oldest of them."""
+        """Say whether every built file is there and no source is newer than the oldest of them.
+
+        An sdist carries built files that match its sources, and whoever unpacks it need not keep their times.
+        """
         if self.missing():
             return False
+        if (self.root / "PKG-INFO").is_file():
+            return True
         oldest = min((self.root / name).stat().st_mtime for name in BUILT)
         return all(path.stat().st_mtime <= oldest for path in self._sources())
 

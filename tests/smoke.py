@@ -45,7 +45,7 @@ def main() -> None:
             assert wf.run() == [6, 36], executor
             assert {row["source"] for row in wf.last_run.report()} == {"stored"}, wf.last_run.report()
             assert set(widget.states.values()) == {"cached"}, widget.states
-            assert "text/html" in widget._repr_mimebundle_()
+            assert "<svg" in widget.save_svg(f"{folder}/smoke.svg").read_text()
             wf.close()
         broken = LocalWorkflow(
             fail(numbers).set_name(f"broken {executor}"), executor=executor, targets_only=True

@@ -71,8 +71,8 @@ def test_a_notebook_is_committed_without_outputs(path: Path) -> None:
 def test_a_notebook_runs_and_prints_no_warning(executed: Path) -> None:
     notebook = nbformat.read(executed, as_version=4)
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
-    kinds = {output.get("name", output.output_type) for output in outputs}
-    assert kinds <= {"display_data", "execute_result", "stdout"}, "a warning was printed, or an error shown"
+    shown = {"display_data", "execute_result", "stdout"}
+    assert [output for output in outputs if output.get("name", output.output_type) not in shown] == []
 
 
 def test_the_finished_run_is_left_as_a_page_and_a_picture(executed: Path) -> None:

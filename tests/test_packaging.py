@@ -14,8 +14,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILT = tuple(f"fuse_widgets/static/{name}" for name in ("widget.css", "widget.js", "cytoscape.js"))
+UV = (sys.executable, "-m", "uv", "--quiet")
+LOCKED = ("--build-constraint", ROOT / "requirements.lock")
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.locked]
 
 
 def without_node(**more: str) -> dict[str, str]:
@@ -55,7 +57,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def sdist(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("sdist")
-    python(sys.executable, "-m", "build", "--sdist", "--outdir", folder, checkout, env=without_node())
+    python(*UV, "build", "--sdist", *LOCKED, "--out-dir", folder, checkout, env=without_node())
     (path,) = folder.glob("*.tar.gz")
     return path
 
@@ -64,8 +66,7 @@ def sdist(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def wheel(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel made from the sdist, with no Node in sight."""
     folder = tmp_path_factory.mktemp("wheel")
-    pip = (sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder)
-    python(*pip, sdist, env=without_node())
+    python(*UV, "build", "--wheel", *LOCKED, "--out-dir", folder, sdist, env=without_node())
     (path,) = folder.glob("*.whl")
     return path
 
@@ -100,10 +101,10 @@ def test_the_sdist_carries_sources_tests_and_the_built_front_end(sdist: Path) ->
 
 
 def test_the_wheel_in_a_clean_environment_gives_the_widget_its_assets(wheel: Path, tmp_path: Path) -> None:
-    python(sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv")
+    python(*UV, "venv", "--python", sys.executable, tmp_path / "venv")
     clean = tmp_path / "venv" / "bin" / "python"
-    pip = (sys.executable, "-m", "pip", "--python", clean, "install", "--quiet")
-    python(*pip, wheel, env=without_node())
+    lock = ("--constraint", ROOT / "requirements.lock")
+    python(*UV, "pip", "install", "--python", clean, *lock, wheel, env=without_node())
     code = (
         "import fuse_widgets, shutil; assert shutil.which('node') is None\n"
         "print(fuse_widgets.__file__)\n"

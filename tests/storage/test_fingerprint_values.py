@@ -226,7 +226,7 @@ DIFFERENT = [
         np.zeros((2, 3)),
         np.zeros((3, 2)),
     ),
-    *(np.dtype("f4"), np.dtype("f8"), np.array(["1"], dtype=VARIABLE)),
+    *(np.dtype("f4"), np.dtype("f8"), np.array([1, "1"], dtype=VARIABLE)),
     *(np.ma.masked_array([1, 2], [0, 1]), np.ma.masked_array([1, 2], [1, 0])),
     *(pd.Series([1]), pd.Series([1], name="a"), pd.Series([1], index=[1]), pd.Series([1.0]), pd.Index([1])),
     *(pd.Series([1], dtype="Int64"), pd.Series(["a"], dtype="string"), pd.Series(["a"], dtype=object)),
