@@ -10,7 +10,6 @@
 from __future__ import annotations
 
 import functools
-import re
 import sys
 from types import TracebackType
 from typing import Any
@@ -72,56 +71,10 @@ def _shorten_traceback(error: BaseException) -> None:
 
 
 def _render_traceback(error: BaseException) -> Any:
-    """The lines that IPython shows of an error, without our frames at the end of its traceback; `%debug` then ends there too.
-
-    An error from another process has its traceback as a text, which comes first and says what that error says.
-    """
+    """The lines that IPython shows of an error, without our frames at the end of its traceback; `%debug` then ends there too."""
     _cut(error.__traceback__)
-    after, mode = _after_remote(error), _shell().InteractiveTB.mode
-    if after is None or mode == "Minimal":
-        return _lines(error)
-    cause = after.__cause__
-    after.__cause__ = None
-    try:
-        lines = _lines(error)
-    finally:
-        after.__cause__ = cause
-    first = [_with_cells(cause.__cause__.traceback_text), f"\n{_LED_TO}\n"]  # type: ignore[union-attr]
-    if mode == "Plain":  # its lines have their ends
-        return [f"{line}\n" for line in first] + lines
-    return [*lines[:1], *first, *lines[1:]]  # below the rule
-
-
-def _lines(error: BaseException) -> list[str]:
     tell = _shell().InteractiveTB.structured_traceback
     return list(tell(type(error), error, error.__traceback__, tb_offset=1))
-
-
-def _after_remote(error: BaseException) -> BaseException | None:
-    """The error that was raised from one of another process; None where there is none in the chain of causes."""
-    for _ in range(_CHAIN):
-        cause = error.__cause__
-        if cause is None or hasattr(cause.__cause__, "traceback_text"):
-            return None if cause is None else error
-        error = cause
-    return None
-
-
-def _with_cells(text: str) -> str:
-    """A traceback that names notebook cells as IPython does, `Cell In[3], line 2`, in place of their files."""
-
-    def named(line: str) -> str:
-        frame = _FRAME.match(line)
-        label = frame and _cell_label(frame[1])
-        return line.replace(f'File "{frame[1]}"', f"Cell {label}", 1) if frame and label else line
-
-    return "\n".join(map(named, text.strip("\n").split("\n")))
-
-
-_FRAME = re.compile(r'[ |+-]*  File "(.+)", line \d+, in ')
-#: Causes that are followed, since a chain may be a ring.
-_CHAIN = 100
-_LED_TO = "The above exception was the direct cause of the following exception:"
 
 
 def _cut(traceback: TracebackType | None) -> None:

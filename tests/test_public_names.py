@@ -17,6 +17,7 @@ NAMES = [
     "DAGWidget",
     "DamagedTaskError",
     "DuplicateNodeNameError",
+    "ExceptionStandIn",
     "FileStorage",
     "FuseError",
     "GraphView",

@@ -360,17 +360,17 @@ def _error_of(future: Any) -> BaseException | None:
 
 
 def _pickled(job: Job) -> bytes:
-    import cloudpickle
+    from ._pickling import dumps
 
     try:
-        return bytes(cloudpickle.dumps(job, protocol=5))
+        return dumps(job)
     except Exception as whole:
         parts = {"its function": job.func, "its plugin": job.initialize}
         parts |= {f"argument {place}": value for place, value in enumerate(job.args)}
         parts |= {f"argument {key}": value for key, value in job.kwargs.items()}
         for part, value in parts.items():
             try:
-                cloudpickle.dumps(value, protocol=5)
+                dumps(value)
             except Exception as error:
                 raise FuseError(
                     f"{part}, {_shown(value)}, cannot be pickled for a worker process "

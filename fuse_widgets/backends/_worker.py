@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import linecache
 import os
 import pickle
-import re
 import signal
 import threading
 import time
-import traceback
 from typing import Any, NamedTuple
 
 from ..engine.errors import message_of
@@ -52,10 +49,13 @@ def perform(job: Job) -> Outcome:
     return Outcome(value, seconds=time.perf_counter() - begin)
 
 
+_OURS = f"{__package__}."
+
+
 def own_traceback(error: BaseException) -> BaseException:
     """`error` with a traceback that begins in the node's function."""
     trace = error.__traceback__
-    while trace is not None and trace.tb_frame.f_globals.get("__package__") == __package__:
+    while trace is not None and f"{trace.tb_frame.f_globals.get('__package__')}.".startswith(_OURS):
         trace = trace.tb_next
     return error if trace is None else error.with_traceback(trace)
 
@@ -86,7 +86,7 @@ def perform_pickled(payload: bytes, number: int) -> bytes:
 
 
 def _perform_pickled(payload: bytes) -> bytes:
-    import cloudpickle
+    from ._pickling import dumps, portable
 
     try:
         job: Job = pickle.loads(payload)
@@ -94,11 +94,11 @@ def _perform_pickled(payload: bytes) -> bytes:
     except BaseException as error:
         job, outcome = None, Outcome(error=error)  # type: ignore[assignment]
     if outcome.error is not None:
-        outcome = outcome._replace(error=_portable(outcome.error))
+        outcome = outcome._replace(error=portable(outcome.error))
     elif job is not None and job.changes_object:
         outcome = outcome._replace(object=job.args[0])
     try:
-        return bytes(cloudpickle.dumps(outcome, protocol=5))
+        return dumps(outcome)
     except Exception as error:
         what = type(outcome.value).__name__
         if outcome.object is not None:
@@ -107,66 +107,4 @@ def _perform_pickled(payload: bytes) -> bytes:
             f"the result, a {what} cannot be pickled to leave its worker process ({type(error).__name__}: "
             f"{message_of(error)}); run this node with executor 'thread' or 'inline'"
         )
-        return bytes(cloudpickle.dumps(outcome._replace(value=None, object=None, error=failure)))
-
-
-class _RemoteTraceback(Exception):
-    """Carries the text of a traceback from another process, as concurrent.futures does."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self.traceback_text = text  # `_ipython` shows it
-
-    def __str__(self) -> str:
-        return f"\n{self.traceback_text}"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _RemoteTraceback, (self.traceback_text,)
-
-
-def _portable(error: BaseException) -> BaseException:
-    """What can be pickled and read again, as `error` or in its place, with the text of its traceback as cause."""
-    import cloudpickle
-
-    text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-    try:
-        pickle.loads(cloudpickle.dumps(error))
-    except Exception:  # exceptions whose arguments are not those of their constructor, among others
-        error = RuntimeError(f"{type(error).__name__}: {message_of(error)}")
-    return _Carried(error.with_traceback(None), text)
-
-
-class _Carried(BaseException):
-    """An exception on its way to another process; unpickles as the exception, with its traceback as cause."""
-
-    def __init__(self, error: BaseException, text: str) -> None:
-        self.error, self.text = error, text
-
-    def __str__(self) -> str:
-        return str(self.error)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _unpack, (self.error, self.text)
-
-
-def _unpack(error: BaseException, text: str) -> BaseException:
-    error.__cause__ = _RemoteTraceback(_with_source(text))
-    return error
-
-
-#: A frame in the text of a traceback; what stands before it belongs to a group of exceptions.
-_FRAME = re.compile(r'([ |+-]*)  File "(.+)", line (\d+), in ')
-
-
-def _with_source(text: str) -> str:
-    """A traceback with the source lines that the worker did not have: those of notebook cells, which are known here."""
-    lines: list[str] = []
-    frame: re.Match[str] | None = None
-    for line in [*text.split("\n"), ""]:
-        if frame is not None and not line.startswith(f"{frame[1]}    "):
-            source = linecache.getline(frame[2], int(frame[3])).strip()
-            if source:
-                lines.append(f"{frame[1]}    {source}")
-        frame = _FRAME.match(line)
-        lines.append(line)
-    return "\n".join(lines[:-1])
+        return dumps(outcome._replace(value=None, object=None, error=failure))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -16,6 +15,7 @@ __all__ = [
     "BackendInfoError",
     "ClusterError",
     "DuplicateNodeNameError",
+    "ExceptionStandIn",
     "FuseError",
     "NodeExecutionError",
     "NodeTimeoutError",
@@ -45,14 +45,31 @@ def message_of(error: BaseException) -> str:
 class FuseError(Exception):
     """The base of every exception that `fuse_widgets` defines.
 
-    All can be pickled: where a part cannot, a `NodeName` stands for a node, and a text for a value.
+    All can be pickled, with their causes: where a part cannot, a `NodeName` stands for a node, and a string for a value.
     """
 
     def __reduce__(self) -> tuple[Any, ...]:
-        state = {name: _portable(value) for name, value in self.__dict__.items()}
-        if self.__cause__ is not None:
-            state["__cause__"] = _portable(self.__cause__)
-        return _blank, (type(self), self.args), state
+        from .carried import carried
+
+        return carried(self).__reduce__()
+
+
+class ExceptionStandIn(FuseError):
+    """Stands for an exception of another process whose class cannot be rebuilt here.
+
+    Its notes, its causes and its traceback are those of the exception.
+
+    Attributes:
+        type_name: The full name of the exception's class.
+        message: What `str` said of it.
+        reason: Why it could not be rebuilt.
+    """
+
+    def __init__(self, type_name: str, message: str, reason: str) -> None:
+        self.type_name, self.message, self.reason = type_name, message, reason
+        super().__init__(
+            f"{type_name}: {message} (stands in for the exception, whose class cannot be rebuilt in this process: {reason})"
+        )
 
 
 class NodeName:
@@ -67,40 +84,6 @@ class NodeName:
 
     def __repr__(self) -> str:
         return f"<name of node {shorten(self.name)!r}>"
-
-
-def _blank(kind: type[FuseError], args: tuple[Any, ...]) -> FuseError:
-    error = kind.__new__(kind)
-    error.args = args
-    return error
-
-
-def _portable(value: Any) -> Any:
-    """`value`, or what stands for it where it cannot be pickled."""
-    from ._node import Node
-
-    if isinstance(value, FuseError):
-        return value
-    if isinstance(value, tuple) and value and all(isinstance(item, Node | FuseError) for item in value):
-        return tuple(map(_portable, value))
-    try:
-        written = pickle.dumps(value)
-        if isinstance(value, BaseException):
-            pickle.loads(written)  # its constructor may take other arguments than it has kept
-    except Exception:
-        if isinstance(value, Node):
-            return NodeName(value.name, value.made_at)
-        if isinstance(value, BaseException):
-            return RuntimeError(f"{type(value).__name__}: {message_of(value)}")
-        return _shown(value)
-    return value
-
-
-def _shown(value: Any) -> str:
-    try:
-        return shorten(repr(value))
-    except Exception:
-        return f"a {type(value).__name__}"
 
 
 class DuplicateNodeNameError(FuseError, ValueError):
@@ -165,21 +148,17 @@ class NodeExecutionError(FuseError):
         self, node: Node, cause: BaseException, inputs: Inputs | Callable[[], Inputs | None] | None
     ) -> None:
         self.node = node
-        self._inputs = inputs
+        self._inputs: Inputs | Callable[[], Inputs | None] | str | None = inputs
         self.failures: Sequence[NodeExecutionError] = (self,)
         message = f"node {shorten(node.name)!r} failed with {type(cause).__name__}: {shorten(message_of(cause), 400)}"
         super().__init__(message)
         self.__cause__ = cause
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        blank, args, state = super().__reduce__()
-        if isinstance(state["_inputs"], str):
-            state["_inputs"] = None
-        return blank, args, state
-
     @property
     def inputs(self) -> Inputs | None:
         """See the class."""
+        if isinstance(self._inputs, str):  # could not be pickled
+            self._inputs = None
         if callable(self._inputs):
             self._inputs = self._inputs()
         return self._inputs

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from typing import Any
 
 import numpy as np
@@ -225,21 +226,8 @@ def test_exceptions_come_back_with_their_traceback(processes: Any) -> None:
     with pytest.raises(NodeExecutionError) as caught:
         processes(workflow(divide)(1, 0)).run()
     assert type(caught.value.__cause__) is ZeroDivisionError
-    assert "in divide" in str(caught.value.__cause__.__cause__)
+    assert [frame.name for frame in traceback.extract_tb(caught.value.__cause__.__traceback__)] == ["divide"]
     assert caught.value.inputs == ((1, 0), {})
-
-
-def test_exceptions_that_cannot_be_read_again_come_back_in_words(processes: Any) -> None:
-    def fail() -> None:
-        class Odd(Exception):
-            def __init__(self, code: int, reason: str) -> None:
-                super().__init__(f"{code}: {reason}")
-
-        raise Odd(7, "strange")
-
-    with pytest.raises(NodeExecutionError, match="RuntimeError: Odd: 7: strange") as caught:
-        processes(workflow(fail)()).run()
-    assert "in fail" in str(caught.value.__cause__.__cause__)
 
 
 def test_objects_change_in_processes_as_they_do_here(processes: Any) -> None:

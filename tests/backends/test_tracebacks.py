@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 
 from fuse_widgets import BaseWorkflow, LocalWorkflow, NodeExecutionError, workflow
-from fuse_widgets.backends._worker import _with_source
 from tests.backends.waiting import gate, until
 
 
@@ -83,27 +82,6 @@ def test_a_failure_shows_the_lines_of_the_cell_wherever_its_node_ran(
             "return 1 / x",
             "ZeroDivisionError: division by zero",
         ]
-
-
-def test_lines_are_put_in_where_they_are_lacking_also_in_a_group(cell: dict[str, Any]) -> None:
-    frame = 'File "<ipython-input-1-0123456789ab>", line 6, in per'
-    text = f"""  + Exception Group Traceback (most recent call last):
-  |   {frame}
-  | ExceptionGroup: two (1 sub-exception)
-  +-+---------------- 1 ----------------
-    | Traceback (most recent call last):
-    |   {frame}
-    |     has one
-    |   File "<unknown>", line 1, in f
-    | ValueError: no
-    +------------------------------------
-  {frame}"""
-    assert _with_source(text).splitlines() == [
-        *text.splitlines()[:2],
-        "  |     return 1 / x",
-        *text.splitlines()[2:],
-        "    return 1 / x",
-    ]
 
 
 def test_ctrl_c_shows_the_call_of_run_and_hardly_anything_of_ours(

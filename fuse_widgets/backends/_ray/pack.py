@@ -25,6 +25,7 @@ from ray import cloudpickle as ray_cloudpickle
 
 from ...engine.errors import FuseError, NodeName, message_of, shorten
 from ...engine.nodes import MethodNode, Node, NodeItem, Promise
+from .._pickling import Pickler, dumps
 from .literals import Literals
 
 __all__ = ["Code", "Packed", "Packer", "by_value", "load_code", "unpack", "writable"]
@@ -98,7 +99,7 @@ class Packer:
             FuseError: It cannot be pickled.
         """
         try:
-            return bytes(cloudpickle.dumps(value, protocol=5))
+            return dumps(value)
         except Exception as error:
             raise _cannot(what, value, error) from error
 
@@ -176,7 +177,7 @@ class _NodeInside(Exception):
     """A value holds a node, so it is not a literal."""
 
 
-class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
+class _Pickler(Pickler):
     def __init__(self, out: io.BytesIO, packer: Packer, node: Node | None) -> None:
         super().__init__(out, protocol=5)
         self.packer, self.node = packer, node
@@ -268,7 +269,7 @@ def writable(value: Any) -> Any:
         return value
     buffers: list[pickle.PickleBuffer] = []
     try:
-        cloudpickle.Pickler(_Nowhere(), protocol=5, buffer_callback=buffers.append).dump(value)
+        Pickler(_Nowhere(), protocol=5, buffer_callback=buffers.append).dump(value)
         if not any(buffer.raw().readonly for buffer in buffers):
             return value
         out = io.BytesIO()
@@ -283,7 +284,7 @@ def writable(value: Any) -> Any:
 _ATOMS = (int, float, bool, str, bytes, type(None))
 
 
-class _Copier(cloudpickle.Pickler):  # type: ignore[misc]
+class _Copier(Pickler):
     """Leaves buffers out of the pickle, and out of its notes which of them are read-only."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -13,13 +13,13 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import cloudpickle
 import ray
 
 from ...engine.errors import FuseError, NodeName, PluginError, WorkerCrashedError, message_of, shorten
 from ...engine.nodes import Promise, not_a_value
+from .._pickling import dumps, portable
 from .._stand_in import stand_in
-from .._worker import _portable, own_traceback
+from .._worker import own_traceback
 from . import usage
 from .deaths import why_lost
 from .gate import gate
@@ -307,7 +307,7 @@ def _initialize(code: Code, inputs: tuple[Any, ...]) -> None:
 
 
 def _pickled(error: BaseException) -> bytes:
-    return bytes(cloudpickle.dumps(_portable(error), protocol=5))
+    return dumps(portable(error))
 
 
 def _attempt() -> int:

@@ -1,0 +1,38 @@
+"""Pickles for other processes: those of cloudpickle, with the source of functions beside them."""
+
+from __future__ import annotations
+
+import io
+from types import CodeType
+from typing import Any
+
+import cloudpickle
+
+from ..engine.carried import carried
+from ..engine.sources import located, source_of
+
+__all__ = ["Pickler", "dumps", "portable"]
+
+
+class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
+    """A cloudpickle pickler whose code keeps its file name, and brings its lines along, in every version of cloudpickle."""
+
+    def reducer_override(self, obj: Any) -> Any:
+        if type(obj) is CodeType:
+            reduce = self.dispatch_table.get(CodeType)
+            if reduce is not None:
+                make, args = reduce(obj)
+                return located, (make, args, source_of(obj))
+        return super().reducer_override(obj)
+
+
+def dumps(value: Any) -> bytes:
+    """Return a value as bytes for another process; `pickle.loads` reads them."""
+    out = io.BytesIO()
+    Pickler(out, protocol=5).dump(value)
+    return out.getvalue()
+
+
+def portable(error: BaseException) -> Any:
+    """Return what unpickles as an exception in another process; see `carried`."""
+    return carried(error, Pickler)
