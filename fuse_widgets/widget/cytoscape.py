@@ -12,7 +12,6 @@ import anywidget
 import ipycytoscape
 import numpy as np
 import traitlets
-from ipywidgets.widgets.widget import JUPYTER_WIDGETS_ECHO
 
 from ..engine.errors import FuseError, shorten
 from ..engine.events import RunEvent
@@ -21,10 +20,11 @@ from ..view.cytoscape_style import DIMMED, MATCH, node_data, style_sheet
 from ..view.graph import Direction, Graph
 from ..view.snapshot import render_fragment
 from ..view.state import STATES, NodeStates, StatusColumns
+from ._compat import echo, route_to_subshell, set_from_browser
 from .bridge import bridge
 from .display import show
 from .elements import Elements
-from .front_end import asset, route_to_subshell
+from .front_end import asset
 from .search import Found, Search
 
 __all__ = ["MOST_EDGES", "MOST_NODES", "CytoscapeGraph", "TooManyNodesError"]
@@ -73,10 +73,8 @@ class Selection(anywidget.AnyWidget):
 
     def take(self, chosen: list[str]) -> None:
         """Keep what the browser has selected, and tell other browsers."""
-        if JUPYTER_WIDGETS_ECHO:
-            self._send({"method": "echo_update", "state": {"chosen": chosen}, "buffer_paths": []})
-        with self._lock_property(chosen=chosen):
-            self.chosen = chosen
+        echo(self, "chosen", chosen)
+        set_from_browser(self, "chosen", chosen)
 
 
 class CytoscapeGraph(ipycytoscape.CytoscapeWidget):  # type: ignore[misc]

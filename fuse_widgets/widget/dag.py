@@ -13,7 +13,6 @@ import anywidget
 import numpy as np
 import traitlets
 from ipywidgets import Layout
-from ipywidgets.widgets.widget import JUPYTER_WIDGETS_ECHO
 
 from ..engine import _node
 from ..engine.errors import shorten
@@ -24,12 +23,13 @@ from ..view.groups import checked_ids
 from ..view.snapshot import render_fragment, render_html, render_svg
 from ..view.state import NodeStates, StatusColumns, clip
 from . import live
+from ._compat import echo, route_to_subshell, set_from_browser
 from .bridge import bridge
 from .collapsed import warn_of_unknown
 from .commands import CommandError, execute
 from .display import show
 from .editing import Editing, schema_of
-from .front_end import NOT_BUILT, asset, route_to_subshell
+from .front_end import NOT_BUILT, asset
 from .inspection import Inspection
 from .search import Found, Search, checked_query
 
@@ -334,10 +334,8 @@ class DAGWidget(anywidget.AnyWidget):
             try:
                 if name not in _FROM_BROWSER:
                     raise CommandError(f"{name!r} cannot be set from the browser")
-                if JUPYTER_WIDGETS_ECHO:  # for other browsers on this kernel
-                    self._send({"method": "echo_update", "state": {name: value}, "buffer_paths": []})
-                with self._lock_property(**{name: value}):  # what the browser already has is not sent back
-                    setattr(self, name, value)
+                echo(self, name, value)
+                set_from_browser(self, name, value)
             except Exception as error:
                 log.warning("a change from the browser was refused: %s", error)
                 text = shorten(f"{name}: {str(error).removeprefix(f'{name}: ')}", 2000)
