@@ -79,10 +79,13 @@ bench: $(VENV)/.test $(VENV)/.browser front-end ## measure speed, side by side w
 	@status=0; for name in $(or $(ONLY),$(BENCHMARKS)); do \
 	  echo; echo "== tests/benchmarks/$$name.py"; $(PY) -m tests.benchmarks.$$name || status=1; done; exit $$status
 
-lock: $(VENV)/.created ## renew requirements.lock and js/package-lock.json with the newest versions
+lock: $(VENV)/.test ## renew requirements.lock and js/package-lock.json with the newest versions
 	@$(UV) pip compile --universal --upgrade --python-version 3.10 --all-extras --group tools --no-annotate \
 	  --no-emit-index-url --custom-compile-command "make lock" --output-file $(LOCK) pyproject.toml >/dev/null
-	@$(FRONT_END) npm update --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund
+	@mkdir -p build && cp js/package-lock.json build/package-lock.json
+	@$(FRONT_END) npm update --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund \
+	  && $(FRONT_END) npm ci --dry-run --no-audit --no-fund >/dev/null || { mv build/package-lock.json js/; \
+	  echo "error: npm has no complete set of the newest packages, so js/package-lock.json is as it was; try again later" >&2; exit 1; }
 
 screenshots: $(VENV)/.test $(VENV)/.browser front-end ## renew the pictures of the README
 	@$(PY) -m tests.browser.screenshots docs/images
