@@ -78,6 +78,7 @@ _HOMES = {
     "ExceptionStandIn": "engine.errors",
     "NodeExecutionError": "engine.errors",
     "NodeTimeoutError": "engine.errors",
+    "OutdatedNodeError": "engine.errors",
     "PatternError": "engine.errors",
     "PluginError": "engine.errors",
     "RunCancelledError": "engine.errors",

@@ -99,7 +99,7 @@ def _begin_cell(info: Any) -> None:
 def _end_cell(result: Any) -> None:
     code = getattr(getattr(result, "info", None), "raw_cell", None)
     if code is None or code.strip():  # IPython reports the end of empty cells, and not their beginning
-        cells.end()
+        cells.end(complete=bool(getattr(result, "success", True)))
     live = sys.modules.get("fuse_widgets.widget.live")  # there is a widget only where this was imported
     if live is not None:
         live.cell_ended()

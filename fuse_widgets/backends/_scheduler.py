@@ -51,6 +51,7 @@ class Scheduler:
     def __init__(self, workflow: LocalWorkflow, run: Run, stored: Stored, *, fail_fast: bool) -> None:
         self.workflow, self.run, self.stored, self.fail_fast = workflow, run, stored, fail_fast
         self.nodes, self.children, self.followers = run.order.nodes, run.order.children, run.order.followers
+        self.functions = run.functions
         self.waits = list(run.order.waits)
         self.values, self.infos = run.values, workflow.infos
         self.emit, self.lookup, self.storing = run.emit, run.values.__getitem__, stored.storage is not None
@@ -141,7 +142,12 @@ class Scheduler:
             initialize = None if info.plugin is None else prepare(info.plugin, node._name)
             if executor != "inline":
                 self._submit(
-                    place, node, attempt, Job(node._func, *inputs, initialize), executor, info.timeout
+                    place,
+                    node,
+                    attempt,
+                    Job(self.functions[place], *inputs, initialize),
+                    executor,
+                    info.timeout,
                 )
                 return
         except Exception as error:
@@ -190,7 +196,8 @@ class Scheduler:
                 if initialize is not None:
                     initialize()
                 args, kwargs = inputs
-                value = node._func(*args, **kwargs) if kwargs else node._func(*args)
+                func = self.functions[place]
+                value = func(*args, **kwargs) if kwargs else func(*args)
                 guard.active = False
             except BaseException as raised:
                 guard.active = False

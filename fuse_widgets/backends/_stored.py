@@ -124,7 +124,9 @@ class Stored:
             self._cache = self._cache or FingerprintCache()
             digests = {parent: self._fingerprints[parent].digest for parent in node.parents}
             plugin = self.workflow.infos.get(node, DEFAULTS).plugin
-            self._fingerprints[node] = fingerprint(node, digests, cache=self._cache, plugin=plugin)
+            self._fingerprints[node] = fingerprint(
+                node, digests, cache=self._cache, plugin=plugin, func=self.run.function(node)
+            )
         if isinstance(node, ObjectNode):
             return {"why": "not needed: what its methods gave is stored"}
         if not self.workflow.infos.get(node, DEFAULTS).cache:

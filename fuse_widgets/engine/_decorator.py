@@ -8,30 +8,36 @@ from collections.abc import Callable
 from typing import Any, overload
 
 from ._arguments import Promise
+from ._definitions import Decorated, Definition, define
 from ._node import Node
 from ._objects import ObjectNode
-from ._signature import Signature
 from .errors import shorten
 
 __all__ = ["WorkflowClass", "WorkflowFunction", "workflow"]
 
 
-class WorkflowFunction:
+class WorkflowFunction(Decorated):
     """What `@workflow` makes of a function: a call builds a node and runs nothing.
 
     Attributes:
-        func: The plain function, for calling it directly.
+        func: The plain function, for calling it directly. When the cell or the module that defines it is executed
+            again, it is the new one.
     """
 
     def __init__(self, func: Callable[..., Any]) -> None:
+        self._redefine(define(self, func))
+
+    def _redefine(self, definition: Definition) -> None:
+        func = definition.func
         self.__qualname__: str = type(func).__qualname__  # unless the function has one of its own
         functools.update_wrapper(self, func)
         self.func = func
-        self._signature = Signature(func)
+        self._definition = definition
+        self._signature = definition.signature
 
     def __call__(self, *args: Any, **kwargs: Any) -> Node:
         self._signature.check(self.__qualname__, args, kwargs)
-        return Node(self.func, args, kwargs, depth=2)
+        return Node(self.func, args, kwargs, depth=2, made_by=self._definition)
 
     def __repr__(self) -> str:
         return f"<workflow function {self.__qualname__}{self._signature}>"
@@ -40,7 +46,7 @@ class WorkflowFunction:
         return WorkflowFunction, (self.func,)
 
 
-class WorkflowClass:
+class WorkflowClass(Decorated):
     """What `@workflow` makes of a class: a call builds the constructor node, method calls on it build nodes.
 
     Attributes:
@@ -48,25 +54,36 @@ class WorkflowClass:
     """
 
     def __init__(self, cls: type) -> None:
-        self.__qualname__ = cls.__qualname__
-        functools.update_wrapper(self, cls, updated=())
         taken = [name for name in dir(cls) if not name.startswith("_") and hasattr(ObjectNode, name)]
         if taken:
             raise TypeError(
                 f"class {cls.__qualname__} has {', '.join(map(repr, taken))}, which nodes have a meaning of "
                 "their own for: rename what the class has."
             )
+        self._redefine(define(self, cls))
+
+    def _redefine(self, definition: Definition) -> None:
+        cls = definition.func
+        self.__qualname__ = cls.__qualname__
+        functools.update_wrapper(self, cls, updated=())
         self.func = cls
-        self._signature = Signature(cls)
+        self._definition = definition
+        self._signature = definition.signature
 
     def __call__(self, *args: Any, **kwargs: Any) -> ObjectNode:
         self._signature.check(self.__qualname__, args, kwargs)
-        return ObjectNode(self.func, args, kwargs, depth=2)
+        return ObjectNode(self.func, args, kwargs, depth=2, made_by=self._definition)
 
     def __getattr__(self, name: str) -> Any:
-        if name == "func" or name.startswith("__"):
+        if name in ("func", "_definition") or name.startswith("__"):
             raise AttributeError(name)
         return getattr(self.func, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # Without an error, IPython's %autoreload would believe that it has put a new method into the class.
+        if not name.startswith("_") and name != "func":
+            raise AttributeError(f"set {name!r} on the class itself: {self.__qualname__}.func.{name} = ...")
+        super().__setattr__(name, value)
 
     def __repr__(self) -> str:
         return f"<workflow class {self.__qualname__}>"

@@ -12,11 +12,13 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
-from . import cells
+from . import _definitions, cells
 from ._arguments import Promise, map_nodes, nodes_inside
+from ._signature import Signature
 from .errors import FuseError, shorten
 
 if TYPE_CHECKING:
+    from ._definitions import Definition
     from .run import Run
 
 __all__ = ["Kind", "Node", "NodeItem", "NodeSet", "ObservedFunction", "forget", "not_a_value"]
@@ -34,6 +36,9 @@ def graph_changed() -> None:
     """Say that nodes, edges or names are not what they were."""
     global edition
     edition = object()
+
+
+_definitions.on_change = graph_changed
 
 
 class NodeSet(dict["Node", None]):
@@ -87,6 +92,9 @@ class Node(Promise):
     __slots__ = (
         "__weakref__",
         "_func",
+        "_in_cell",
+        "_made_by",
+        "_misfit",
         "_name",
         "_serial",
         "_where",
@@ -109,8 +117,11 @@ class Node(Promise):
         *,
         kind: Kind = "function",
         depth: int = 1,
+        made_by: Definition | None = None,
     ) -> None:
         self._func = func
+        self._made_by = made_by
+        self._misfit = ""
         self.args = args
         self.kwargs: dict[str, Any] = {} if kwargs is None else kwargs
         self.kind: Kind = kind
@@ -123,6 +134,7 @@ class Node(Promise):
         self._serial = next(_serials)
         frame = sys._getframe(depth)
         self._where = (frame.f_code.co_filename, frame.f_lineno)
+        self._in_cell = cells.is_running()
         qualname = getattr(func, "__qualname__", None) or type(func).__qualname__
         self._name = f"{qualname}_{cells.register(self, qualname):04d}"
         for node in needed:
@@ -181,11 +193,11 @@ class Node(Promise):
     def func(self) -> Callable[..., Any]:
         """The function to call. While a backend that reports no states runs, calling it reports them."""
         run = _observing(self)
-        return self._func if run is None else ObservedFunction(run, self, self._func)
+        return self._func if run is None else ObservedFunction(run, self, run.function(self))
 
     @func.setter
     def func(self, func: Callable[..., Any]) -> None:
-        self._func = func
+        self._func, self._made_by, self._misfit = func, None, ""
 
     @property
     def qualname(self) -> str:
@@ -198,6 +210,25 @@ class Node(Promise):
         file, line = self._where
         cell = cells.label(file)
         return f"{cell}, line {line}" if cell else f"{file}:{line}"
+
+    def _follow(self) -> None:
+        """Use the present definition of the decorated function that made the node."""
+        if self._made_by is not None:
+            definition = self._made_by.latest
+            if definition.func is not self._func:
+                self._use(definition)
+
+    def _use(self, definition: Definition) -> None:
+        self._func = definition.func
+        self._misfit = self._why_unfit(definition.signature, self.args)
+
+    def _why_unfit(self, signature: Signature, args: tuple[Any, ...]) -> str:
+        """Why the function cannot be called with the node's arguments any more; "" if it can."""
+        try:
+            signature.check(self.qualname, args, self.kwargs)
+        except TypeError as error:
+            return str(error)
+        return ""
 
     def __getitem__(self, key: Any) -> NodeItem:
         return NodeItem(self, (key,))
@@ -256,11 +287,16 @@ class Node(Promise):
         run = _observing(self)
         if run is None:
             return self.call(args, kwargs)
-        return run.observe(self, lambda *args, **kwargs: self.call(args, kwargs), tuple(args), kwargs or {})
+        func = run.function(self)
+        call = functools.partial(self._call, func)
+        return run.observe(self, lambda *args, **kwargs: call(args, kwargs), tuple(args), kwargs or {})
 
     def call(self, args: Iterable[Any] = (), kwargs: dict[str, Any] | None = None) -> Any:
         """Call the function on resolved values and report to nobody: for backends that emit events themselves."""
-        result = self._func(*args, **(kwargs or {}))
+        return self._call(self._func, args, kwargs)
+
+    def _call(self, func: Callable[..., Any], args: Iterable[Any], kwargs: dict[str, Any] | None) -> Any:
+        result = func(*args, **(kwargs or {}))
         if isinstance(result, Promise):
             raise not_a_value(self, result)
         return result
@@ -270,7 +306,7 @@ class Node(Promise):
 
     def __getstate__(self) -> dict[str, Any]:
         slots = {slot for cls in type(self).__mro__ for slot in getattr(cls, "__slots__", ())}
-        return {slot: getattr(self, slot) for slot in slots - {"__weakref__"}}
+        return {slot: getattr(self, slot) for slot in slots - {"__weakref__"}} | {"_made_by": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         for slot, value in state.items():

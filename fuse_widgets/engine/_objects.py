@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+from ._definitions import Definition
 from ._node import Node
 from ._signature import Signature
 
@@ -27,11 +28,23 @@ class ObjectNode(Node):
 
     __slots__ = ("_last", "_readers", "cls")
 
-    def __init__(self, cls: type, args: tuple[Any, ...], kwargs: dict[str, Any], *, depth: int = 1) -> None:
+    def __init__(
+        self,
+        cls: type,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        *,
+        depth: int = 1,
+        made_by: Definition | None = None,
+    ) -> None:
         self.cls = cls
         self._last: MethodNode | None = None
         self._readers: dict[Node, None] = {}
-        super().__init__(cls, args, kwargs, kind="constructor", depth=depth + 1)
+        super().__init__(cls, args, kwargs, kind="constructor", depth=depth + 1, made_by=made_by)
+
+    def _use(self, definition: Definition) -> None:
+        super()._use(definition)
+        self.cls = definition.func
 
     def _taken_by(self, child: Node) -> None:
         if isinstance(child, MethodNode) and child.object is self:
@@ -65,12 +78,27 @@ class MethodNode(Node):
     ) -> None:
         self.object = obj
         self._previous = obj._last
-        super().__init__(MethodCall(obj.cls, name), (obj, *args), kwargs, kind="method", depth=depth + 1)
+        call = MethodCall(obj.cls, name)
+        super().__init__(call, (obj, *args), kwargs, kind="method", depth=depth + 1, made_by=obj._made_by)
         if self._previous is not None:
             self._need(self._previous)
         self.after = (*self.after, *(reader for reader in obj._readers if not reader.replaced))
         obj._last = self
         obj._readers = {}
+
+    def _follow(self) -> None:
+        made_by, call = self.object._made_by, self._func
+        if made_by is None or not isinstance(call, MethodCall):
+            return
+        cls = made_by.latest.func
+        if call.cls is cls:
+            return
+        method = inspect.getattr_static(cls, call.name, None)
+        if not callable(getattr(cls, call.name, None)):
+            self._misfit = f"class {cls.__qualname__} has no method {call.name!r} any more"
+            return
+        self._func = MethodCall(cls, call.name)
+        self._misfit = self._why_unfit(Signature(method), self.args)
 
     def _taken_by(self, child: Node) -> None:
         obj = self.object

@@ -13,12 +13,15 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from ._definitions import Unit, begin_cell, end_cell
+
 if TYPE_CHECKING:
     from ._node import Node
 
 
 class _Cell:
     def __init__(self) -> None:
+        self.unit = Unit()
         self.nodes: list[weakref.ref[Node]] = []
         self.numbers: dict[str, list[int]] = defaultdict(list)
         self.used: dict[str, int] = defaultdict(int)
@@ -29,8 +32,8 @@ _next: dict[str, int] = defaultdict(int)
 _cells: dict[str, _Cell] = {}
 _label: Callable[[str], str | None] | None = None
 _shorten: Callable[[BaseException], None] | None = None
-#: The cells that run now, each within the one before; None for code that is no cell.
-_running: list[_Cell | None] = []
+#: The cells that run now, each within the one before.
+_running: list[_Cell] = []
 
 
 def begin(cell_id: str | None) -> None:
@@ -41,23 +44,31 @@ def begin(cell_id: str | None) -> None:
     """
     from ._node import forget
 
-    if cell_id is None:
-        _running.append(None)
-        return
-    cell = _cells.setdefault(cell_id, _Cell())
+    cell = _Cell() if cell_id is None else _cells.setdefault(cell_id, _Cell())
     for ref in reversed(cell.nodes):
         node = ref()
         if node is not None:
             forget(node)
     cell.nodes.clear()
     cell.used.clear()
+    begin_cell(cell.unit)
     _running.append(cell)
 
 
-def end() -> None:
-    """The cell has ended: nodes made from now on belong to the one that it ran in, if there is one."""
+def end(*, complete: bool = True) -> None:
+    """The cell has ended: nodes made from now on belong to the one that it ran in, if there is one.
+
+    Args:
+        complete: False if an error ended it, so that it did not come to everything that it defines.
+    """
     if _running:
         _running.pop()
+    end_cell(complete=complete)
+
+
+def is_running() -> bool:
+    """Whether a cell is being executed."""
+    return bool(_running)
 
 
 def label(file: str) -> str | None:

@@ -19,6 +19,7 @@ __all__ = [
     "FuseError",
     "NodeExecutionError",
     "NodeTimeoutError",
+    "OutdatedNodeError",
     "PatternError",
     "PluginError",
     "RunCancelledError",
@@ -95,6 +96,44 @@ class DuplicateNodeNameError(FuseError, ValueError):
             f"two nodes of this workflow are named {shorten(first.name)!r}: one made at {first.made_at}, "
             f"the other at {second.made_at}. Give one of them another name with node.set_name(...)."
         )
+
+
+class OutdatedNodeError(FuseError, TypeError):
+    """The function of a node was defined again, and no longer takes the node's arguments.
+
+    Attributes:
+        nodes: The nodes that cannot run.
+    """
+
+    def __init__(self, nodes: Sequence[Node]) -> None:
+        self.nodes = tuple(nodes)
+        node = nodes[0]
+        others = len(nodes) - 1
+        more = (
+            f" {others} more node{'s cannot run either' if others > 1 else ' cannot run either'}."
+            if others
+            else ""
+        )
+        super().__init__(
+            f"node {shorten(node.name)!r}, made at {node.made_at}, cannot run, since its function was defined again: "
+            f"{node._misfit}. It was called as {_call_of(node)}. Make the node again, or change the function.{more}"
+        )
+
+
+def _call_of(node: Node) -> str:
+    """How a node was called, with the values that are quick to show."""
+    parts = [_argument(value) for value in node.args] + [
+        f"{k}={_argument(v)}" for k, v in node.kwargs.items()
+    ]
+    return shorten(f"{node.qualname}({', '.join(parts)})", 300)
+
+
+def _argument(value: Any) -> str:
+    from ._arguments import Promise
+
+    if isinstance(value, Promise) or type(value) in (int, float, complex, str, bytes, bool, type(None)):
+        return shorten(repr(value))
+    return f"<{type(value).__name__}>"
 
 
 class PatternError(FuseError, ValueError):

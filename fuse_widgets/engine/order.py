@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from operator import attrgetter
 
 from ._node import Node
-from .errors import DuplicateNodeNameError
+from .errors import DuplicateNodeNameError, shorten
 
 __all__ = ["Order"]
 
@@ -26,7 +26,8 @@ class Order:
         waits: How many nodes have to end before the node at a place may start.
         children: For each place, the places of those that need the node's result.
         followers: For a place, the places of those that wait for the node's end alone.
-        left_out: The descendants that are not in `nodes`.
+        left_out: The descendants that are not in `nodes`, each with the reason.
+        unfit: The nodes whose functions, as they are defined now, do not take the nodes' arguments.
 
     Raises:
         DuplicateNodeNameError: Two nodes have one name.
@@ -38,32 +39,56 @@ class Order:
         self.waits: list[int] = []
         self.children: list[list[int]] = []
         self.followers: dict[int, list[int]] = {}
-        self.left_out: list[Node] = []
-        names: dict[str, Node] = {}
+        self.left_out: dict[Node, str] = {}
+        self.unfit: list[Node] = []
         made = attrgetter("_serial")
-        for node in sorted(needed, key=made):
-            other = names.setdefault(node._name, node)
+        others = list(others)
+        everything = sorted((*needed, *others), key=made)
+        for node in everything:
+            if node._made_by is not None:
+                node._follow()
+        first: dict[str, Node] = {}  # of each name: the node that keeps it
+        for node in everything if not others else sorted(needed, key=made):
+            other = first.setdefault(node._name, node)
             if other is not node:
                 raise DuplicateNodeNameError(other, node)
-        for node in sorted((*needed, *others), key=made):
-            if node not in needed and self._is_left_out(node, names):
-                self.left_out.append(node)
-            else:
-                self._add(node)
+        for node in sorted(others, key=made, reverse=True):
+            if not node._misfit:
+                first.setdefault(node._name, node)
+        for node in everything:
+            if node in needed:
+                if node._misfit:
+                    self.unfit.append(node)
+            elif why := self._why_left_out(node, first.get(node._name, node)):
+                self.left_out[node] = why
+                continue
+            self._add(node)
 
     def parents(self, place: int) -> list[int]:
         """The places of the nodes that the one at `place` needs."""
         return [self.place[parent] for parent in self.nodes[place].parents]
 
-    def _is_left_out(self, node: Node, names: dict[str, Node]) -> bool:
-        if not all(parent in self.place for parent in node.parents):
-            return True
-        other = names.setdefault(node._name, node)
-        if other is node:
-            return False
-        if other.replaced:  # an output still needs what an earlier execution of the node's cell made
-            return True
-        raise DuplicateNodeNameError(other, node)
+    def _why_left_out(self, node: Node, first: Node) -> str:
+        """Why a descendant is left out; "" if it is not.
+
+        Args:
+            node: A node that no output needs.
+            first: The node that comes first among those of this name: one that an output needs, else the newest.
+        """
+        for parent in node.parents:
+            if parent in self.left_out:
+                return f"it needs {shorten(parent._name)!r}, which is left out"
+            if parent not in self.place:
+                return (
+                    f"it needs {shorten(parent._name)!r}, which does not come from the roots of this workflow"
+                )
+        if node._misfit:
+            return node._misfit
+        if first is node:
+            return ""
+        if not (first.replaced or first._in_cell or node._in_cell):
+            raise DuplicateNodeNameError(*sorted((first, node), key=attrgetter("_serial")))
+        return f"the node made at {first.made_at} has its name"
 
     def _add(self, node: Node) -> None:
         place = self.place[node] = len(self.nodes)

@@ -36,6 +36,7 @@ class Run:
         workflow: The workflow that is run.
         number: 1 for the workflow's first run.
         nodes: The nodes of this run, parents first.
+        functions: What each of them calls in this run, whatever is defined meanwhile.
         events: The log, append-only; reads like a list.
         values: Results that are in memory, by node; gone once a newer run has begun.
         outputs: What nodes printed and displayed, by name; only those that did.
@@ -49,6 +50,7 @@ class Run:
 
     def __init__(self, workflow: BaseWorkflow, number: int, order: Order) -> None:
         self.workflow, self.number, self.order, self.nodes = workflow, number, order, order.nodes
+        self.functions = [node._func for node in order.nodes]
         self.events = EventLog(number)
         self.values: dict[Node, Any] = {}
         self.outputs: dict[str, output.Tail] = {}
@@ -77,6 +79,10 @@ class Run:
 
     def __contains__(self, node: object) -> bool:
         return node in self.order.place
+
+    def function(self, node: Node) -> Callable[..., Any]:
+        """What a node calls in this run."""
+        return self.functions[self.order.place[node]]
 
     @property
     def states(self) -> Mapping[str, NodeState]:
@@ -125,7 +131,7 @@ class Run:
     def release(self) -> None:
         """Let go of results, inputs and errors; states, events and outputs stay."""
         self._released = True
-        self.values, self.result, self.error, self._failed = {}, None, None, None
+        self.values, self.result, self.error, self._failed, self.functions = {}, None, None, None, []
 
     def printer(self, name: str = "") -> output.Printer:
         """Who prints for a node of this run, for a backend to set as `output.printer` while the node runs."""

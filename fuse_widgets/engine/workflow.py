@@ -10,10 +10,10 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
-from . import _node
+from . import _definitions, _node
 from ._arguments import Promise
 from ._signature import Signature
-from .errors import FuseError, PatternError, shorten
+from .errors import FuseError, OutdatedNodeError, PatternError, shorten
 from .events import EventHub, Settle, Subscriber
 from .nodes import Node, NodeItem, WorkflowFunction
 from .order import Order
@@ -112,16 +112,22 @@ class BaseWorkflow:
 
     def _order(self) -> Order:
         """All nodes of the workflow, parents first; worked out again where a graph was changed."""
-        edition = _node.edition
-        if self._known is None or self._known[0] is not edition:
+        if self._known is None or self._known[0] is not _node.edition:
+            _definitions.settle()
+            edition = _node.edition
             needed = self._needed()
             self._known = (edition, Order(needed, self._descendants(needed)))
         return self._known[1]
 
     @property
     def left_out(self) -> list[Node]:
-        """Descendants of the roots that need a node which cannot be reached from these roots."""
+        """Descendants of the roots that are not part of the workflow; `why_left_out` says why."""
         return list(self._order().left_out)
+
+    @property
+    def why_left_out(self) -> dict[Node, str]:
+        """Why each of `left_out` is: it needs a node that the roots do not lead to, another node has its name, …"""
+        return dict(self._order().left_out)
 
     def graph_traversal(self) -> Iterator[tuple[str, Node]]:
         """Yield `(name, node)` for every node, from the roots down, parents before children.
@@ -180,6 +186,8 @@ class BaseWorkflow:
         name = getattr(plain, "__qualname__", type(plain).__qualname__)
         Signature(plain).check(name, node.args, node.kwargs)
         node.func = plain
+        if isinstance(func, WorkflowFunction):
+            node._made_by = func._definition
 
     def set_storage(self, storage: Any) -> None:
         """Keep results in `storage` from the next run on; None for no storage.
@@ -326,7 +334,10 @@ class BaseWorkflow:
                 raise FuseError(
                     f"{active!r} is under way: wait for it, or cancel it with workflow.active_run.cancel()"
                 )
+            _definitions.settle()  # modules may have been reloaded
             order = self._order()
+            if order.unfit:
+                raise OutdatedNodeError(order.unfit)
             self.check(order.nodes)
             previous = self.last_run
             run = Run(self, 1 if previous is None else previous.number + 1, order)

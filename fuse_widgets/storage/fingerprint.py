@@ -217,6 +217,7 @@ def fingerprint(
     *,
     cache: FingerprintCache | None = None,
     plugin: Any = None,
+    func: Any = None,
 ) -> Fingerprint:
     """What the result of a node depends on.
 
@@ -225,13 +226,14 @@ def fingerprint(
         parent_digests: `Fingerprint.digest` of each parent.
         cache: Shared by the nodes of one run, so that a function or a large argument is looked at once.
         plugin: The node's plugin.
+        func: What the node calls, if that is not its present function.
 
     Returns:
         The fingerprint. It is the same in another process and after a restart of the kernel. Where something
         cannot be compared between runs (an open file, a lock) it matches nothing, and `difference` says why.
     """
     cache = FingerprintCache() if cache is None else cache
-    func = node.func
+    func = node.func if func is None else func
     if isinstance(func, ObservedFunction):
         func = func._func
     code, names = cache.code_of(func)

@@ -225,12 +225,12 @@ def test_a_cell_that_runs_code_of_its_own_still_replaces_its_nodes(
 
 def test_a_duplicate_name_says_in_which_cells(shell: Any) -> None:
     run(shell, SETUP, "setup2")
-    run(shell, "%time _ = plus(root).set_name('twin')", "one")
+    run(shell, "%time one = plus(root).set_name('twin')", "one")
     number = shell.execution_count
-    run(shell, "plus(root).set_name('twin')", "two")
+    run(shell, "two = plus(root).set_name('twin')", "two")
     text = run(
         shell,
-        "try: BaseWorkflow(root)\nexcept DuplicateNodeNameError as error: text = str(error)\ntext",
+        "try: BaseWorkflow(one, two)\nexcept DuplicateNodeNameError as error: text = str(error)\ntext",
         "look2",
     )
     assert f"In[{number}], line 1" in text

@@ -102,7 +102,7 @@ class Submitter:
         more = self._more(node, info, options, inputs)
         code = None
         if not isinstance(node, MethodNode):
-            code = self._code(node._func, "its function", inputs)
+            code = self._code(self.run.functions[place], "its function", inputs)
         save, there = None if epoch is None else self.stored.save_of(node, self.packer), None
         if save is not None and self.stored.remote_args is None:
             more["save"] = save
