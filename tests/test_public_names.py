@@ -28,6 +28,7 @@ NAMES = [
     "NodeState",
     "NodeTable",
     "NodeTimeoutError",
+    "OutdatedNodeError",
     "PatternError",
     "Plugin",
     "PluginCollection",
