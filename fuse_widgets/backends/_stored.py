@@ -8,18 +8,27 @@ that needs the object has to run, its constructor and all its methods run again.
 
 from __future__ import annotations
 
+import functools
 import logging
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..engine.errors import message_of, shorten
 from ..engine.nodes import MethodNode, Node, NodeItem, ObjectNode
-from ..storage.base import DamagedTaskError, TaskRecord
+from ..storage.base import (
+    DamagedTaskError,
+    Storage,
+    StorageError,
+    TaskRecord,
+    log_damage,
+    takes_fingerprint,
+)
 from .info import DEFAULTS
 
 if TYPE_CHECKING:
     from ..engine.run import Run
-    from ..storage.fingerprint import Fingerprint, FingerprintCache
+    from ..storage.fingerprint import Fingerprint
     from .info import BackendInfo
 
     class Storing(Protocol):
@@ -46,6 +55,7 @@ class Stored:
 
     Attributes:
         values: Stored results that this run needs, by node; filled by `look_up`.
+        lease: Keeps what this run needs from being removed by another kernel; None if the storage has no leases.
     """
 
     def __init__(self, workflow: Storing, run: Run) -> None:
@@ -54,7 +64,10 @@ class Stored:
         self._fingerprints: dict[Node, Fingerprint] = {}
         self._why: dict[Node, str] = {}
         self._unsaved: list[Node] = []
-        self._cache: FingerprintCache | None = None
+        self._records: Mapping[Node, TaskRecord | Exception | None] = {}
+        self._saved = False
+        self.lease: Any = None
+        self._by_name = getattr(self.storage, "match", "fingerprint") == "name"
 
     def look_up(self) -> dict[Node, dict[str, Any]]:
         """The nodes that need not run, each with the detail of its event; loads the results the others need."""
@@ -64,6 +77,13 @@ class Stored:
             self.storage.new_workflow(self.workflow.workflow_name)
         except Exception as error:  # full, read-only or gone: the run goes on, and reads what can be read
             self._say(error)
+        self._make_fingerprints()
+        self.run.read_stored = functools.partial(
+            _read, self.workflow.storage, self.workflow.workflow_name, self._fingerprints
+        )
+        wanted = [node for node in self.run.nodes if self.saves(node)]
+        self.lease = self._begin_lease(wanted)
+        self._records = self._look_up(wanted)
         stored = {node: detail for node in self.run.nodes if (detail := self._find(node)) is not None}
         while True:
             self._run_objects_as_a_whole(stored)
@@ -74,6 +94,15 @@ class Stored:
                 return stored
             for node in damaged:
                 stored.pop(node, None)
+
+    def close(self) -> None:
+        """End what storage does for this run."""
+        lease, self.lease = self.lease, None
+        if lease is not None:
+            try:
+                lease.release(self._saved)
+            except Exception as error:
+                log.warning("the storage could not be tidied up: %s", message_of(error))
 
     def why(self, node: Node) -> dict[str, Any]:
         """Why the node runs, for its event."""
@@ -107,6 +136,7 @@ class Stored:
             text = shorten(message_of(error), 400)
             self.warn(node, text)
             return {"saved": False, "why_not_saved": text}
+        self._saved = True
         return {"saved": True}
 
     def warn(self, node: Node, text: str) -> None:
@@ -115,37 +145,73 @@ class Stored:
             self._unsaved.append(node)
             log.warning("the result of node %r was not saved: %s", shorten(node._name), text)
 
-    def _find(self, node: Node) -> dict[str, Any] | None:
-        """The detail of a stored task that still holds, else None with the reason noted."""
-        name = self.workflow.workflow_name
-        if getattr(self.storage, "match", "fingerprint") != "name":
-            from ..storage.fingerprint import FingerprintCache, fingerprint  # not needed without storage
+    def _make_fingerprints(self) -> None:
+        if self._by_name:
+            return
+        from ..storage.fingerprint import FingerprintCache, fingerprint  # not needed without storage
 
-            self._cache = self._cache or FingerprintCache()
+        cache = FingerprintCache()
+        for node in self.run.nodes:
             digests = {parent: self._fingerprints[parent].digest for parent in node.parents}
             plugin = self.workflow.infos.get(node, DEFAULTS).plugin
             self._fingerprints[node] = fingerprint(
-                node, digests, cache=self._cache, plugin=plugin, func=self.run.function(node)
+                node, digests, cache=cache, plugin=plugin, func=self.run.function(node)
             )
-        if isinstance(node, ObjectNode):
-            return {"why": "not needed: what its methods gave is stored"}
-        if not self.workflow.infos.get(node, DEFAULTS).cache:
-            self._why[node] = "its cache is off"
+
+    def _named(self, nodes: list[Node]) -> dict[str, Fingerprint | None]:
+        return {node._name: self._fingerprints.get(node) for node in nodes}
+
+    def _begin_lease(self, nodes: list[Node]) -> Any:
+        if not isinstance(self.storage, Storage):
             return None
         try:
-            record = self._record(name, node._name)
-        except DamagedTaskError as error:
-            self._cannot_be_used(node, error)
-            self._say(error)
+            return self.storage.lease(self.workflow.workflow_name, self._named(nodes))
+        except Exception as error:  # read-only or gone: then nobody here removes anything either
+            log.debug("no lease for %r: %s", self.run, message_of(error))
             return None
-        except Exception as error:  # already said of the storage as a whole, or as good as
-            self._cannot_be_used(node, error)
+
+    def _look_up(self, nodes: list[Node]) -> Mapping[Node, TaskRecord | Exception | None]:
+        """What storage has for each node: the version under its fingerprint, else the newest, else None or why not."""
+        workflow = self.workflow.workflow_name
+        try:
+            _check(self.storage, by_name=self._by_name)
+            if isinstance(self.storage, Storage):
+                found = list(self.storage.lookup_many(workflow, self._named(nodes)))
+                return dict(zip(nodes, found, strict=True))
+        except Exception as error:
+            if isinstance(error, Unusable):
+                self._say(error)
+            return dict.fromkeys(nodes, error)
+        return {node: self._look_up_one(workflow, node) for node in nodes}
+
+    def _look_up_one(self, workflow: str, node: Node) -> TaskRecord | Exception | None:
+        fingerprint = self._fingerprints.get(node)
+        record: TaskRecord | None = None
+        try:
+            if fingerprint is not None:
+                record = self.storage.lookup(workflow, node._name, fingerprint=fingerprint)
+            return record or self.storage.lookup(workflow, node._name)
+        except Exception as error:
+            return error
+
+    def _find(self, node: Node) -> dict[str, Any] | None:
+        """The detail of a stored task that still holds, else None with the reason noted."""
+        if isinstance(node, ObjectNode):
+            return {"why": "not needed: what its methods gave is stored"}
+        if node not in self._records:
+            self._why[node] = "its cache is off"
+            return None
+        record = self._records[node]
+        if isinstance(record, Exception):
+            self._cannot_be_used(node, record)
+            if isinstance(record, DamagedTaskError):
+                self._say(record)
             return None
         why = "it was not stored yet" if record is None else self._why_not(node, record)
         if record is None or why is not None:
             self._why[node] = why or ""
             return None
-        return {"why": "stored", "stored_seconds": (record.meta or {}).get("seconds")}
+        return {"why": "stored", "stored_seconds": _seconds(record)}
 
     def _why_not(self, node: Node, record: TaskRecord) -> str | None:
         fingerprint = self._fingerprints.get(node)
@@ -181,17 +247,15 @@ class Stored:
                 wanted.update(dict.fromkeys(node.parents))
         return [node for node in wanted if node in stored and not isinstance(node, ObjectNode)]
 
-    def _record(self, workflow: str, task: str) -> TaskRecord | None:
-        record: TaskRecord | None = self.storage.lookup(workflow, task)
-        return record
-
     def _load_all(self, wanted: list[Node]) -> list[Node]:
         """Load results; the nodes whose results cannot be used are returned."""
         damaged = []
         for node in wanted:
             if node not in self.values:
                 try:
-                    self.values[node] = self.storage.read_task(self.workflow.workflow_name, node._name)
+                    self.values[node] = self.storage.read_task(
+                        self.workflow.workflow_name, node._name, **asked(self._fingerprints.get(node))
+                    )
                 except Exception as error:
                     self._cannot_be_used(node, error)
                     self._say(error)
@@ -202,5 +266,44 @@ class Stored:
         self._why[node] = f"its stored result cannot be used: {shorten(message_of(error), 300)}"
 
     def _say(self, error: Exception) -> None:
-        log.warning("%s", message_of(error))
-        self.run.emit(None, self.run.state, detail={"notice": shorten(message_of(error), 300)})
+        text = message_of(error)
+        if isinstance(error, DamagedTaskError):
+            log_damage(text, error.path or "", error.reason, error.set_aside)
+        else:
+            log.warning("%s", text)
+        self.run.emit(None, self.run.state, detail={"notice": shorten(text, 300)})
+
+
+class Unusable(StorageError):
+    """A storage that cannot be asked for one fingerprint."""
+
+
+def _check(storage: Any, *, by_name: bool) -> None:
+    """Raise Unusable if a storage may return a result of other code or arguments than those it is asked for."""
+    for name in () if by_name else ("lookup", "read_task"):
+        if not takes_fingerprint(getattr(storage, name)):
+            kind = type(storage).__name__
+            raise Unusable(
+                f"{kind}.{name} takes no fingerprint, so what it returns may belong to other arguments: nothing is "
+                f"taken from this storage. Add the keyword argument `fingerprint=None` to {kind}.{name}, as "
+                "fuse_widgets.storage.Storage has it."
+            )
+
+
+def _read(storage: Any, workflow: str, fingerprints: Mapping[Node, Fingerprint], node: Node) -> Any:
+    """The stored result of a node: of the version under its fingerprint, whatever was saved meanwhile."""
+    _check(storage, by_name=node not in fingerprints)
+    return storage.read_task(workflow, node._name, **asked(fingerprints.get(node)))
+
+
+def asked(fingerprint: Fingerprint | None) -> dict[str, Any]:
+    """Return the argument of `read_task` for a fingerprint; none for a storage that goes by names."""
+    return {} if fingerprint is None else {"fingerprint": fingerprint}
+
+
+def _seconds(record: TaskRecord) -> float | None:
+    """What the header says that the node took; None if that is no duration."""
+    seconds: Any = record.meta.get("seconds") if isinstance(record.meta, Mapping) else None
+    if type(seconds) not in (int, float) or not 0 <= seconds < math.inf:
+        return None
+    return float(seconds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import weakref
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -78,8 +79,8 @@ class LocalWorkflow(ScheduledWorkflow):
             BackendInfoError: A node's `backend_info` holds what this backend cannot work with; nothing ran.
             RunCancelledError: `cancel()` was called.
         """
-        with self.scheduled() as run:
-            return Scheduler(self, run, Stored(self, run), fail_fast=fail_fast).execute()
+        with self.scheduled() as run, contextlib.closing(Stored(self, run)) as stored:
+            return Scheduler(self, run, stored, fail_fast=fail_fast).execute()
 
     @property
     def max_workers(self) -> int:

@@ -112,20 +112,20 @@ class RayWorkflow(ScheduledWorkflow):
             self.machines_changed()
             with Watch(run) as watch, Channel() as channel, by_value():
                 self._table_of = watch.table_of
-                stored = RayStored(self, run, watch)
-                scheduler = RayScheduler(
-                    self, run, stored, channel, watch, fail_fast=fail_fast, most=max_pending_tasks
-                )
-                failures: list[NodeExecutionError] = []
-                try:
-                    scheduler.execute()
-                except NodeExecutionError as error:
-                    failures += error.failures
-                if return_results:  # also what the other outputs gave; it goes with the references
-                    with contextlib.suppress(RunCancelledError), watch.connected():
-                        failures += self._fetch(run, watch, scheduler.refs)
-                run.raise_if_incomplete(failures, interrupted=False)
-                return self.result(run) if return_results else None
+                with contextlib.closing(RayStored(self, run, watch)) as stored:
+                    scheduler = RayScheduler(
+                        self, run, stored, channel, watch, fail_fast=fail_fast, most=max_pending_tasks
+                    )
+                    failures: list[NodeExecutionError] = []
+                    try:
+                        scheduler.execute()
+                    except NodeExecutionError as error:
+                        failures += error.failures
+                    if return_results:  # also what the other outputs gave; it goes with the references
+                        with contextlib.suppress(RunCancelledError), watch.connected():
+                            failures += self._fetch(run, watch, scheduler.refs)
+                    run.raise_if_incomplete(failures, interrupted=False)
+                    return self.result(run) if return_results else None
 
     def _connect(self, run: Run) -> None:
         if ray.is_initialized():

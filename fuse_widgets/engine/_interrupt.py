@@ -5,11 +5,15 @@ from __future__ import annotations
 import ctypes
 import threading
 
-__all__ = ["raise_in", "take_back"]
+__all__ = ["interrupted", "raise_in", "take_back"]
+
+#: Threads in which something was raised that they have not taken back since.
+_sent: set[int] = set()
 
 
 def raise_in(thread: int, error: type[BaseException]) -> None:
     """Raise `error` in a thread at its next jump or call."""
+    _sent.add(thread)
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(error))
 
 
@@ -29,3 +33,9 @@ def take_back() -> None:
             pass
     except _TakenBack:
         pass
+    _sent.discard(threading.get_ident())
+
+
+def interrupted(thread: int | None) -> bool:
+    """Return whether something was raised in a thread by another one, and not taken back since."""
+    return thread in _sent

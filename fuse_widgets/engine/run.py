@@ -72,6 +72,8 @@ class Run:
         self.paused = False
         self._steps = 0
         self._failed: NodeExecutionError | None = None
+        #: Reads the stored result of a node that this run used or saved; set by a backend that uses storage.
+        self.read_stored: Callable[[Node], Any] | None = None
         #: Called after every change of the controls, on the thread that made it; a backend's scheduler sets it.
         self.on_control: Callable[[], None] = _nothing
 

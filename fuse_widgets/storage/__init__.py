@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .base import (
+        DamagedFile,
         DamagedTaskError,
         Storage,
         StorageError,
@@ -17,32 +18,43 @@ if TYPE_CHECKING:
     )
     from .file import FileStorage
     from .fingerprint import Fingerprint, FingerprintCache
+    from .keep import Keep, Removed, Usage, WorkflowUsage
 
 _HOMES = {
+    "DamagedFile": "base",
     "DamagedTaskError": "base",
     "FileStorage": "file",
     "Fingerprint": "fingerprint",
     "FingerprintCache": "fingerprint",
+    "Keep": "keep",
+    "Removed": "keep",
     "Storage": "base",
     "StorageError": "base",
     "TaskNotFoundError": "base",
     "TaskRecord": "base",
     "UnloadableResultError": "base",
     "UnsaveableResultError": "base",
+    "Usage": "keep",
+    "WorkflowUsage": "keep",
     "storage_factory": "base",
 }
 
 __all__ = [
+    "DamagedFile",
     "DamagedTaskError",
     "FileStorage",
     "Fingerprint",
     "FingerprintCache",
+    "Keep",
+    "Removed",
     "Storage",
     "StorageError",
     "TaskNotFoundError",
     "TaskRecord",
     "UnloadableResultError",
     "UnsaveableResultError",
+    "Usage",
+    "WorkflowUsage",
     "storage_factory",
 ]
 

@@ -19,15 +19,18 @@ import ray
 from ..engine.errors import ClusterError, message_of, shorten
 from ._machines import missing
 from ._staying import run_on_thread_that_stays
-from .base import StorageError
+from .base import DamagedTaskError, StorageError, log_damage
 
 __all__ = [
     "address_of",
     "answer",
+    "asked",
     "call_there",
+    "call_there_soon",
     "check_there",
     "connect",
     "host",
+    "load_error",
     "not_there",
     "read_there",
     "save_there",
@@ -56,6 +59,8 @@ _VERSIONS = re.compile(r"Ray: (\S+)\s+Python: (\S+)")
 LOOK = 2.0
 #: Seconds between two looks whether the caller still waits.
 POLL = 0.2
+#: Seconds to wait for what nobody depends on.
+SOON = 2.0
 
 
 def connect(ray_init_args: Mapping[str, Any]) -> None:
@@ -309,21 +314,40 @@ def host() -> str:
 
 
 @ray.remote(num_returns=2)
-def read_there(storage: bytes, workflow: str, task: str) -> tuple[Any, bytes | None]:
+def read_there(storage: bytes, workflow: str, task: str, fingerprint: Any) -> tuple[Any, bytes | None]:
     """A stored result, and the pickled error where it cannot be read."""
     try:
-        return pickle.loads(storage).read_task(workflow, task), None
+        return pickle.loads(storage).read_task(workflow, task, **asked(fingerprint)), None
     except Exception as error:
         return None, _pickled(error)
+
+
+def asked(fingerprint: Any) -> dict[str, Any]:
+    """Return the argument that asks for one fingerprint; none for a storage that is asked by name."""
+    return {} if fingerprint is None else {"fingerprint": fingerprint}
 
 
 @ray.remote
-def call_there(storage: bytes, method: str, args: tuple[Any, ...]) -> tuple[Any, bytes | None]:
+def call_there(
+    storage: bytes, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[Any, bytes | None]:
     """What a method of a storage returns, and the pickled error where it raises."""
     try:
-        return getattr(pickle.loads(storage), method)(*args), None
+        return getattr(pickle.loads(storage), method)(*args, **kwargs), None
     except Exception as error:
         return None, _pickled(error)
+
+
+def call_there_soon(
+    storage: bytes, method: str, args: tuple[Any, ...], remote_args: Mapping[str, Any]
+) -> None:
+    """Call a method of a storage, and wait for it a moment at most; whether it can be done is not told."""
+    try:
+        check_there(remote_args)
+        ref = call_there.options(**remote_args).remote(storage, method, args, {})
+        ray.wait([ref], timeout=SOON)
+    except Exception:
+        pass
 
 
 @ray.remote
@@ -334,6 +358,14 @@ def save_there(storage: bytes, workflow: str, task: str, value: Any, more: dict[
     except Exception as error:
         return _pickled(error)
     return None
+
+
+def load_error(error: bytes) -> Exception:
+    """Return the exception that a storage raised on its machine; damage is logged here, too."""
+    raised: Exception = pickle.loads(error)
+    if isinstance(raised, DamagedTaskError):
+        log_damage(str(raised), raised.path or "", raised.reason, raised.set_aside)
+    return raised
 
 
 def _pickled(error: Exception) -> bytes:

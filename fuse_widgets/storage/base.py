@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from .fingerprint import Fingerprint
 
 __all__ = [
+    "DamagedFile",
     "DamagedTaskError",
     "Storage",
     "StorageError",
@@ -27,9 +29,15 @@ __all__ = [
     "TaskRecord",
     "UnloadableResultError",
     "UnsaveableResultError",
+    "log_damage",
     "register_kind",
     "storage_factory",
+    "takes_fingerprint",
 ]
+
+log = logging.getLogger("fuse_widgets")
+#: Damage that was logged, so that each is logged once.
+_logged: set[tuple[str, ...]] = set()
 
 Match = Literal["fingerprint", "name"]
 MATCHES = ("fingerprint", "name")
@@ -52,18 +60,18 @@ class StorageError(FuseError):
 
 
 class TaskNotFoundError(StorageError, KeyError):
-    """Storage holds no task of this name."""
+    """Storage holds no such version of this task."""
 
     def __str__(self) -> str:  # KeyError would show the message as a quoted literal
         return str(self.args[0])
 
 
 class DamagedTaskError(StorageError):
-    """What storage holds under this name is damaged, half-written or foreign; it was set aside, not used.
+    """What storage holds under this name is damaged, half-written, not signed as it must be, or foreign. It is not used.
 
     Attributes:
-        reason: What is wrong with the file, in words.
-        set_aside: Where the file is now, or None where it could not be moved.
+        reason: What is wrong with the file.
+        set_aside: Where the file is now, or None if it is still in its place.
     """
 
     def __init__(
@@ -71,6 +79,35 @@ class DamagedTaskError(StorageError):
     ) -> None:
         super().__init__(message, **where)
         self.reason, self.set_aside = reason, set_aside
+
+
+@dataclass(frozen=True)
+class DamagedFile:
+    """A file of a storage that is not used.
+
+    Attributes:
+        path: Where it is now.
+        reason: What is wrong with it.
+        workflow: The workflow, or None if its name cannot be read.
+        size: Bytes.
+        set_aside: Whether it was moved out of the way.
+    """
+
+    path: str
+    reason: str
+    workflow: str | None
+    size: int
+    set_aside: bool
+
+
+def log_damage(message: str, path: str, reason: str, set_aside: str | None = None) -> None:
+    """Log a damaged file, unless that was done in this process."""
+    what = path, reason, set_aside or ""
+    if what not in _logged:
+        if len(_logged) > 10_000:
+            _logged.clear()
+        _logged.add(what)
+        log.warning("%s", message)
 
 
 class UnsaveableResultError(StorageError):
@@ -100,6 +137,7 @@ class TaskRecord:
         saved_at: Seconds since the epoch.
         meta: What the backend added, JSON values.
         path: Where it is.
+        result_digest: SHA-256 of the pickled result, or empty if the storage does not tell.
     """
 
     workflow_name: str
@@ -109,6 +147,7 @@ class TaskRecord:
     saved_at: float
     meta: Mapping[str, Any] = field(default_factory=dict)
     path: str = ""
+    result_digest: str = ""
 
     def __repr__(self) -> str:
         when = datetime.fromtimestamp(self.saved_at).isoformat(" ", "seconds")
@@ -116,13 +155,13 @@ class TaskRecord:
 
 
 class Storage(ABC):
-    """Keeps results of nodes under a workflow name and a task name.
+    """Keeps results of nodes under a workflow name, a task name and a fingerprint.
 
-    A storage is used by one run from several threads and processes at once: it has to be picklable, and a
-    task is either there as a whole or not at all.
+    A run uses a storage from several threads and processes at once: it must be picklable, and a version is
+    either there as a whole or not at all.
 
     Attributes:
-        match: `"fingerprint"`: a task is used only where its fingerprint still holds; `"name"`: Function
+        match: `"fingerprint"`: a run uses only what was saved under the node's fingerprint; `"name"`: Function
             Fuse's rule, the name alone.
     """
 
@@ -130,7 +169,7 @@ class Storage(ABC):
 
     @abstractmethod
     def new_workflow(self, workflow_name: str) -> None:
-        """Make room for a workflow; keep what is there where it exists already."""
+        """Make room for a workflow; keep what exists already."""
 
     @abstractmethod
     def save(
@@ -142,10 +181,10 @@ class Storage(ABC):
         fingerprint: Fingerprint | None = None,
         meta: Mapping[str, Any] | None = None,
     ) -> None:
-        """Save a result, replacing what was saved under this name.
+        """Save a version of a task, replacing what was saved under the same fingerprint.
 
         Args:
-            workflow_name, task_name: Any texts.
+            workflow_name, task_name: Any strings.
             result: Any value that can be pickled.
             fingerprint: What the result was computed from.
             meta: JSON values to give back with `lookup`.
@@ -156,34 +195,84 @@ class Storage(ABC):
         """
 
     @abstractmethod
-    def read_task(self, workflow_name: str, task_name: str) -> Any:
-        """The saved result.
+    def read_task(
+        self, workflow_name: str, task_name: str, *, fingerprint: Fingerprint | str | None = None
+    ) -> Any:
+        """Return a saved result.
+
+        Args:
+            workflow_name, task_name: What it was saved under.
+            fingerprint: A fingerprint, or its digest: return only what was saved under it. None: return the newest
+                version.
 
         Raises:
             TaskNotFoundError: There is none.
-            DamagedTaskError: The file is damaged; it was set aside.
+            DamagedTaskError: The file is damaged and not used.
             UnloadableResultError: The file is whole, but the result cannot be loaded in this process.
         """
 
     @abstractmethod
-    def lookup(self, workflow_name: str, task_name: str) -> TaskRecord | None:
-        """What is known about a task, without reading its result; None where there is none.
+    def lookup(
+        self, workflow_name: str, task_name: str, *, fingerprint: Fingerprint | str | None = None
+    ) -> TaskRecord | None:
+        """Return what is known about a version, without reading its result; None if there is none.
+
+        Args:
+            workflow_name, task_name, fingerprint: See `read_task`.
 
         Raises:
-            DamagedTaskError: The file is damaged; it was set aside.
+            DamagedTaskError: The file is damaged and not used.
         """
 
+    def lookup_many(
+        self, workflow_name: str, tasks: Mapping[str, Fingerprint | None] | Iterable[str]
+    ) -> list[TaskRecord | Exception | None]:
+        """Look up many tasks at once, for a run.
+
+        Args:
+            workflow_name: The workflow.
+            tasks: Names, each with its fingerprint or None.
+
+        Returns:
+            For each task the version under its fingerprint; if there is none, the newest version, whose fingerprint says
+            what has changed; None if there is no version; the exception if `lookup` raised one.
+        """
+        found: list[TaskRecord | Exception | None] = []
+        for task, fingerprint in tasks.items() if isinstance(tasks, Mapping) else ((t, None) for t in tasks):
+            try:
+                record = None
+                if fingerprint is not None:
+                    record = self.lookup(workflow_name, task, fingerprint=fingerprint)
+                found.append(record or self.lookup(workflow_name, task))
+            except Exception as error:
+                found.append(error)
+        return found
+
+    def lease(self, workflow_name: str, tasks: Mapping[str, Fingerprint | None]) -> Any:
+        """Keep versions from being removed while a run needs them, if this storage removes any by itself.
+
+        Args:
+            workflow_name: The workflow.
+            tasks: Names, each with its fingerprint; None stands for all versions of a task.
+
+        Returns:
+            An object with `release(saved)`, or None.
+        """
+        return None
+
     @abstractmethod
-    def file_exists(self, workflow_name: str, task_name: str) -> bool:
-        """True where a task of this name can be read; a damaged one is set aside with a warning."""
+    def file_exists(
+        self, workflow_name: str, task_name: str, *, fingerprint: Fingerprint | str | None = None
+    ) -> bool:
+        """Return whether a version can be read. A damaged one is set aside and logged."""
 
     @abstractmethod
     def list_tasks(self, workflow_name: str, pattern: str | None = None) -> list[str]:
-        """The names of the saved tasks, sorted.
+        """Return the names of the saved tasks, sorted.
 
         Args:
             workflow_name: A workflow; one that was never saved has no tasks.
-            pattern: A regular expression that has to match the whole name.
+            pattern: A regular expression that must match the whole name.
 
         Raises:
             PatternError: `pattern` is no regular expression.
@@ -191,18 +280,18 @@ class Storage(ABC):
 
     @abstractmethod
     def list_workflows(self) -> list[str]:
-        """The names of the workflows, sorted."""
+        """Return the names of the workflows, sorted."""
 
     @abstractmethod
     def remove_task(self, workflow_name: str, task_name: str) -> None:
-        """Remove a task; do nothing where there is none."""
+        """Remove a task with all its versions; do nothing if there is none."""
 
     @abstractmethod
     def remove_workflow(self, workflow_name: str) -> None:
-        """Remove a workflow with all its tasks; do nothing where there is none."""
+        """Remove a workflow with all its tasks; do nothing if there is none."""
 
     def why_not(self, record: TaskRecord | None, fingerprint: Fingerprint | None) -> str | None:
-        """Why a saved task may not be used for a node, in words; None where it may.
+        """Return why a saved version may not be used for a node; None if it may.
 
         Args:
             record: What `lookup` returned.
@@ -217,8 +306,17 @@ class Storage(ABC):
         return fingerprint.difference(record.fingerprint)
 
 
+def takes_fingerprint(method: Callable[..., Any]) -> bool:
+    """Return whether `lookup` or `read_task` of a storage can be asked for one fingerprint."""
+    try:
+        parameters = inspect.signature(method).parameters.values()
+    except (TypeError, ValueError):
+        return True
+    return any(p.name == "fingerprint" or p.kind is p.VAR_KEYWORD for p in parameters)
+
+
 def check_match(match: str) -> Match:
-    """`match`, if it is one of the two rules."""
+    """Return `match` if it is one of the two rules."""
     if match not in MATCHES:
         raise StorageError(f'match={shorten(repr(match))} is unknown: use "fingerprint" or "name".')
     return match  # type: ignore[return-value]
@@ -263,9 +361,9 @@ def storage_factory(description: Mapping[str, Any]) -> Storage:
         StorageError: The kind or an option is unknown, or a needed option is missing.
     """
     if not isinstance(description, Mapping):
-        raise StorageError(
-            'a storage is described by {"kind": "file", "options": {"path": ...}}, '
-            f"not by {shorten(repr(description))}."
+        raise StorageError(  # without the value, which may contain a key
+            'a storage must be described by {"kind": "file", "options": {"path": ...}}, '
+            f"got {type(description).__name__}."
         )
     unknown = set(description) - {"kind", "options"}
     if unknown:
@@ -276,7 +374,9 @@ def storage_factory(description: Mapping[str, Any]) -> Storage:
             f"storage kind {shorten(repr(kind))} is unknown: use {_listed(_Kinds.known, 'or')}."
         )
     if not isinstance(options, Mapping):
-        raise StorageError(f"options of storage kind {kind!r} are a dict, not {shorten(repr(options))}.")
+        raise StorageError(  # without the value, which may contain a key
+            f"options of storage kind {kind!r} must be a dict, got {type(options).__name__}."
+        )
     try:
         storage = _Kinds.load(kind)
     except (ImportError, AttributeError) as error:

@@ -92,7 +92,10 @@ class Inspection:
         if facts["type"]:
             value = run.values.get(node)
             return start_preview(lambda: value)
-        return start_preview(lambda: storage.read_task(workflow.workflow_name, name))
+        read = run.read_stored
+        if read is None:
+            return start_preview(lambda: storage.read_task(workflow.workflow_name, name))
+        return start_preview(lambda: read(node))
 
     # --- details -------------------------------------------------------------------------------------------
 

@@ -214,7 +214,7 @@ def test_file_names_are_readable():
 
 
 def test_names_are_texts(local):
-    with pytest.raises(TypeError, match="names in storage are texts, not int"):
+    with pytest.raises(TypeError, match="names in storage must be strings, got int"):
         local.save("wf", 1, 1)
 
 
@@ -337,9 +337,9 @@ def test_a_large_array_is_written_and_read_without_a_copy(local):
 
 
 def test_a_large_result_reaches_an_object_store_in_parts(s3, monkeypatch):
-    from fuse_widgets.storage import disks
+    from fuse_widgets.storage import remote
 
-    monkeypatch.setattr(disks, "IN_MEMORY", 1 << 20)
+    monkeypatch.setattr(remote, "IN_MEMORY", 1 << 20)
     storage = FileStorage("s3://bucket/large", storage_options=s3)
     array = np.arange(3_000_000)
     storage.save("wf", "task", array)
@@ -383,8 +383,8 @@ def test_paths(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"path": ""}, "the path of a storage is a folder or an address, not ''"),
-        ({"path": 3}, "the path of a storage is a folder or an address, not 3"),
+        ({"path": ""}, "the path of a storage must be a folder or an address, got ''"),
+        ({"path": 3}, "the path of a storage must be a folder or an address, got 3"),
         ({"path": "nope://x"}, "the address 'nope://x' cannot be used: Protocol not known: nope"),
         ({"path": "x", "match": "often"}, 'match=\'often\' is unknown: use "fingerprint" or "name".'),
         (
@@ -416,9 +416,9 @@ def test_the_factory_makes_what_is_described(tmp_path):
             {"kind": "file", "options": {"path": "x", "pth": 1}},
             "storage kind 'file' has no option 'pth': it has ",
         ),
-        ({"kind": "file", "options": 3}, "options of storage kind 'file' are a dict, not 3."),
+        ({"kind": "file", "options": 3}, "options of storage kind 'file' must be a dict, got int."),
         ({"kind": "file", "option": {}}, 'a storage has "kind" and "options", and no \'option\'.'),
-        ("file", 'a storage is described by {"kind": "file", "options": {"path": ...}}, not by \'file\'.'),
+        ("file", 'a storage must be described by {"kind": "file", "options": {"path": ...}}, got str.'),
     ],
 )
 def test_the_factory_says_what_is_wrong(description, message):

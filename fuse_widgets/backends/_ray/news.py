@@ -57,6 +57,7 @@ class News:
             ClusterError: It is gone.
         """
         self.watch.check()
+        self.stored.renew()
         for live in self.channel.news():
             self.teller.live(live, self.sent, self.results.over)
         regrouped = self.watch.regrouped()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +9,8 @@ from ...engine.errors import shorten
 from ...engine.nodes import Node
 from ...engine.run import Run
 from ...storage._machines import missing
-from ...storage._ray import answer, not_there, read_there
-from ...storage.base import StorageError, TaskRecord
+from ...storage._ray import answer, load_error, not_there, read_there
+from ...storage.base import StorageError
 from .._stored import Stored
 from .cluster import Stop
 from .pack import Packer
@@ -40,7 +39,7 @@ class RayStored(Stored):
             self.storage = self.storage.looking(self._look)
         self.remote_args: Mapping[str, Any] | None = getattr(self.storage, "remote_args", None)
         self.gone: str | None = None
-        self._records: dict[str, TaskRecord | Exception | None] | Exception | None = None
+        self._saved = True  # by the workers
 
     def look_up(self) -> dict[Node, dict[str, Any]]:
         try:
@@ -64,21 +63,14 @@ class RayStored(Stored):
         storage = packer.storage(self.storage)
         return Save(storage, self.workflow.workflow_name, node._name, self.fingerprint_of(node))
 
-    def _record(self, workflow: str, task: str) -> TaskRecord | None:
-        if not hasattr(self.storage, "lookup_many"):
-            return super()._record(workflow, task)
-        if self._records is None:
-            names = [node._name for node in self.run.nodes if self.saves(node)]
-            try:
-                self._records = dict(zip(names, self.storage.lookup_many(workflow, names), strict=True))
-            except Exception as error:  # asked once, also where the answer is that it cannot be had
-                self._records = error
-        if isinstance(self._records, Exception):
-            raise self._records
-        found = self._records[task]
-        if isinstance(found, Exception):
-            raise found
-        return found
+    def renew(self) -> None:
+        """Keep the lease; called again and again by the loop of the run."""
+        if self.remote_args is not None and self.lease is not None:
+            self.lease.renew()
+
+    def close(self) -> None:
+        if self.gone is None:
+            super().close()
 
     def _load_all(self, wanted: list[Node]) -> list[Node]:
         """Have results read into the object store, all at once; the nodes whose results cannot be used are returned."""
@@ -89,7 +81,7 @@ class RayStored(Stored):
         name = self.workflow.workflow_name
         read = [
             read_there.options(name=f"read {node._name}", **(self.remote_args or {})).remote(
-                there, name, node._name
+                there, name, node._name, self.fingerprint_of(node)
             )
             for node in new
         ]
@@ -100,7 +92,7 @@ class RayStored(Stored):
                     raise StorageError(self.gone)
                 wrong = answer(report, self.remote_args or {}, self._look)
                 if wrong is not None:
-                    raise pickle.loads(wrong)
+                    raise load_error(wrong)
             except Exception as error:
                 self._cannot_be_used(node, error)
                 if self.gone is None:
