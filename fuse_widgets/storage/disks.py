@@ -100,6 +100,10 @@ for _flag in ("O_NONBLOCK", "O_NOFOLLOW", "O_CLOEXEC", "O_NOCTTY", "O_BINARY"):
     _READ |= getattr(os, _flag, 0)
 
 
+#: Reading a header is no use of the result.
+_NO_ATIME = getattr(os, "O_NOATIME", 0)
+
+
 def _identity(found: os.stat_result) -> tuple[int, int, int, int]:
     return found.st_ino, found.st_dev, found.st_mtime_ns, found.st_size
 
@@ -164,7 +168,10 @@ class LocalDisk:
         if kind is not None:
             raise Damage(f"it is {kind}, not a file", identity=_identity(found))
         try:
-            number = os.open(path, _READ)
+            try:
+                number = os.open(path, _READ | _NO_ATIME)
+            except PermissionError:  # the file of another user
+                number = os.open(path, _READ)
         except OSError as error:
             if error.errno not in OF_THE_FILE:
                 raise
