@@ -7,7 +7,6 @@ that ran in it and nobody else.
 from __future__ import annotations
 
 import atexit
-import contextvars
 import heapq
 import itertools
 import os
@@ -22,7 +21,9 @@ from queue import SimpleQueue
 from typing import Any
 
 from ..engine import output
+from ..engine._context import copied_context
 from ..engine.errors import FuseError, NodeTimeoutError, WorkerCrashedError, message_of, shorten
+from ._kernel_state import KernelState
 from ._parent import Lifeline
 from ._prints import Piece, Pipe
 from ._worker import Job, Outcome, perform, perform_pickled, set_up, start
@@ -85,7 +86,7 @@ class ThreadWorkers:
             self._queues[number] = queue
         began(f"thread {number}", time.time())
         # The context of the cell that runs the workflow now: IPython sends output to the cell that it names.
-        self._queues[number].put((contextvars.copy_context(), job, printer, done))
+        self._queues[number].put((copied_context(), job, printer, done))
         return number
 
     def close(self) -> None:
@@ -118,6 +119,7 @@ class _Process:
         self.pool: Any = None
         self.prints: Pipe | None = None
         self.lifeline: Lifeline | None = None
+        self.has: KernelState | None = None  # what it was sent last
         self.used = 0.0
 
 
@@ -129,11 +131,17 @@ class ProcessWorkers:
         self._processes: dict[int, _Process] = {}
 
     def submit(
-        self, job: Job, printed: Printed, began: Began, done: Done, timeout: float | None = None
+        self,
+        job: Job,
+        kernel: KernelState,
+        printed: Printed,
+        began: Began,
+        done: Done,
+        timeout: float | None = None,
     ) -> int:
         """Run a job in a free process; `began` gets the worker's name when the process is up and takes it.
 
-        A process that has not done its job `timeout` seconds after that is killed.
+        The process has the surroundings in `kernel`. If it has not done its job `timeout` seconds after that, it is killed.
 
         Raises:
             FuseError: The function or an argument cannot be pickled. Names what.
@@ -142,12 +150,12 @@ class ProcessWorkers:
         number, new = self._slots.take()
         process = self._processes[number] = _Process(number) if new else self._processes[number]
         ended = partial(self._done, self._slots, process, done)
-        task = _Task(process, payload, printed, began, ended, timeout)
+        task = _Task(process, payload, kernel, printed, began, ended, timeout)
         if process.pool is not None and time.monotonic() - process.used < IDLE / 2:
             task.give()
             return number
         try:
-            self._renew(process)
+            self._renew(process, kernel.limits)
             up = process.pool.submit(start)
         except Exception as error:  # no more threads, processes or files
             _kill(process)
@@ -168,16 +176,18 @@ class ProcessWorkers:
             _kill(process)
 
     @staticmethod
-    def _renew(process: _Process) -> None:
+    def _renew(process: _Process, environment: dict[str, str]) -> None:
         from loky import ProcessPoolExecutor
 
         _kill(process)
+        process.has = None
         process.prints, process.lifeline = Pipe(process.name), Lifeline()
         process.pool = ProcessPoolExecutor(
             max_workers=1,
             timeout=IDLE,
             initializer=set_up,
             initargs=(process.prints.writer, process.lifeline.reader, os.getpid()),
+            env=environment,
         )
 
     @staticmethod
@@ -200,12 +210,13 @@ class _Task:
         self,
         process: _Process,
         payload: bytes,
+        kernel: KernelState,
         printed: Printed,
         began: Began,
         done: Done,
         timeout: float | None,
     ) -> None:
-        self.process, self.payload, self.printed = process, payload, printed
+        self.process, self.payload, self.printed, self.kernel = process, payload, printed, kernel
         self.began, self._done = began, done
         self.timeout = timeout
         self.prints: Pipe | None = None
@@ -262,7 +273,9 @@ class _Task:
         try:
             self.prints = self.process.prints
             self.prints.expect(number, self.printed)  # type: ignore[union-attr]
-            future = self.process.pool.submit(perform_pickled, self.payload, number)
+            state = None if self.process.has is self.kernel else self.kernel.pickled
+            self.process.has = self.kernel
+            future = self.process.pool.submit(perform_pickled, self.payload, number, state)
         except Exception as error:  # killed meanwhile
             self.done(Outcome(error=self._crash(error)))
         else:

@@ -6,18 +6,20 @@ Nodes are known here by their place in the traversal.
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import time
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..engine import output
-from ..engine.errors import NodeExecutionError
+from ..engine.errors import FuseError, NodeExecutionError
 from ..engine.nodes import MethodNode, Node, Promise, not_a_value
 from ..engine.run import Run, describe_error
 from ..engine.states import NodeState
 from ..plugins import prepare
 from ._interrupt import CtrlC, InlineGuard
+from ._kernel_state import KernelState
 from ._prints import Incoming, Piece
 from ._worker import Job, Outcome, own_traceback
 from .info import DEFAULTS
@@ -68,12 +70,16 @@ class Scheduler:
         self.looping = False
         self.interrupts = 0
         self.told: set[str] = set()
+        self.kernel: KernelState | None = None
 
     # --- the loop ------------------------------------------------------------------------------------------
 
     def execute(self) -> Any:
         """Run everything; return what `run()` returns."""
         self.run.on_control = self._controlled
+        if self.workflow.uses_processes():
+            with contextlib.suppress(FuseError):  # it is raised again for each node that needs a process
+                self._state_of_kernel()
         with CtrlC(self.inline, self._on_ctrl_c):
             self._prepare()
             printing = output.printer.set(self.printer)
@@ -176,10 +182,22 @@ class Scheduler:
         if executor == "thread":
             slot = self.workflow.threads.submit(job, printer, began, ended)
         else:
-            slot = self.workflow.processes.submit(job, printed, began, ended, timeout)
+            slot = self.workflow.processes.submit(
+                job, self._state_of_kernel(), printed, began, ended, timeout
+            )
         self.running[place] = _Running(executor, slot, attempt, job, incoming)
         if self.run.states[node._name] is not QUEUED:  # as it is for another attempt, and after a pause
             self.emit(node, QUEUED, attempt=attempt)
+
+    def _state_of_kernel(self) -> KernelState:
+        """What worker processes have to have in common with this one, as it was when the run began.
+
+        Raises:
+            FuseError: They cannot.
+        """
+        if self.kernel is None:
+            self.kernel = KernelState.take(self.workflow.max_workers)
+        return self.kernel
 
     def _run_inline(self, place: int, node: Node, attempt: int, inputs: Inputs, initialize: Any) -> None:
         self.emit(node, RUNNING, attempt)

@@ -10,6 +10,7 @@ import time
 from typing import Any, NamedTuple
 
 from ..engine.errors import message_of
+from ._kernel_state import follow_kernel
 from ._parent import end_with_parent
 from ._prints import connect, recorded
 
@@ -79,16 +80,23 @@ def start() -> int:
     return os.getpid()
 
 
-def perform_pickled(payload: bytes, number: int) -> bytes:
-    """Do a pickled job, the `number`th, and return its pickled outcome."""
+def perform_pickled(payload: bytes, number: int, state: bytes | None) -> bytes:
+    """Do a pickled job, the `number`th, and return its pickled outcome.
+
+    Args:
+        payload: A `Job`.
+        number: Tells its prints from those of others.
+        state: What has changed in the kernel since the last job, see `KernelState`; None if nothing has.
+    """
     with recorded(number):
-        return _perform_pickled(payload)
+        return _perform_pickled(payload, state)
 
 
-def _perform_pickled(payload: bytes) -> bytes:
+def _perform_pickled(payload: bytes, state: bytes | None) -> bytes:
     from ._pickling import dumps, portable
 
     try:
+        follow_kernel(state)
         job: Job = pickle.loads(payload)
         outcome = perform(job)
     except BaseException as error:

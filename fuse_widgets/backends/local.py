@@ -131,6 +131,10 @@ class LocalWorkflow(ScheduledWorkflow):
     def runs_several_at_a_time(self) -> bool:
         return self.max_workers > 1
 
+    def uses_processes(self) -> bool:
+        """Whether a node of the run that begins now is to run in a worker process."""
+        return self.executor == "process" or any(info.executor == "process" for info in self.infos.values())
+
     def close(self) -> None:
         """End the worker threads and processes; the next run starts new ones."""
         _close(self.threads, self.processes)

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from . import _definitions, _node
 from ._arguments import Promise
+from ._context import copied_context
 from ._signature import Signature
 from .errors import FuseError, OutdatedNodeError, PatternError, shorten
 from .events import EventHub, Settle, Subscriber
@@ -273,8 +274,8 @@ class BaseWorkflow:
         run = self._open()
         run.paused = paused
         thread = threading.Thread(
-            target=run.carry_out,
-            args=(lambda: self.run(*args, **kwargs),),
+            target=copied_context().run,
+            args=(run.carry_out, lambda: self.run(*args, **kwargs)),
             name=f"fuse run {run.number} of {self.workflow_name}",
             daemon=True,
         )
