@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         FuseError,
         NodeExecutionError,
         NodeTimeoutError,
+        OutdatedNodeError,
         PatternError,
         PluginError,
         RunCancelledError,

@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..engine.errors import message_of, shorten
@@ -48,6 +48,20 @@ UNSTORED = "it is needed, and objects are not stored"
 WARNINGS = 3
 
 log = logging.getLogger("fuse_widgets")
+
+
+def fingerprints(
+    nodes: Iterable[Node], function: Callable[[Node], Any], plugin: Callable[[Node], Any]
+) -> dict[Node, Fingerprint]:
+    """The fingerprints of nodes, parents first, with the functions they call and their plugins."""
+    from ..storage.fingerprint import FingerprintCache, fingerprint  # not needed without storage
+
+    cache = FingerprintCache()
+    found: dict[Node, Fingerprint] = {}
+    for node in nodes:
+        digests = {parent: found[parent].digest for parent in node.parents}
+        found[node] = fingerprint(node, digests, cache=cache, plugin=plugin(node), func=function(node))
+    return found
 
 
 class Stored:
@@ -148,15 +162,11 @@ class Stored:
     def _make_fingerprints(self) -> None:
         if self._by_name:
             return
-        from ..storage.fingerprint import FingerprintCache, fingerprint  # not needed without storage
-
-        cache = FingerprintCache()
-        for node in self.run.nodes:
-            digests = {parent: self._fingerprints[parent].digest for parent in node.parents}
-            plugin = self.workflow.infos.get(node, DEFAULTS).plugin
-            self._fingerprints[node] = fingerprint(
-                node, digests, cache=cache, plugin=plugin, func=self.run.function(node)
-            )
+        infos = self.workflow.infos
+        self._fingerprints = fingerprints(
+            self.run.nodes, self.run.function, lambda node: infos.get(node, DEFAULTS).plugin
+        )
+        self.run.fingerprints = self._fingerprints
 
     def _named(self, nodes: list[Node]) -> dict[str, Fingerprint | None]:
         return {node._name: self._fingerprints.get(node) for node in nodes}

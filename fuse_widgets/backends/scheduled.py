@@ -7,10 +7,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
+from ..engine._stale import Written
 from ..engine.errors import FuseError
 from ..engine.nodes import Node
 from ..engine.run import Run
 from ..engine.workflow import BaseWorkflow
+from ._stale import stale_in_storage
 from .info import OF_OTHERS, BackendInfo, not_understood, parse, warn_of_key
 
 __all__ = ["ScheduledWorkflow"]
@@ -84,6 +86,20 @@ class ScheduledWorkflow(BaseWorkflow):
             BackendInfoError: It holds what this backend cannot work with.
         """
         return parse(self.backend_info_model, name, info)
+
+    # --- what is out of date -------------------------------------------------------------------------------
+
+    @property
+    def _has_fingerprints(self) -> bool:
+        return self.storage is not None and getattr(self.storage, "match", "fingerprint") != "name"
+
+    def _decides_stale(self, nodes: list[Node]) -> tuple[Any, ...]:
+        return tuple((node, node.backend_info.get("plugin")) for node in nodes if node.backend_info)
+
+    def _find_stale(self, nodes: list[Node], run: Run | None, written: Written) -> dict[Node, str]:
+        if not self._has_fingerprints:
+            return super()._find_stale(nodes, run, written)
+        return stale_in_storage(self, nodes, run)
 
     def check_backend_info(self, name: str, info: Mapping[str, Any]) -> None:
         parse(self.backend_info_model, name, info)

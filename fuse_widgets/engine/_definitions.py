@@ -402,10 +402,15 @@ def _key(func: Any) -> _Key:
 
 
 def _namespace_of(inner: Any) -> dict[str, Any]:
-    found = getattr(inner, "__globals__", None)
-    if not isinstance(found, dict):
-        found = getattr(sys.modules.get(getattr(inner, "__module__", None) or ""), "__dict__", None)
-    return found if isinstance(found, dict) else {}
+    """The global names that a function, or the methods of a class, refer to."""
+    functions = [inner]
+    if isinstance(inner, type):
+        functions = [getattr(value, "__func__", value) for value in vars(inner).values()]
+    found = (getattr(function, "__globals__", None) for function in functions)
+    namespace = next((one for one in found if isinstance(one, dict)), None)
+    if namespace is None:
+        namespace = getattr(sys.modules.get(getattr(inner, "__module__", None) or ""), "__dict__", {})
+    return namespace
 
 
 def _home_of(func: Any) -> tuple[str, str] | None:

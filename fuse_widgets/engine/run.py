@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from . import _node, cells, output
+from ._stale import Written
 from .errors import FuseError, NodeExecutionError, RunCancelledError, message_of, shorten
 from .events import EventLog, Subscriber
 from .order import Order
@@ -37,6 +38,8 @@ class Run:
         number: 1 for the workflow's first run.
         nodes: The nodes of this run, parents first.
         functions: What each of them calls in this run, whatever is defined meanwhile.
+        written: What these functions consisted of when the run began.
+        fingerprints: Of the nodes, where the run has made them.
         events: The log, append-only; reads like a list.
         values: Results that are in memory, by node; gone once a newer run has begun.
         outputs: What nodes printed and displayed, by name; only those that did.
@@ -51,6 +54,8 @@ class Run:
     def __init__(self, workflow: BaseWorkflow, number: int, order: Order) -> None:
         self.workflow, self.number, self.order, self.nodes = workflow, number, order, order.nodes
         self.functions = [node._func for node in order.nodes]
+        self.written = Written(self.functions)
+        self.fingerprints: Mapping[Node, Any] = {}
         self.events = EventLog(number)
         self.values: dict[Node, Any] = {}
         self.outputs: dict[str, output.Tail] = {}
@@ -133,7 +138,8 @@ class Run:
     def release(self) -> None:
         """Let go of results, inputs and errors; states, events and outputs stay."""
         self._released = True
-        self.values, self.result, self.error, self._failed, self.functions = {}, None, None, None, []
+        self.values, self.result, self.error, self._failed = {}, None, None, None
+        self.functions, self.written, self.fingerprints = [], Written(()), {}
 
     def printer(self, name: str = "") -> output.Printer:
         """Who prints for a node of this run, for a backend to set as `output.printer` while the node runs."""

@@ -7,22 +7,39 @@ import inspect
 import re
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple
 
-from . import _definitions, _node
+from . import _definitions, _node, cells
 from ._arguments import Promise
 from ._context import copied_context
+from ._definitions import Definition, newer_definition
+from ._reach import changes
 from ._signature import Signature
+from ._stale import Written, argument_changed, stale_nodes, words
 from .errors import FuseError, OutdatedNodeError, PatternError, shorten
 from .events import EventHub, Settle, Subscriber
-from .nodes import Node, NodeItem, WorkflowFunction
+from .nodes import MethodNode, Node, NodeItem, WorkflowFunction
 from .order import Order
 from .query import Query
 from .run import Run
 from .views import make_view
 
-__all__ = ["BaseWorkflow"]
+__all__ = ["BaseWorkflow", "NewerFunction"]
+
+
+class NewerFunction(NamedTuple):
+    """A function that another cell has defined again.
+
+    Attributes:
+        name: Its qualified name.
+        where: The cell that defined it last, such as `In[9]`.
+        nodes: The nodes that use the older one.
+    """
+
+    name: str
+    where: str
+    nodes: list[Node]
 
 
 class BaseWorkflow:
@@ -68,6 +85,7 @@ class BaseWorkflow:
         self.roots: list[Node] = self._find_roots()
         self.runs: list[Run] = []
         self._known: tuple[object, Order] | None = None
+        self._known_stale: tuple[tuple[Any, ...], Written, dict[Node, str]] | None = None
         self._hub = EventHub(workflow_name)
         self._starting = threading.Lock()
         self._order()
@@ -165,6 +183,106 @@ class BaseWorkflow:
     def set_plugin(self, pattern: str | None, plugin: Any) -> Query:
         """Set the plugin that runs before each node that matches a pattern."""
         return self.query(pattern).set_plugin(plugin)
+
+    def stale(self) -> dict[str, str]:
+        """The nodes whose results are out of date, by name, each with the reason.
+
+        A run now would compute them again because something has changed since their last result, which the last run or
+        the storage has: their code, what it refers to, an argument, or a node that they need. Nothing is computed for
+        it. Empty while a run is under way.
+        """
+        run = self.last_run
+        if self.active_run is not None:
+            return {}
+        _definitions.settle()
+        nodes = self._order().nodes
+        written = Written(node._func for node in nodes)
+        key = (_node.edition, run, self.storage, *self._decides_stale(nodes))
+        if self._known_stale is None or self._known_stale[0] != key or self._known_stale[1] != written:
+            self._known_stale = (key, written, self._find_stale(nodes, run, written))
+        return {node._name: why for node, why in self._known_stale[2].items()}
+
+    def _decides_stale(self, nodes: list[Node]) -> tuple[Any, ...]:
+        """What else decides which nodes are stale; a backend may add to this."""
+        return ()
+
+    def _find_stale(self, nodes: list[Node], run: Run | None, written: Written) -> dict[Node, str]:
+        """The stale nodes with the reasons; a backend with storage knows more."""
+
+        def why(node: Node, old: Node) -> str:
+            assert run is not None
+            changed = changes(run.written.of(run.function(old)), written.of(node._func))
+            return words(changed) or argument_changed(node, old)
+
+        return stale_nodes(nodes, run, why)
+
+    def newer_functions(self) -> list[NewerFunction]:
+        """The functions of this workflow that another cell has defined again; its nodes still use the older ones."""
+        found: dict[Definition, NewerFunction] = {}
+        newer: dict[Definition, Definition | None] = {}
+        for node in self._order().nodes:
+            if node._made_by is None:
+                continue
+            present = node._made_by.latest
+            if present not in newer:
+                newer[present] = newer_definition(present)
+            definition = newer[present]
+            if definition is not None:
+                where = cells.label(definition.file) or definition.file
+                name = getattr(definition.func, "__qualname__", "")
+                found.setdefault(present, NewerFunction(name, where, [])).nodes.append(node)
+        return list(found.values())
+
+    def update_functions(self, nodes: str | Node | Iterable[Node] | None = None) -> list[Node]:
+        """Let nodes use the functions of their names as they are defined now, by whichever cell.
+
+        Nodes follow by themselves when the cell that defined their function is executed again. If another cell defines
+        a function of that name, they keep what they have until you call this.
+
+        Args:
+            nodes: A pattern, a node or several; None for all nodes of this workflow.
+
+        Returns:
+            The nodes that use another function now. Those whose arguments it does not take say so in the next run.
+
+        Raises:
+            PatternError: The pattern is no regular expression.
+            ValueError: A node is not part of this workflow.
+        """
+        _definitions.settle()
+        order = self._order()
+        if nodes is None or isinstance(nodes, str):
+            chosen = set(self.find_nodes(nodes))
+        else:
+            chosen = {nodes} if isinstance(nodes, Node) else set(nodes)
+        for node in chosen:
+            if node not in order.place:
+                raise ValueError(f"{node!r} is not part of workflow {self.workflow_name!r}")
+        chosen |= {node.object for node in chosen if isinstance(node, MethodNode)}
+        updated: dict[Node, Definition] = {}
+        for node in order.nodes:
+            source = node.object if isinstance(node, MethodNode) else node
+            if source in chosen and source._made_by is not None:
+                definition = newer_definition(source._made_by.latest)
+                if definition is not None:
+                    updated[node] = definition
+        for node, definition in updated.items():
+            node._made_by = definition
+        if updated:
+            _node.graph_changed()
+            self._order()
+        return list(updated)
+
+    def discard_left_out(self) -> list[Node]:
+        """Take the nodes of `left_out` out of the graph for good, for this and all other workflows of their roots.
+
+        Returns:
+            The nodes.
+        """
+        nodes = self.left_out
+        for node in nodes:
+            _node.forget(node)
+        return nodes
 
     def replace_func(self, node: Node, func: Callable[..., Any]) -> None:
         """Let a node call another function, with the same arguments.
