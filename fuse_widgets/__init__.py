@@ -7,6 +7,7 @@ Decorate functions with `workflow`, call them to build a DAG, and give its outpu
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -90,7 +91,10 @@ _HOMES = {
     "UnsaveableResultError": "storage.base",
 }
 
-__all__ = list(_HOMES)
+#: Left out of `__all__` unless ray is installed, so that a star import does not need it.
+_OF_RAY = ("RayWorkflow", "RayFileStorage")
+
+__all__ = [name for name in _HOMES if name not in _OF_RAY or importlib.util.find_spec("ray") is not None]
 
 
 def __getattr__(name: str) -> Any:
@@ -103,7 +107,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *_HOMES})
 
 
 def _cytoscape(workflow: BaseWorkflow, **options: Any) -> Any:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..engine import output
 from ..engine.errors import FuseError, NodeExecutionError
-from ..engine.nodes import MethodNode, Node, Promise, not_a_value
+from ..engine.nodes import LEAVES, MethodNode, Node, checked
 from ..engine.run import Run, describe_error
 from ..engine.states import NodeState
 from ..plugins import prepare
@@ -216,6 +216,8 @@ class Scheduler:
                 args, kwargs = inputs
                 func = self.functions[place]
                 value = func(*args, **kwargs) if kwargs else func(*args)
+                if type(value) not in LEAVES:
+                    value = checked(func, value)
                 guard.active = False
             except BaseException as raised:
                 guard.active = False
@@ -258,10 +260,6 @@ class Scheduler:
     def _succeeded(
         self, place: int, node: Node, attempt: int, value: Any, seconds: float, inputs: Inputs
     ) -> None:
-        if isinstance(value, Promise):
-            error = not_a_value(node, value)
-            self._missed(place, node, attempt, Outcome(error=error, seconds=seconds), inputs)
-            return
         self.values[node] = value
         detail: dict[str, Any] | float = seconds
         if self.storing:

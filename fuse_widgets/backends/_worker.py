@@ -10,6 +10,7 @@ import time
 from typing import Any, NamedTuple
 
 from ..engine.errors import message_of
+from ..engine.nodes import LEAVES, checked
 from ._kernel_state import follow_kernel
 from ._parent import end_with_parent
 from ._prints import connect, recorded
@@ -28,7 +29,8 @@ class Job(NamedTuple):
         """Run the plugin, then the node's function."""
         if self.initialize is not None:
             self.initialize()
-        return self.func(*self.args, **self.kwargs)
+        value = self.func(*self.args, **self.kwargs)
+        return value if type(value) in LEAVES else checked(self.func, value)
 
 
 class Outcome(NamedTuple):

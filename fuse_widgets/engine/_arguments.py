@@ -1,19 +1,21 @@
-"""Looking through arguments for what stands for a node's result, at any depth of list, tuple, dict and set."""
+"""What stands for a node's result in arguments, and putting results in its place, at any depth of containers."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ._node import Node
 
-__all__ = ["Promise", "map_nodes", "nodes_inside"]
+__all__ = ["CONTAINERS", "LEAVES", "Promise", "map_nodes", "nodes_inside", "parts_of"]
 
-_CONTAINERS = (list, tuple, dict, set, frozenset)
-#: What a long list usually holds, and nothing can be inside of.
-_ATOMS = frozenset({int, float, str, bytes, bool, complex, type(None)})
+#: Containers in which nodes are replaced by their results.
+CONTAINERS = (list, tuple, dict, set, frozenset, deque, slice)
+#: Types of values that hold no other values, as most values are.
+LEAVES = frozenset({int, float, str, bytes, bool, complex, type(None)})
 
 
 class Promise:
@@ -34,10 +36,22 @@ class Promise:
             f"{self!r} has no value yet, so it is neither true nor false: decide in a @workflow function that takes it"
         )
 
+    def __str__(self) -> str:
+        raise TypeError(
+            f"{self!r} has no value yet, so it cannot become part of a string: do that in a @workflow function that "
+            "takes it. repr(node) and node.name describe the node itself."
+        )
+
     def __format__(self, spec: str) -> str:
         if spec:
             raise self._not_yet(f"the format {spec!r}")
         return str(self)
+
+    def __copy__(self) -> Promise:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Promise:
+        return self
 
     def _not_yet(self, what: str) -> TypeError:
         return TypeError(
@@ -100,30 +114,37 @@ for _name, _what in _BINARY.items():
 
 
 def map_nodes(value: Any, lookup: Callable[[Node], Any]) -> Any:
-    """`value` with each node in it, at any depth of list, tuple, dict and set, replaced by `lookup(node)`.
+    """Replace each node in `value`, at any depth of containers, by `lookup(node)`.
 
     Items take their path from what `lookup` gives for their node. What holds no nodes is returned as it is,
     the same object.
     """
-    if type(value) in _ATOMS:
+    if type(value) in LEAVES:
         return value
     if isinstance(value, Promise):
         return value._value(lookup)
-    if not isinstance(value, _CONTAINERS):
+    if not isinstance(value, CONTAINERS):
         return value
     if isinstance(value, dict):
+        if LEAVES.issuperset(map(type, value.keys())) and LEAVES.issuperset(map(type, value.values())):
+            return value
         pairs = [(map_nodes(k, lookup), map_nodes(v, lookup)) for k, v in value.items()]
         same = all(k is a and v is b for (k, v), (a, b) in zip(value.items(), pairs, strict=True))
         return value if same else _filled(value, pairs)
-    items = [map_nodes(item, lookup) for item in value]
-    same = all(new is old for new, old in zip(items, value, strict=True))
+    parts = parts_of(value)
+    if LEAVES.issuperset(map(type, parts)):
+        return value
+    items = [map_nodes(item, lookup) for item in parts]
+    same = all(new is old for new, old in zip(items, parts, strict=True))
     return value if same else _filled(value, items)
 
 
 def _filled(value: Any, items: list[Any]) -> Any:
     """A container like `value` that holds `items`; what a subclass keeps besides its items is kept."""
     kind = type(value)
-    if kind in _CONTAINERS:
+    if kind is slice:
+        return slice(*items)
+    if kind in CONTAINERS and kind is not deque:
         return kind(items)
     if isinstance(value, tuple):
         return kind._make(items) if hasattr(kind, "_make") else kind(items)
@@ -131,34 +152,27 @@ def _filled(value: Any, items: list[Any]) -> Any:
         return kind(items)
     new = copy.copy(value)
     new.clear()
-    (new.extend if isinstance(new, list) else new.update)(items)
+    if isinstance(new, dict):
+        for key, item in items:  # `update` of a Counter would count
+            new[key] = item
+    else:
+        (new.extend if isinstance(new, list | deque) else new.update)(items)
     return new
 
 
-def nodes_inside(value: Any) -> list[Node]:
-    """The nodes that `value` refers to, in order, at any depth.
-
-    Raises:
-        ValueError: `value` contains itself.
-    """
-    if not isinstance(value, _CONTAINERS):
-        return [value._source()] if isinstance(value, Promise) else []
-    try:
-        return list(_inside(value))
-    except RecursionError:
-        raise ValueError(
-            "an argument contains itself, or is nested too deeply to look for nodes in it"
-        ) from None
-
-
-def _inside(container: Any) -> Iterator[Node]:
-    items: Iterable[Any] = container
+def parts_of(container: Any) -> Iterable[Any]:
+    """The values in one of `CONTAINERS`; of a dict the keys and the values."""
     if isinstance(container, dict):
-        items = (part for pair in container.items() for part in pair)
-    for item in items:
-        if type(item) in _ATOMS:
-            continue
-        if isinstance(item, Promise):
-            yield item._source()
-        elif isinstance(item, _CONTAINERS):
-            yield from _inside(item)
+        return [part for pair in container.items() for part in pair]
+    if type(container) is slice:
+        return container.start, container.stop, container.step
+    return container  # type: ignore[no-any-return]
+
+
+def nodes_inside(value: Any) -> list[Node]:
+    """Return the nodes that `value` and the containers in it hold, in order; for arguments that were searched."""
+    if isinstance(value, Promise):
+        return [value._source()]
+    if not isinstance(value, CONTAINERS):
+        return []
+    return [node for part in parts_of(value) if type(part) not in LEAVES for node in nodes_inside(part)]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-import inspect
+import types
 from collections.abc import Callable
 from typing import Any, overload
 
 from ._arguments import Promise
 from ._definitions import Decorated, Definition, define
-from ._node import Node
+from ._node import Node, refuse_nodes_in
 from ._objects import ObjectNode
 from .errors import shorten
 
@@ -34,10 +34,20 @@ class WorkflowFunction(Decorated):
         self.func = func
         self._definition = definition
         self._signature = definition.signature
+        self._to_search = not isinstance(func, types.FunctionType) or func.__closure__ is not None
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Node:
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Node:
         self._signature.check(self.__qualname__, args, kwargs)
+        if self._to_search:
+            refuse_nodes_in(self.func)
+            self._to_search = False
         return Node(self.func, args, kwargs, depth=2, made_by=self._definition)
+
+    def __get__(self, obj: Any, owner: type | None = None) -> Any:
+        """Bind as the function does: on an object, a call takes the object as its first argument."""
+        if obj is None or not hasattr(type(self.func), "__get__"):
+            return self
+        return types.MethodType(self, obj)
 
     def __repr__(self) -> str:
         return f"<workflow function {self.__qualname__}{self._signature}>"
@@ -70,7 +80,7 @@ class WorkflowClass(Decorated):
         self._definition = definition
         self._signature = definition.signature
 
-    def __call__(self, *args: Any, **kwargs: Any) -> ObjectNode:
+    def __call__(self, /, *args: Any, **kwargs: Any) -> ObjectNode:
         self._signature.check(self.__qualname__, args, kwargs)
         return ObjectNode(self.func, args, kwargs, depth=2, made_by=self._definition)
 
@@ -107,7 +117,7 @@ def workflow(func: Any) -> Any:
         function or class stays there as `.func`.
 
     Raises:
-        TypeError: `func` cannot be called, or is an `async` function.
+        TypeError: `func` cannot be called, or has a default that is a node or an iterator.
 
     Example:
         >>> @workflow
@@ -120,11 +130,10 @@ def workflow(func: Any) -> Any:
         return func
     if isinstance(func, type):
         return WorkflowClass(func)
+    if isinstance(func, classmethod | staticmethod):
+        return type(func)(workflow(func.__func__))
+    if isinstance(func, property | functools.cached_property):
+        raise TypeError("@workflow must stand below @property, next to the function")
     if isinstance(func, Promise) or not callable(func):
         raise TypeError(f"@workflow takes a function or a class, not {shorten(repr(func))}")
-    if inspect.iscoroutinefunction(func):
-        raise TypeError(
-            f"@workflow cannot run the async function {func.__qualname__}: wrap it in a function that calls "
-            "asyncio.run(...)."
-        )
     return WorkflowFunction(func)

@@ -13,15 +13,17 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
 from . import _definitions, cells
-from ._arguments import Promise, map_nodes, nodes_inside
-from ._signature import Signature
+from ._arguments import LEAVES, Promise, map_nodes
+from ._results import checked
+from ._search import Refused, Search
+from ._signature import Signature, name_of_argument
 from .errors import FuseError, shorten
 
 if TYPE_CHECKING:
     from ._definitions import Definition
     from .run import Run
 
-__all__ = ["Kind", "Node", "NodeItem", "NodeSet", "ObservedFunction", "forget", "not_a_value"]
+__all__ = ["Kind", "Node", "NodeItem", "NodeSet", "ObservedFunction", "forget"]
 
 Kind = Literal["function", "constructor", "method"]
 
@@ -143,19 +145,44 @@ class Node(Promise):
         graph_changed()
 
     def _wire(self) -> dict[Node, None]:
-        """The nodes among the arguments; and how `resolve` finds them: not at all, as all there is, or by looking."""
+        """Return the nodes among the arguments, and note in `_wiring` how `resolve` finds them.
+
+        `""`: the arguments are plain values; `"nodes"`: all are nodes; `"flat"`: nodes and items are arguments of their
+        own; `"nested"`: they may be in containers, which can change until the node runs.
+        """
         needed: dict[Node, None] = {}
-        self._wiring = ""
-        for value in (*self.args, *self.kwargs.values()) if self.kwargs else self.args:
+        wiring = ""
+        values = (*self.args, *self.kwargs.values()) if self.kwargs else self.args
+        for value in values:
+            if type(value) in LEAVES:
+                continue
             if isinstance(value, Promise):
-                self._wiring = self._wiring or "flat"
+                wiring = wiring or "flat"
                 needed[value._source()] = None
-            elif found := nodes_inside(value):
-                self._wiring = "nested"
-                needed.update(dict.fromkeys(found))
-        if self._wiring == "flat" and not self.kwargs and all(isinstance(value, Node) for value in self.args):
-            self._wiring = "nodes"
+            else:
+                wiring = "nested"
+                needed.update(self._search(value))
+        if wiring == "flat" and not self.kwargs and all(issubclass(type(value), Node) for value in self.args):
+            wiring = "nodes"
+        self._wiring = wiring
         return needed
+
+    def _search(self, value: Any) -> dict[Node, None]:
+        """Return the nodes in the containers of an argument.
+
+        Raises:
+            TypeError: It is or holds an iterator, or it holds a node where nodes are not replaced by their results.
+        """
+        search = Search()
+        try:
+            search.look(value)
+        except Refused as found:
+            raise TypeError(f"{self._name_of(value)} {_is_or_holds(value, found)}") from None
+        return search.nodes
+
+    def _name_of(self, value: Any) -> str:
+        """What to call an argument in an error."""
+        return f"{self.qualname}: argument {name_of_argument(self._func, self.args, self.kwargs, value)}"
 
     def _need(self, node: Node) -> None:
         self.parents[node] = None
@@ -188,6 +215,10 @@ class Node(Promise):
         self._name = str.__str__(name)  # also of a numpy.str_, which is a text of its own kind
         graph_changed()
         return self
+
+    def get_name(self) -> str:
+        """Return the name, as `name` does; Function Fuse has this method."""
+        return self._name
 
     @property
     def func(self) -> Callable[..., Any]:
@@ -231,7 +262,7 @@ class Node(Promise):
         return ""
 
     def __getitem__(self, key: Any) -> NodeItem:
-        return NodeItem(self, (key,))
+        return NodeItem(self, (_checked_key(self, key),))
 
     def __iter__(self) -> Iterator[Any]:
         raise _not_iterable(self.name)
@@ -264,10 +295,32 @@ class Node(Promise):
             return args, {
                 k: v._value(lookup) if isinstance(v, Promise) else v for k, v in kwargs.items()
             } if kwargs else kwargs
+        self.check_arguments()
         return (
             tuple([map_nodes(value, lookup) for value in self.args]),
             {key: map_nodes(value, lookup) for key, value in self.kwargs.items()},
         )
+
+    def check_arguments(self) -> None:
+        """Search the arguments again, since containers may have changed after the call.
+
+        Raises:
+            FuseError: An argument holds an iterator, or a node that it did not hold before.
+        """
+        if self._wiring != "nested":
+            return
+        for value in (*self.args, *self.kwargs.values()):
+            if type(value) in LEAVES or isinstance(value, Promise):
+                continue
+            try:
+                new = [node for node in self._search(value) if node not in self.parents]
+            except TypeError as error:
+                raise FuseError(f"{error}. It has changed since the call.") from None
+            if new:
+                raise FuseError(
+                    f"{self._name_of(value)} holds {new[0]!r}, which was put there after the call: "
+                    "call the function again with the new value"
+                )
 
     def _source(self) -> Node:
         return self
@@ -297,9 +350,7 @@ class Node(Promise):
 
     def _call(self, func: Callable[..., Any], args: Iterable[Any], kwargs: dict[str, Any] | None) -> Any:
         result = func(*args, **(kwargs or {}))
-        if isinstance(result, Promise):
-            raise not_a_value(self, result)
-        return result
+        return result if type(result) in LEAVES else checked(func, result)
 
     def __repr__(self) -> str:
         return f"<{self.kind} node {shorten(self.name)!r}>"
@@ -331,7 +382,7 @@ class NodeItem(Promise):
         self.node, self.path = node, path
 
     def __getitem__(self, key: Any) -> NodeItem:
-        return NodeItem(self.node, (*self.path, key))
+        return NodeItem(self.node, (*self.path, _checked_key(self, key)))
 
     def __iter__(self) -> Iterator[Any]:
         raise _not_iterable(repr(self))
@@ -379,18 +430,21 @@ class ObservedFunction:
         functools.update_wrapper(self, func, updated=())
         self._run, self._node, self._func = run, node, func
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         return self._run.observe(self._node, self._func, args, kwargs)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _identity, (self._func,)
 
 
-def not_a_value(node: Node, result: Promise) -> FuseError:
-    """The error of a node whose function called a decorated function where it wants the plain one."""
-    return FuseError(
-        f"node {shorten(node.name)!r} returned {result!r} instead of a value: inside a node, call the plain "
-        "function, which is there as `.func`."
+def _is_or_holds(value: Any, found: Refused) -> str:
+    """What is wrong with an argument, and what to do."""
+    if found.instead:
+        verb = "is" if found.value is value else "holds"
+        return f"{verb} {found.text}: pass {found.instead} instead"
+    return (
+        f"holds {found.text}: nodes are replaced by their results only in lists, tuples, dicts, sets, deques and slices. "
+        "Pass the node as an argument of its own, or build the value in a @workflow function"
     )
 
 
@@ -404,6 +458,32 @@ def _not_iterable(what: str) -> TypeError:
     return TypeError(
         f"{shorten(what)} cannot be iterated or unpacked before it has run: take its items by index, node[0], node[1]."
     )
+
+
+def refuse_nodes_in(func: Callable[..., Any]) -> None:
+    """Raise TypeError if a callable keeps a node or an iterator, as a closure or `functools.partial` can."""
+    search = Search()
+    try:
+        search.look(func)
+    except Refused as found:
+        name = getattr(func, "__qualname__", None) or shorten(repr(func))
+        raise TypeError(f"{name} {_is_or_holds(func, found)}") from None
+
+
+def _checked_key(promise: Promise, key: Any) -> Any:
+    """`key`, unless it is or holds a node."""
+    if type(key) not in LEAVES:
+        search = Search()
+        try:
+            search.look(key)
+        except Refused as found:
+            raise TypeError(f"the index of {promise!r} {_is_or_holds(key, found)}") from None
+        for node in search.nodes:
+            raise TypeError(
+                f"{node!r} has no value yet, so it cannot be an index of {promise!r}: take the item in a @workflow "
+                "function that takes both"
+            )
+    return key
 
 
 def _identity(value: Any) -> Any:

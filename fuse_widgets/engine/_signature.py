@@ -5,11 +5,17 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-__all__ = ["Signature"]
+from ._arguments import LEAVES
+from ._search import Refused, Search
+
+__all__ = ["Signature", "name_of_argument"]
 
 
 class Signature:
     """What a function, class or method takes; anything, where Python does not tell.
+
+    Raises:
+        TypeError: A default is or holds a node, or an iterator, which the first call would use up.
 
     Args:
         func: For a method, as it stands in the class: it takes the object first, unless it is a class or
@@ -26,6 +32,9 @@ class Signature:
         except (ValueError, TypeError):
             return
         parameters = self._signature.parameters.values()
+        for parameter in parameters:
+            if type(parameter.default) not in LEAVES and parameter.default is not parameter.empty:
+                _check_default(func, parameter)
         if all(parameter.kind <= parameter.POSITIONAL_OR_KEYWORD for parameter in parameters):
             least = sum(parameter.default is parameter.empty for parameter in parameters)
             self._fits = range(least, len(parameters) + 1)
@@ -41,3 +50,28 @@ class Signature:
 
     def __str__(self) -> str:
         return "(...)" if self._signature is None else str(self._signature)
+
+
+def _check_default(func: Any, parameter: inspect.Parameter) -> None:
+    try:
+        Search().look_everywhere(parameter.default)
+    except Refused as found:
+        verb = "is" if found.value is parameter.default else "holds"
+        way_out = f"use {found.instead}" if found.instead else "pass it as an argument"
+        raise TypeError(
+            f"{getattr(func, '__qualname__', func)}: the default of {parameter.name!r} {verb} {found.text}: {way_out} instead"
+        ) from None
+
+
+def name_of_argument(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], value: Any) -> str:
+    """Return what to call one of the arguments in an error: its parameter's name, else its position."""
+    for name, other in kwargs.items():
+        if other is value:
+            return repr(name)
+    place = next((place for place, other in enumerate(args) if other is value), 0)
+    try:
+        parameters = list(inspect.signature(func).parameters.values())
+    except (ValueError, TypeError):
+        parameters = []
+    named = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    return repr(named[place]) if place < len(named) else str(place)

@@ -1,11 +1,13 @@
 """`@workflow`, the nodes that calls of decorated functions and classes build, and items of their results."""
 
-from ._arguments import Promise, map_nodes
+from ._arguments import LEAVES, Promise, map_nodes
 from ._decorator import WorkflowClass, WorkflowFunction, workflow
-from ._node import Node, NodeItem, NodeSet, ObservedFunction, not_a_value
+from ._node import Node, NodeItem, NodeSet, ObservedFunction
 from ._objects import MethodCall, MethodNode, ObjectNode
+from ._results import checked
 
 __all__ = [
+    "LEAVES",
     "MethodCall",
     "MethodNode",
     "Node",
@@ -16,7 +18,7 @@ __all__ = [
     "Promise",
     "WorkflowClass",
     "WorkflowFunction",
+    "checked",
     "map_nodes",
-    "not_a_value",
     "workflow",
 ]

@@ -73,6 +73,34 @@ def test_what_needs_a_value_says_that_there_is_none_yet(use: Any, what: str) -> 
             )
 
 
+@pytest.mark.parametrize(
+    "use",
+    [
+        str,
+        "{}".format,
+        lambda node: f"{node}",
+        lambda node: "%s" % node,  # noqa: UP031
+        lambda node: f"{node!s:>9}",
+        np.str_,
+    ],
+)
+def test_a_node_cannot_become_part_of_a_string(use: Any) -> None:
+    node = pair().set_name("numbers")
+    for promise in (node, node[0]):
+        with pytest.raises(TypeError, match=r"cannot become part of a string.*repr\(node\) and node.name"):
+            use(promise)
+        assert f"{promise!r}" == repr(promise)
+        assert repr([promise]) == f"[{promise!r}]"
+
+
+@pytest.mark.parametrize("key", [lambda n: n, lambda n: n[0], lambda n: slice(n, None), lambda n: (0, [n])])
+def test_a_node_is_no_index_of_another(key: Any) -> None:
+    node, other = pair(), pair().set_name("other")
+    for promise in (node, node[0]):
+        with pytest.raises(TypeError, match=r"'other'.* has no value yet, so it cannot be an index"):
+            promise[key(other)]
+
+
 def test_an_attribute_of_a_value_that_is_not_there_is_no_attribute() -> None:
     node = pair().set_name("numbers")
     for promise in (node, node[0]):
@@ -91,10 +119,9 @@ def test_what_nodes_can_do_is_untouched() -> None:
     assert node == node
     assert node not in (item, 1)
     assert {node: 1, item: 2}[item] == 2
-    assert f"{node}" == str(node)
-    assert copy.copy(item).node is node
+    assert copy.copy(item) is item
     assert cloudpickle.loads(cloudpickle.dumps(item)).path == (0,)
-    assert copy.deepcopy(node).name == "numbers"
+    assert copy.deepcopy({"a": [node, item]}) == {"a": [node, item]}
     assert np.array([node, node], dtype=object).tolist() == [node, node]
     assert "set_name" in dir(node)
 

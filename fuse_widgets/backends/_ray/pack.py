@@ -109,6 +109,7 @@ class Packer:
         Raises:
             FuseError: An argument cannot be pickled. Names which.
         """
+        node.check_arguments()
         args = node.args[1:] if isinstance(node, MethodNode) else node.args
         if not node.kwargs and all(isinstance(value, Node) for value in args):
             sources = list(dict.fromkeys(args))

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 
 import ray
 
-from ...engine.errors import FuseError, NodeName, PluginError, WorkerCrashedError, message_of, shorten
-from ...engine.nodes import Promise, not_a_value
+from ...engine.errors import FuseError, PluginError, WorkerCrashedError, message_of, shorten
+from ...engine.nodes import LEAVES, checked
 from .._pickling import dumps, portable
 from .._stand_in import stand_in
 from .._worker import own_traceback
@@ -277,8 +277,8 @@ def _once(
             _initialize(node.more["initialize"], inputs)
         called = True
         value = call(*args, **kwargs)
-        if isinstance(value, Promise):
-            raise not_a_value(NodeName(node.name, ""), value)  # type: ignore[arg-type]
+        if type(value) not in LEAVES:
+            value = checked(call, value)
     except BaseException as error:
         return called, None, own_traceback(error)
     return called, value, None
