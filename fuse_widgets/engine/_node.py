@@ -431,7 +431,11 @@ class ObservedFunction:
         self._run, self._node, self._func = run, node, func
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
-        return self._run.observe(self._node, self._func, args, kwargs)
+        return self._run.observe(self._node, self._call, args, kwargs)
+
+    def _call(self, /, *args: Any, **kwargs: Any) -> Any:
+        result = self._func(*args, **kwargs)
+        return result if type(result) in LEAVES else checked(self._func, result)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _identity, (self._func,)
