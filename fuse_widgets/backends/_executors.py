@@ -22,6 +22,7 @@ from typing import Any
 
 from ..engine import output
 from ..engine._context import copied_context
+from ..engine._coroutines import cancel_in
 from ..engine.errors import FuseError, NodeTimeoutError, WorkerCrashedError, message_of, shorten
 from ._kernel_state import KernelState
 from ._parent import Lifeline
@@ -66,6 +67,7 @@ class ThreadWorkers:
     def __init__(self) -> None:
         self._slots = _Slots()
         self._queues: dict[int, SimpleQueue[Any]] = {}
+        self._threads: dict[int, threading.Thread] = {}
 
     def submit(self, job: Job, printer: output.Printer, began: Began, done: Done) -> int:
         """Run a job in a free thread; `began` gets the worker's name at once, `done` the outcome."""
@@ -83,15 +85,20 @@ class ThreadWorkers:
             except FuseError:
                 self._slots.give_back(number)
                 raise
-            self._queues[number] = queue
+            self._queues[number], self._threads[number] = queue, worker
         began(f"thread {number}", time.time())
         # The context of the cell that runs the workflow now: IPython sends output to the cell that it names.
         self._queues[number].put((copied_context(), job, printer, done))
         return number
 
+    def cancel(self, number: int) -> bool:
+        """Cancel the coroutine that a worker runs; return whether it runs one."""
+        return cancel_in(self._threads[number].ident or 0)
+
     def close(self) -> None:
         """Let all threads end once their job is done."""
         queues, self._queues, self._slots = self._queues, {}, _Slots()
+        self._threads = {}
         for queue in queues.values():
             queue.put(None)
 

@@ -366,12 +366,20 @@ class Scheduler:
             self._tell("second", f"interrupting {who}")
 
     def _interrupt_running(self) -> None:
-        """Kill the processes, and say it, once, where threads go on."""
+        """Kill the processes and cancel coroutines; say once that other threads go on."""
         for place, running in self.running.items():
             if running.kind == "process" and place not in self.killed:
                 self.killed.add(place)
                 self.workflow.processes.kill(running.slot)
-        threads = sum(running.kind == "thread" for running in self.running.values())
+            elif (
+                running.kind == "thread"
+                and place not in self.killed
+                and self.workflow.threads.cancel(running.slot)
+            ):
+                self.killed.add(place)
+        threads = sum(
+            running.kind == "thread" and place not in self.killed for place, running in self.running.items()
+        )
         if threads:
             who = "a node that runs" if threads == 1 else f"{threads} nodes that run"
             self._tell("thread", f"waiting for {who} in a thread: threads cannot be interrupted")
