@@ -23,6 +23,7 @@ NAMES = [
     "GraphView",
     "InitializerPlugin",
     "Inspector",
+    "Keep",
     "LocalWorkflow",
     "NodeExecutionError",
     "NodeState",
