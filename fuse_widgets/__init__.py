@@ -45,7 +45,6 @@ if TYPE_CHECKING:
         storage_factory,
     )
     from .storage.file import FileStorage
-    from .storage.keep import Keep
     from .storage.ray import RayFileStorage
     from .widget.dag import DAGWidget
     from .widget.parts import BackendInfoForm, GraphView, Inspector, NodeTable, ProgressBar
@@ -67,7 +66,6 @@ _HOMES = {
     "PluginCollection": "plugins",
     "FileStorage": "storage.file",
     "RayFileStorage": "storage.ray",
-    "Keep": "storage.keep",
     "storage_factory": "storage.base",
     "DAGWidget": "widget.dag",
     "GraphView": "widget.parts",

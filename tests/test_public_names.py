@@ -23,7 +23,6 @@ NAMES = [
     "GraphView",
     "InitializerPlugin",
     "Inspector",
-    "Keep",
     "LocalWorkflow",
     "NodeExecutionError",
     "NodeState",

@@ -7,6 +7,7 @@ that ran in it and nobody else.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import heapq
 import itertools
 import os
@@ -22,8 +23,8 @@ from typing import Any
 
 from ..engine import output
 from ..engine._context import copied_context
-from ..engine._coroutines import cancel_in
 from ..engine.errors import FuseError, NodeTimeoutError, WorkerCrashedError, message_of, shorten
+from ..engine.interrupts import Interruptible, LeftBehind
 from ._kernel_state import KernelState
 from ._parent import Lifeline
 from ._prints import Piece, Pipe
@@ -61,60 +62,112 @@ class _Slots:
             heapq.heappush(self._free, number)
 
 
+class _Thread:
+    """One worker thread, and what it does.
+
+    Attributes:
+        queue: Its jobs; None ends it.
+        guard: Knows whether it runs one.
+        printer: Of the node that it runs.
+        on_end: Called when a job has ended that nobody has waited for; the thread ends then.
+    """
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.queue: SimpleQueue[Any] = SimpleQueue()
+        self.guard = Interruptible()
+        self.printer: output.Printer | None = None
+        self.on_end: Callable[[], object] = list
+
+
 class ThreadWorkers:
     """Worker threads, made when they are first needed."""
 
     def __init__(self) -> None:
         self._slots = _Slots()
-        self._queues: dict[int, SimpleQueue[Any]] = {}
-        self._threads: dict[int, threading.Thread] = {}
+        self._threads: dict[int, _Thread] = {}
 
     def submit(self, job: Job, printer: output.Printer, began: Began, done: Done) -> int:
         """Run a job in a free thread; `began` gets the worker's name at once, `done` the outcome."""
-        number, new = self._slots.take()
-        if new or number not in self._queues:
-            queue: SimpleQueue[Any] = SimpleQueue()
+        number, _ = self._slots.take()
+        thread = self._threads.get(number)
+        if thread is None:
+            thread = _Thread(number)
             worker = threading.Thread(
-                target=self._work,
-                args=(queue, self._slots, number),
-                name=f"fuse thread {number}",
-                daemon=True,
+                target=self._work, args=(thread, self._slots), name=f"fuse thread {number}", daemon=True
             )
             try:
                 _start(worker, "the node's worker")
             except FuseError:
                 self._slots.give_back(number)
                 raise
-            self._queues[number], self._threads[number] = queue, worker
+            self._threads[number] = thread
         began(f"thread {number}", time.time())
         # The context of the cell that runs the workflow now: IPython sends output to the cell that it names.
-        self._queues[number].put((copied_context(), job, printer, done))
+        thread.guard, thread.printer = Interruptible(), printer
+        thread.queue.put((copied_context(), job, printer, done))
         return number
 
-    def cancel(self, number: int) -> bool:
-        """Cancel the coroutine that a worker runs; return whether it runs one."""
-        return cancel_in(self._threads[number].ident or 0)
+    def interrupt(self, number: int) -> None:
+        """Raise KeyboardInterrupt in the job of a thread; it arrives once the job is back in Python."""
+        self._threads[number].guard.interrupt()
+
+    def leave(self, number: int, on_end: Callable[[], object]) -> bool:
+        """Wait no longer for the job of a thread; its outcome goes nowhere, and the thread ends with it.
+
+        Args:
+            number: Of the thread.
+            on_end: Called when the job has ended after all.
+
+        Returns:
+            False if the job has ended: its outcome is on its way.
+        """
+        thread = self._threads[number]
+        stack = contextlib.ExitStack()
+        stack.enter_context(output.redirected())  # what it prints goes to its node, and to no later cell
+
+        def ended() -> None:
+            stack.close()
+            on_end()
+
+        thread.on_end = ended
+        if not thread.guard.leave_behind():
+            stack.close()
+            return False
+        if thread.printer is not None:
+            thread.printer.shown = False
+        del self._threads[number]
+        return True
 
     def close(self) -> None:
         """Let all threads end once their job is done."""
-        queues, self._queues, self._slots = self._queues, {}, _Slots()
-        self._threads = {}
-        for queue in queues.values():
-            queue.put(None)
+        threads, self._threads, self._slots = self._threads, {}, _Slots()
+        for thread in threads.values():
+            thread.queue.put(None)
 
     @staticmethod
-    def _work(queue: SimpleQueue[Any], slots: _Slots, number: int) -> None:
-        while (item := queue.get()) is not None:
+    def _work(thread: _Thread, slots: _Slots) -> None:
+        while (item := thread.queue.get()) is not None:
             context, job, printer, done = item
-            outcome = context.run(_perform_for, printer, job)
-            slots.give_back(number)
+            guard = thread.guard
+            guard.thread = threading.get_ident()
+            begin = time.perf_counter()
+            try:
+                outcome = context.run(_perform_for, printer, job, guard)
+            except KeyboardInterrupt as error:
+                outcome = Outcome(error=error, seconds=time.perf_counter() - begin)
+            except LeftBehind:
+                thread.on_end()
+                slots.give_back(thread.number)
+                return
+            slots.give_back(thread.number)
             done(outcome)
-            del item, context, job, printer, done, outcome
+            del item, context, job, printer, done, outcome, guard
 
 
-def _perform_for(printer: output.Printer, job: Job) -> Outcome:
+def _perform_for(printer: output.Printer, job: Job, guard: Interruptible) -> Outcome:
     output.printer.set(printer)
-    return perform(job)
+    return guard.call(perform, job)
 
 
 class _Process:

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import contextlib
 import heapq
+import math
+import threading
 import time
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..engine import output
-from ..engine.errors import FuseError, NodeExecutionError
+from ..engine.errors import FuseError, NodeExecutionError, WorkerCrashedError
+from ..engine.interrupts import GRACE, CtrlC, LeftBehind
 from ..engine.nodes import LEAVES, MethodNode, Node, checked
-from ..engine.run import Run, describe_error
+from ..engine.run import OWN_THREAD, Run, describe_error
 from ..engine.states import NodeState
 from ..plugins import prepare
-from ._interrupt import CtrlC, InlineGuard
 from ._kernel_state import KernelState
 from ._prints import Incoming, Piece
 from ._worker import Job, Outcome, own_traceback
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 
 PENDING, QUEUED, RUNNING, DONE = NodeState.PENDING, NodeState.QUEUED, NodeState.RUNNING, NodeState.DONE
 Inputs = tuple[tuple[Any, ...], dict[str, Any]]
+#: Seconds after which a loop that waits in a thread other than the main one feels an interrupt: a node may run a workflow.
+FEEL = 0.2
 
 
 class _Running(NamedTuple):
@@ -65,35 +69,53 @@ class Scheduler:
         self.killed: set[int] = set()
         self.failures: list[NodeExecutionError] = []
         self.inbox: SimpleQueue[tuple[Any, ...]] = SimpleQueue()
-        self.inline = InlineGuard()
+        self.inline = run.guard
         self.printer = run.printer()
-        self.looping = False
-        self.interrupts = 0
-        self.told: set[str] = set()
+        self.in_main = threading.current_thread() is threading.main_thread()
+        self.looping = self.waiting = False
+        self.presses = self.interrupts = 0
+        self.give_up_at = math.inf
         self.kernel: KernelState | None = None
 
     # --- the loop ------------------------------------------------------------------------------------------
 
     def execute(self) -> Any:
         """Run everything; return what `run()` returns."""
-        self.run.on_control = self._controlled
+        self.run.on_control, self.run.on_left = self._controlled, self._left_behind
         if self.workflow.uses_processes():
             with contextlib.suppress(FuseError):  # it is raised again for each node that needs a process
                 self._state_of_kernel()
-        with CtrlC(self.inline, self._on_ctrl_c):
-            self._prepare()
-            printing = output.printer.set(self.printer)
-            try:
-                self.looping = True
-                self._loop()
-            finally:
-                output.printer.reset(printing)
+        try:
+            with CtrlC(self.inline, self._on_ctrl_c):
+                self._prepare()
+                printing = output.printer.set(self.printer)
+                try:
+                    self.looping = True
+                    try:
+                        self._loop()
+                    except KeyboardInterrupt:
+                        if self.presses:
+                            raise
+                        self._interrupted()  # the run that this one is a part of was interrupted
+                        self._loop()
+                finally:
+                    output.printer.reset(printing)
+        except LeftBehind:
+            raise
+        except KeyboardInterrupt:
+            self._settle_open()
+            self.run.raise_if_incomplete(
+                self.failures, interrupted=self.presses > 0 or not self.run.cancelled
+            )
+        except BaseException:
+            self._settle_open()
+            raise
         self._settle_open()
         self.run.raise_if_incomplete(self.failures, interrupted=self.interrupts > 0)
         return self.workflow.result(self.run)
 
     def _prepare(self) -> None:
-        cached = self.stored.look_up()
+        cached = self.inline.call(self.stored.look_up)
         self.values.update(self.stored.values)
         self.settled.update(self.run.order.place[node] for node in cached)
         for node, detail in cached.items():
@@ -114,9 +136,9 @@ class Scheduler:
             if run.cancelled or (self.failures and self.fail_fast):
                 if run.cancelled > 1:
                     self._interrupt_running()
-                if not running or self.interrupts > 1:
+                if not running or self.interrupts > 1 or time.monotonic() >= self.give_up_at:
                     return
-                self._wait()
+                self._wait(self.give_up_at)
             elif ready and len(running) < most:
                 if not run.paused or run.take_turn():
                     self._start(pop(ready))
@@ -128,10 +150,23 @@ class Scheduler:
             else:
                 return
 
-    def _wait(self) -> None:
-        """Do what the next message says."""
-        action, *args = self.inbox.get()
+    def _wait(self, until: float = math.inf) -> None:
+        """Do what the next message says, if one comes in time."""
+        action, *args = self._next(until)
         action(*args)
+
+    def _next(self, until: float) -> tuple[Any, ...]:
+        while True:
+            left = min(until - time.monotonic(), math.inf if self.in_main else FEEL)
+            timeout = None if left == math.inf else max(0.0, left)
+            try:
+                self.waiting = True
+                return self.inbox.get(timeout=timeout)
+            except Empty:
+                if time.monotonic() >= until:
+                    return (_nothing,)
+            finally:
+                self.waiting = False
 
     # --- one node ------------------------------------------------------------------------------------------
 
@@ -226,13 +261,15 @@ class Scheduler:
                 guard.leave()
         except KeyboardInterrupt as raised:  # it came between two instructions of ours
             guard.active = False
+            if guard.left:
+                raise LeftBehind from None
             error = raised
         seconds = time.perf_counter() - began
         if error is None:
             self._succeeded(place, node, attempt, value, seconds, inputs)
             return
         interrupted = isinstance(error, KeyboardInterrupt)
-        if interrupted and not guard.refuse:  # else the loop knows already
+        if interrupted and not guard.refuse:  # the node raised it; else the loop knows already
             self._interrupted()
         outcome = Outcome(error=own_traceback(error), seconds=seconds)
         self._missed(place, node, attempt, outcome, inputs, interrupted)
@@ -251,7 +288,10 @@ class Scheduler:
                 self.values[node.object] = outcome.object
             self._succeeded(place, node, running.attempt, outcome.value, outcome.seconds, inputs)
             return
-        self._missed(place, node, running.attempt, outcome, inputs, place in self.killed)
+        interrupted = place in self.killed and isinstance(
+            outcome.error, WorkerCrashedError | KeyboardInterrupt
+        )
+        self._missed(place, node, running.attempt, outcome, inputs, interrupted)
 
     def _show(self, printer: output.Printer, printed: Incoming) -> None:
         for piece in printed.take():
@@ -263,7 +303,7 @@ class Scheduler:
         self.values[node] = value
         detail: dict[str, Any] | float = seconds
         if self.storing:
-            saved = self.stored.save(node, value, seconds)
+            saved = self._save(node, value, seconds)
             detail = {"seconds": seconds, **self.stored.why(node), **saved}
         self.emit(node, DONE, attempt, None, detail)
         waits = self.waits
@@ -273,6 +313,16 @@ class Scheduler:
                 heapq.heappush(self.ready, child)
         if self.followers:
             self._release_followers(place)
+
+    def _save(self, node: Node, value: Any, seconds: float) -> dict[str, Any]:
+        if self.inline.left:
+            return {"saved": False, "why_not_saved": "the run had ended"}
+        try:
+            return self.inline.call(self.stored.save, node, value, seconds, anyway=True)
+        except KeyboardInterrupt:
+            if not self.inline.refuse:
+                self._interrupted()
+            return {"saved": False, "why_not_saved": "the run was interrupted while it was saved"}
 
     def _missed(
         self,
@@ -318,20 +368,44 @@ class Scheduler:
             self.emit(self.nodes[place], NodeState.PAUSED, attempt=self.attempts.get(place, 0))
 
     def _settle_open(self) -> None:
-        """What still runs was given up; what was queued or held when the run stopped is pending again."""
+        """What still runs is waited for no longer; what was queued or held when the run stopped is pending again."""
+        for place, running in list(self.running.items()):
+            if running.kind == "thread":
+                self._leave_thread(place, running)
+            elif place not in self.killed:
+                self.workflow.processes.kill(running.slot)
         for place, running in self.running.items():
             self.emit(self.nodes[place], NodeState.CANCELLED, attempt=running.attempt)
-        for place in self.ready:
-            if self.run.states[self.nodes[place]._name] is not PENDING:
-                self.emit(self.nodes[place], PENDING, attempt=self.attempts.get(place, 0))
+        if not self.ready and not self.run.cancelled:
+            return
+        states = self.run.states
+        for place, node in enumerate(self.nodes):
+            state = states[node._name]
+            if state is QUEUED or state is NodeState.PAUSED:
+                self.emit(node, PENDING, attempt=self.attempts.get(place, 0))
+            elif state is RUNNING:  # an interrupt came between two instructions of ours
+                self.emit(node, NodeState.CANCELLED, attempt=self.attempts.get(place, 1))
+
+    def _leave_thread(self, place: int, running: _Running) -> None:
+        """Leave a thread behind, unless its job has just ended: then what came of it counts."""
+        name, run = self.nodes[place]._name, self.run
+        run.left_running(name, f"thread {running.slot}")
+        if not self.workflow.threads.leave(running.slot, lambda: run.ended_late([name])):
+            run.not_left(name)
+            while place in self.running:
+                self._wait()
+
+    def _left_behind(self) -> None:
+        """The run's own thread does not come back from a node or from storage; called on another thread."""
+        name, self.printer.shown = self.printer.name, False
+        if name and self.run.states[name] is RUNNING:
+            self.run.left_running(name, OWN_THREAD)
+        self._settle_open()
 
     # --- stopping ------------------------------------------------------------------------------------------
 
     def _controlled(self) -> None:
         """A control of the run was used, on any thread."""
-        self._say_what_ends()
-        if self.run.cancelled > 1 and self.inline.interrupt():
-            self._tell("inline", "waiting for a node that cannot be interrupted before it returns to Python")
         self.inbox.put((self._look_at_controls,))
 
     def _look_at_controls(self) -> None:
@@ -341,52 +415,30 @@ class Scheduler:
             self.held.clear()
 
     def _on_ctrl_c(self) -> None:
-        """Ctrl-C in the main thread, outside of an inline node."""
-        if self.looping and self.interrupts < 2:
-            self.inbox.put((self._interrupted,))
-        else:  # storage is being read, or something in the loop does not come back
+        """Ctrl-C in the main thread; what runs inline, or storage, is interrupted as well."""
+        self.presses += 1
+        self.inbox.put((self._interrupted,))
+        # The first one is for the loop to see. Where that does not come back, the second one ends it.
+        if not self.inline.active and not (self.looping and (self.waiting or self.presses < 2)):
             raise KeyboardInterrupt
 
     def _interrupted(self) -> None:
         """Ctrl-C: interrupt what can be; a second time, do not wait for the rest."""
         self.interrupts += 1
-        self.told.add("first")  # the second follows at once
-        self.run.cancel()
-        self.run.cancel()
-
-    def _say_what_ends(self) -> None:
-        """What the run waits for once no further node starts; once more, that it is interrupted."""
-        count = len(self.running) + self.inline.active
-        if not self.run.cancelled or not count:
-            return
-        who, them = ("the node that runs", "it") if count == 1 else (f"{count} nodes that run", "them")
-        if self.run.cancelled == 1:
-            self._tell("first", f"waiting for {who}; stop again to interrupt {them}")
-        else:
-            self._tell("second", f"interrupting {who}")
+        self.run.interrupt()
 
     def _interrupt_running(self) -> None:
-        """Kill the processes and cancel coroutines; say once that other threads go on."""
+        """Interrupt threads and kill processes, once."""
+        if self.give_up_at == math.inf:
+            self.give_up_at = time.monotonic() + GRACE
         for place, running in self.running.items():
-            if running.kind == "process" and place not in self.killed:
+            if place not in self.killed:
                 self.killed.add(place)
-                self.workflow.processes.kill(running.slot)
-            elif (
-                running.kind == "thread"
-                and place not in self.killed
-                and self.workflow.threads.cancel(running.slot)
-            ):
-                self.killed.add(place)
-        threads = sum(
-            running.kind == "thread" and place not in self.killed for place, running in self.running.items()
-        )
-        if threads:
-            who = "a node that runs" if threads == 1 else f"{threads} nodes that run"
-            self._tell("thread", f"waiting for {who} in a thread: threads cannot be interrupted")
+                if running.kind == "process":
+                    self.workflow.processes.kill(running.slot)
+                else:
+                    self.workflow.threads.interrupt(running.slot)
 
-    def _tell(self, kind: str, notice: str) -> None:
-        """Say once in a run what it waits for."""
-        with self.run._control:
-            if kind not in self.told and not self.run.state.finished:
-                self.told.add(kind)
-                self.emit(None, RUNNING, detail={"stopping": self.run.cancelled, "notice": notice})
+
+def _nothing() -> None:
+    pass

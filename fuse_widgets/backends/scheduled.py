@@ -26,7 +26,7 @@ class ScheduledWorkflow(BaseWorkflow):
 
     backend_info_model: ClassVar[type[BackendInfo]] = BackendInfo
     observed = False
-    _scheduling = False
+    _scheduling: Run | None = None
     #: What the `backend_info` of nodes said when the run began, and when the node itself did; nodes without any are
     #: not in it.
     infos: dict[Node, Any]
@@ -50,13 +50,14 @@ class ScheduledWorkflow(BaseWorkflow):
         """
         run = self.active_run
         assert run is not None
-        if self._scheduling:
+        if self._scheduling is run:
             raise FuseError(f"{run!r} is under way: a node cannot run the workflow that it is part of")
-        self._scheduling = True
+        self._scheduling = run
         try:
             yield run
         finally:
-            self._scheduling = False
+            if self._scheduling is run:  # else this run was left behind, and another one has begun
+                self._scheduling = None
 
     def info_now(self, node: Node) -> Any:
         """What a node's `backend_info` says now that the node begins, as the model; None where it says nothing.

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
+import logging
 import threading
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from time import time as now
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from . import _node, cells, output
 from ._stale import Written
 from .errors import FuseError, NodeExecutionError, RunCancelledError, message_of, shorten
 from .events import EventLog, Subscriber
+from .interrupts import GRACE, CtrlC, Interruptible, LeftBehind, start_thread
 from .order import Order
 from .states import FINISHED, NodeState
 
@@ -27,6 +28,9 @@ __all__ = ["Run"]
 
 #: Seconds that the end of a run waits for subscribers to take the last batch.
 LAST_BATCH = 1.0
+#: How many nodes a sentence names.
+NAMED = 3
+log = logging.getLogger("fuse_widgets")
 
 
 class Run:
@@ -74,15 +78,20 @@ class Run:
         self._released = False
         self._control = threading.Condition()
         self._over = threading.Event()
-        self._waiting: list[Callable[[], None]] = []  # called when it is over
         self.cancelled = 0
         self.paused = False
         self._steps = 0
         self._failed: NodeExecutionError | None = None
         #: Reads the stored result of a node that this run used or saved; set by a backend that uses storage.
         self.read_stored: Callable[[Node], Any] | None = None
+        #: The code of others that runs in the run's own thread: the node of an inline executor, storage, a seed backend.
+        self.guard = Interruptible()
+        self._watched = False
+        self._printing: output.Printer | None = None  # of the node that a seed backend runs
         #: Called after every change of the controls, on the thread that made it; a backend's scheduler sets it.
         self.on_control: Callable[[], None] = _nothing
+        #: Called on another thread to settle the nodes if nobody waits for the run's own thread any more; likewise.
+        self.on_left: Callable[[], None] = self._settle_left
 
     # --- reading -------------------------------------------------------------------------------------------
 
@@ -170,39 +179,117 @@ class Run:
             raise FuseError(f"what {self!r} gave is no longer in memory: a newer run has begun")
         return self._outcome()
 
-    def __await__(self) -> Generator[Any, None, Any]:
-        """Wait as `wait` does, while the event loop goes on; cancelling the task that waits cancels the run."""
-        return self._awaited().__await__()
-
-    async def _awaited(self) -> Any:
-        import asyncio
-
-        loop = asyncio.get_running_loop()
-        over = loop.create_future()
-
-        def wake() -> None:
-            with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
-                loop.call_soon_threadsafe(lambda: None if over.done() else over.set_result(None))
-
-        self._waiting.append(wake)
-        if self._over.is_set():
-            wake()
-        try:
-            await over
-        except asyncio.CancelledError:
-            self.cancel()
-            raise
-        return self.wait()
-
     def cancel(self) -> None:
-        """Start no further node; asked again, interrupt those that run, where that is possible."""
+        """Start no further node; called again, interrupt those that run, and wait for them a second at most."""
         with self._control:
             if self.state.finished:
                 return
             self.cancelled = min(self.cancelled + 1, 2)
             self._control.notify_all()
-            self.emit(None, NodeState.RUNNING, detail={"stopping": self.cancelled})
+            self.emit(None, NodeState.RUNNING, detail={"stopping": self.cancelled, **self._what_ends()})
+            watch = self.cancelled > 1 and not self._watched
+            self._watched = self._watched or watch
         self.on_control()
+        if self.cancelled > 1:
+            self.guard.interrupt()
+        if watch:
+            start_thread(self._see_to_the_end)
+
+    def interrupt(self) -> None:
+        """Start no further node, and interrupt those that run: what Ctrl-C does."""
+        if not self.cancelled:
+            self.cancel()
+        self.cancel()
+
+    def _what_ends(self) -> dict[str, str]:
+        """What the run waits for once no further node starts; once more, that it is interrupted."""
+        names = [name for name, state in self._states.items() if state is NodeState.RUNNING]
+        if not names:
+            return {}
+        if self.cancelled > 1:
+            return {"notice": f"Interrupting {listed(names)}."}
+        them = "it" if len(names) == 1 else "them"
+        return {"notice": f"Stopping: waiting for {listed(names)}. Stop again to interrupt {them}."}
+
+    def _see_to_the_end(self) -> None:
+        """End an interrupted run whose own thread does not listen, unless that is the main thread."""
+        guard, told = self.guard, False
+        calls = guard.calls
+        while not self._over.wait(GRACE):
+            if guard.calls != calls:  # a result has begun to be saved since, and has its time as well
+                calls = guard.calls
+            elif guard.leave_behind():
+                self._end_without_its_thread()
+                return
+            elif guard.active and guard.must_be_done:
+                guard.interrupt()
+            elif guard.active and not told:
+                told = True
+                self._say_that_nothing_ends_it()
+
+    def _say_that_nothing_ends_it(self) -> None:
+        names = [name for name, state in self._states.items() if state is NodeState.RUNNING]
+        what = listed(names) if names else "the backend"
+        notice = (
+            f"{what} does not react to the interrupt. It runs in the main thread, where nothing else can end it but "
+            "restarting the kernel."
+        )
+        with self._control:
+            if not self.state.finished:
+                self.emit(None, NodeState.RUNNING, detail={"stopping": self.cancelled, "notice": notice})
+
+    def _end_without_its_thread(self) -> None:
+        """Nobody waits for the run's own thread any more; from now on it changes nothing here."""
+        self.on_left()
+        try:
+            self.raise_if_incomplete((), interrupted=False)
+        except RunCancelledError as error:
+            self.error = error
+        try:
+            self._close(NodeState.CANCELLED)
+        finally:
+            self._over.set()
+
+    def _settle_left(self) -> None:
+        """Say of the nodes that run that nobody waits for them."""
+        for node in self.nodes:
+            if self._states[node._name] is NodeState.RUNNING:
+                self.emit(node, NodeState.CANCELLED, attempt=self._attempts.get(node, 1))
+                self.left_running(node._name, OWN_THREAD)
+        if self._printing is not None:
+            self._printing.shown = False
+
+    def left_running(self, node: str, where: str) -> None:
+        """A node goes on although the run is about to end, and nobody waits for it.
+
+        Args:
+            node: Its name.
+            where: For example `"thread 1"`.
+        """
+        self.workflow._left[self.number, node] = where
+
+    def not_left(self, node: str) -> None:
+        """Take back what `left_running` has said of a node."""
+        self.workflow._left.pop((self.number, node), None)
+
+    def ended_late(self, nodes: Sequence[str]) -> None:
+        """Nodes that were left running have ended."""
+        left = self.workflow._left
+        found = [left.pop((self.number, node), None) for node in nodes]
+        run = self.workflow.last_run
+        if not any(found) or run is None:
+            return
+        with run._control:
+            stopping = {"stopping": run.cancelled} if run.cancelled and not run.state.finished else {}
+            run.emit(None, run.state, detail={"notice": run.still_running(), **stopping})
+
+    def still_running(self) -> str:
+        """Which nodes of this and earlier runs go on although nobody waits for them, as a sentence; "" if none does."""
+        parts = []
+        for (number, node), where in list(self.workflow._left.items()):
+            of = "" if number == self.number else f" of run {number}"
+            parts.append(f"{shorten(repr(node))}{of} still runs in {where}")
+        return f"{'; '.join(parts[:NAMED])}{f'; and {len(parts) - NAMED} more' if parts[NAMED:] else ''}"
 
     def pause(self) -> None:
         """Start no further node until `resume()` or `step()`."""
@@ -287,16 +374,22 @@ class Run:
         """Call `func` for `node` and report that it runs, and how it ended."""
         attempt = self._attempts[node] = self._attempts.get(node, 0) + 1
         self.emit(node, NodeState.RUNNING, attempt=attempt)
-        token = output.printer.set(self.printer(node._name))
+        self._printing = self.printer(node._name)
+        token = output.printer.set(self._printing)
         began = time.perf_counter()
         try:
             result = func(*args, **kwargs)
+            self._raise_if_left()
+        except LeftBehind:
+            raise
         except Exception as error:
+            self._raise_if_left()
             self._failed = self._failed or NodeExecutionError(node, error, (args, kwargs))
             detail = {"seconds": time.perf_counter() - began, "error": describe_error(error)}
             self.emit(node, NodeState.FAILED, attempt=attempt, detail=detail)
             raise
         except BaseException:
+            self._raise_if_left()
             self.emit(node, NodeState.CANCELLED, attempt=attempt)
             raise
         finally:
@@ -304,6 +397,10 @@ class Run:
         self.values[node] = result
         self.emit(node, NodeState.DONE, attempt=attempt, detail={"seconds": time.perf_counter() - began})
         return result
+
+    def _raise_if_left(self) -> None:
+        if self.guard.left:
+            raise LeftBehind
 
     def raise_if_incomplete(self, failures: Sequence[NodeExecutionError], *, interrupted: bool) -> None:
         """Raise what kept the run from its end, once a backend has nothing more to do.
@@ -318,14 +415,18 @@ class Run:
             RunCancelledError: `cancel()` was called.
         """
         __tracebackhide__ = True
+        still = self.still_running()
         if failures:
             first = failures[0]
             first.failures = tuple(failures)
             raise first
         if interrupted:
+            if still:
+                log.warning("%s", still)
             raise KeyboardInterrupt
         if self.cancelled:
             kept = "; run() goes on from what is in storage" if self.workflow.storage is not None else ""
+            kept += f"; {still}" if still else ""
             raise RunCancelledError(
                 f"run {self.number} of {self.workflow.workflow_name!r} was cancelled{kept}"
             )
@@ -346,33 +447,43 @@ class Run:
 
     def carry_out(self, execute: Callable[[], Any]) -> None:
         """Like `drive`, for a thread in which nobody hears: what comes of the run is kept in it, and not raised."""
-        self.thread = threading.get_ident()
+        self.thread = self.guard.thread = threading.get_ident()
         self.started = time.time()
         end = NodeState.DONE
         if self.workflow.observed:
             _node.observed_runs = (*_node.observed_runs, self)
         try:
+            still = self.still_running()
             self.emit(
                 None,
                 NodeState.PAUSED if self.paused else NodeState.RUNNING,
-                detail={"total": len(self.nodes)},
+                detail={"total": len(self.nodes), **({"notice": still} if still else {})},
             )
             with output.redirected():
-                self.result = execute()
+                self.result = self._observed(execute) if self.workflow.observed else execute()
+        except LeftBehind:
+            self.ended_late([node._name for node in self.nodes])
+            return
         except (RunCancelledError, KeyboardInterrupt, SystemExit, GeneratorExit) as error:
             end, self.error = NodeState.CANCELLED, error
         except BaseException as error:
             end, self.error = NodeState.FAILED, error
             if self._failed is not None and error is self._failed.__cause__:
                 self.error = self._failed
-        finally:
-            try:
-                self._close(end)
-            finally:  # another Ctrl-C must not leave the run open
-                self._over.set()
-                for wake in self._waiting:
-                    wake()
-                self._waiting = []
+        try:
+            self._close(end)
+        finally:  # another Ctrl-C must not leave the run open
+            self._over.set()
+
+    def _observed(self, execute: Callable[[], Any]) -> Any:
+        """Execute the run of a backend that knows nothing of controls: all of it is code that may be interrupted."""
+        try:
+            with CtrlC(self.guard):
+                return self.guard.call(execute)
+        except KeyboardInterrupt:
+            if self.cancelled:  # `cancel()` has sent it
+                self.raise_if_incomplete((), interrupted=False)
+            raise
 
     def _outcome(self) -> Any:
         """Return the result or raise the error; what we raise ourselves comes without our own frames."""
@@ -391,10 +502,12 @@ class Run:
         if end is NodeState.FAILED or self._failed is not None:
             self._skip_descendants_of_failed()
         self.ended = time.time()
-        self.on_control = _nothing  # lets the scheduler go, and what it holds
+        self.on_control = self.on_left = _nothing  # lets the scheduler go, and what it holds
         with self._control:
-            detail = None if self.error is None else {"error": describe_error(self.error)}
-            self.emit(None, end, detail=detail)
+            detail: dict[str, Any] = {} if self.error is None else {"error": describe_error(self.error)}
+            if still := self.still_running():
+                detail["notice"] = still
+            self.emit(None, end, detail=detail or None)
         self._hub.flush(LAST_BATCH, patient=False)
 
     def _skip_descendants_of_failed(self) -> None:
@@ -445,8 +558,20 @@ def _without_middle(text: str, limit: int) -> str:
     return text if len(text) <= limit else f"{text[: limit // 2]}\n…\n{text[-(limit // 2) :]}"
 
 
+def listed(names: Sequence[str]) -> str:
+    """The names of some nodes, the first few of them: `'a', 'b' and 7 more`."""
+    shown = [shorten(repr(name)) for name in names[:NAMED]]
+    if len(names) > NAMED:
+        return f"{', '.join(shown)} and {len(names) - NAMED} more"
+    return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
+
+
 def _nothing() -> None:
     pass
+
+
+#: Where a node goes on whose run has ended without its own thread.
+OWN_THREAD = "the background thread of the run"
 
 
 _NOTHING_YET: dict[str, Any] = {"seconds": None, "attempt": 0, "source": None, "why": None, "worker": None}

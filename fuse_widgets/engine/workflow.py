@@ -86,6 +86,8 @@ class BaseWorkflow:
         self.runs: list[Run] = []
         self._known: tuple[object, Order] | None = None
         self._known_stale: tuple[tuple[Any, ...], Written, dict[Node, str]] | None = None
+        #: Nodes that go on after their run has ended: its number, the name; and where.
+        self._left: dict[tuple[int, str], str] = {}
         self._hub = EventHub(workflow_name)
         self._starting = threading.Lock()
         self._order()

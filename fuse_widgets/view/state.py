@@ -142,14 +142,16 @@ class StatusColumns:
             self.where = clip(detail["where"])
         if "notice" in detail:
             self.notice = clip(detail["notice"])
-            if "stopping" not in detail:
+            # At the end of a run it says what goes on in the background; after the end, that this has ended too.
+            ends = event.state in _ENDED and self.ended is None
+            if "stopping" not in detail and not ends and self.run_state != "idle":
                 return
         self.run_state = "stopping" if "stopping" in detail else str(event.state)
         if event.state in _ENDED:
             self.ended = event.time
             if event.state is NodeState.FAILED and not self.errors and "error" in detail:
                 self.notice = clip(f"{detail['error']['type']}: {detail['error']['message']}")
-            elif "stopping" not in detail and event.state is not NodeState.FAILED:
+            elif not {"stopping", "notice"} & detail.keys() and event.state is not NodeState.FAILED:
                 self.notice = ""
 
     def _apply_to_node(self, place: int, event: RunEvent) -> None:

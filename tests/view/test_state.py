@@ -290,6 +290,17 @@ def test_stopping_is_said_until_the_run_has_ended() -> None:
     assert (columns.run_state, columns.notice, columns.ended) == ("cancelled", "", 103.0)
 
 
+def test_what_goes_on_in_the_background_is_said_from_the_end_of_a_run_until_it_has_ended() -> None:
+    columns = StatusColumns(NAMES)
+    left = {"notice": "'a' still runs in thread 1"}
+    columns.apply([*events((None, S.RUNNING)), RunEvent(1, 103.0, None, S.CANCELLED, detail=left)])
+    assert (columns.run_state, columns.notice, columns.ended) == ("cancelled", left["notice"], 103.0)
+    columns.apply([RunEvent(2, 109.0, None, S.CANCELLED, detail={"notice": ""})])
+    assert (columns.run_state, columns.notice, columns.ended) == ("cancelled", "", 103.0)
+    columns.apply(events((None, S.RUNNING, {**left, "total": 3}), run=2))
+    assert (columns.run_state, columns.notice, columns.ended) == ("running", left["notice"], None)
+
+
 def test_texts_that_no_json_can_carry_are_made_harmless_and_short() -> None:
     columns = StatusColumns(["\ud800"])
     columns.apply(events(("\ud800", S.FAILED, {"error": {"type": "E", "message": "\udfff" + "x" * 10_000}})))

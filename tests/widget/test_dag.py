@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from typing import Any
 
 import pytest
 import traitlets
 from ipywidgets.widgets.widget import _instances
 
-from fuse_widgets import BaseWorkflow, DAGWidget, LocalWorkflow, NodeExecutionError, workflow
+from fuse_widgets import (
+    BaseWorkflow,
+    DAGWidget,
+    LocalWorkflow,
+    NodeExecutionError,
+    RunCancelledError,
+    workflow,
+)
 from fuse_widgets.engine.nodes import Node
 from fuse_widgets.widget.bridge import bridge
 
@@ -120,26 +128,34 @@ def test_run_and_stop_come_from_the_browser() -> None:
     assert widget.progress["state"] == "cancelled"
 
 
-def test_the_widget_says_that_threads_cannot_be_interrupted() -> None:
+def test_the_widget_says_which_node_goes_on_in_a_thread_until_it_has_ended() -> None:
     started, go = threading.Event(), threading.Event()
 
-    @workflow
     def wait() -> None:
         started.set()
         assert go.wait(30)
 
-    widget = DAGWidget(LocalWorkflow(wait(), executor="thread"))
+    widget = DAGWidget(LocalWorkflow(workflow(wait)().set_name("fit"), executor="thread"))
     sent = record(widget)
     run = widget.workflow.start()
     assert started.wait(10)
     for number in (1, 2):
         widget._handle_custom_msg({"kind": "command", "id": number, "name": "stop", "args": {}}, [])
+    with pytest.raises(RunCancelledError):
+        run.wait(10)
     finish(widget)
-    assert "threads cannot be interrupted" in [m for m in sent if m["kind"] == "delta"][-1]["notice"]
+    notices = [m["notice"] for m in sent if m["kind"] == "delta"]
+    assert notices[-1] == "'fit' still runs in thread 1"
+    assert {"Stopping: waiting for 'fit'. Stop again to interrupt it.", "Interrupting 'fit'."} & {*notices}
+    assert (widget.progress["state"], dict(widget.states)) == ("cancelled", {"fit": "cancelled"})
     go.set()
-    assert run._over.wait(10)
+    end = time.monotonic() + 10
+    while (run.events[-1].detail or {}).get("notice") != "":
+        assert time.monotonic() < end
+        time.sleep(0.001)
     finish(widget)
     assert [m for m in sent if m["kind"] == "delta"][-1]["notice"] == ""
+    assert widget.progress["state"] == "cancelled"
 
 
 def test_step_runs_one_node_of_a_run_that_waits() -> None:

@@ -8,9 +8,9 @@ from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
 from ...engine.errors import NodeExecutionError
+from ...engine.interrupts import CtrlC
 from ...engine.run import Run
 from ...engine.states import NodeState
-from .._interrupt import CtrlC, InlineGuard
 from .frontier import Frontier
 from .recall import Recall
 from .submit import Submitter
@@ -65,7 +65,7 @@ class Controls:
     @contextlib.contextmanager
     def ctrl_c(self) -> Iterator[None]:
         """While entered, Ctrl-C cancels the run once `listen` was called; before that it is an exception."""
-        with CtrlC(InlineGuard(), self._on_ctrl_c):
+        with CtrlC(self.run.guard, self._on_ctrl_c):
             yield
 
     def listen(self) -> None:
@@ -133,7 +133,6 @@ class Controls:
         if not self._listening or self.interrupts > 1:
             raise KeyboardInterrupt
         self.interrupts += 1
-        self.run.cancel()
-        self.run.cancel()
+        self.run.interrupt()
         if self.interrupts > 1:
             self.recall.hurry()

@@ -15,8 +15,8 @@ from .submit import Sent, Submitter
 
 __all__ = ["Recall"]
 
-#: Seconds that an interrupted node has to end, before its worker is killed.
-PATIENCE = 2.0
+#: Seconds that an interrupted node has to end before its worker is killed, and after which nobody waits for it any more.
+PATIENCE, GIVE_UP = 0.8, 1.8
 #: Seconds that the actor of an object has to begin, before it counts as one that waits for room.
 BEGIN = 1.0
 
@@ -68,6 +68,7 @@ class Recall:
         if not self.interrupting:
             self.interrupting = True
             self._kill_at = min(self._kill_at, time.monotonic() + PATIENCE)
+            self._give_up_at = min(self._give_up_at, time.monotonic() + GIVE_UP)
             time.sleep(0.05)  # what `what_waits` asked just now has been heard: this is the second time
             self._ask_again(force=False)
             for obj in self.submitter.objects.values():
@@ -82,7 +83,7 @@ class Recall:
     def hurry(self) -> None:
         """Kill at once, and wait for a little longer only."""
         self._kill_at = 0.0
-        self._give_up_at = time.monotonic() + PATIENCE
+        self._give_up_at = min(self._give_up_at, time.monotonic() + PATIENCE)
 
     @property
     def given_up(self) -> bool:

@@ -113,7 +113,7 @@ class RayScheduler:
 
     def _prepare(self) -> None:
         self.news.begin()
-        for node, detail in self.stored.look_up().items():
+        for node, detail in self.run.guard.call(self.stored.look_up).items():
             self.over[self.order.place[node]] = NodeState.CACHED
             self.run.emit(node, NodeState.CACHED, attempt=0, detail=detail)
         for node, ref in self.stored.values.items():

@@ -85,13 +85,23 @@ export function progressText(graph: Graph, run: Run, kernelNow: number): string 
   return parts.join(" \u00b7 ");
 }
 
-/** What a run that stops waits for, "" for one that does not stop. */
-export function stoppingText({ runState, counts }: Run): string {
-  if (runState !== "stopping") return "";
-  const running = counts[State.running];
-  if (!running) return "Stopping.";
-  const nodes = running === 1 ? "1 node that runs" : `${running} nodes that run`;
-  return `Stopping: waiting for ${nodes}. Interrupt ends ${running === 1 ? "it" : "them"}.`;
+/** What a run that stops waits for, as the kernel says it; "" for one that does not stop. */
+export function stoppingText({ runState, notice }: Run): string {
+  return runState === "stopping" ? oneLine(notice, 300) || "Stopping." : "";
+}
+
+/** What a second stop does, by where the nodes run that it is for. */
+export function interruptTitle({ state, worker, workers }: Run): string {
+  const kinds = new Set<string>();
+  for (let i = 0; i < state.length; i++) {
+    if (state[i] === State.running) kinds.add(workers[worker[i] - 1]?.split(" ")[0] ?? "");
+  }
+  if (kinds.has("thread")) {
+    return "Interrupt the nodes that still run; one that does not react goes on in its thread";
+  }
+  if (kinds.size === 1 && kinds.has("process"))
+    return "End the processes of the nodes that still run";
+  return "Interrupt the nodes that still run";
 }
 
 /** For a screen reader: what is drawn, in one sentence. */

@@ -1,5 +1,6 @@
 // Run, Stop, Pause, Step; the progress of the run; the search (parts of their own); direction, fit, panels and help.
 import { whyLost } from "../core/kernel";
+import { interruptTitle } from "../core/progress";
 import { isActive } from "../core/reducer";
 import type { Session } from "../core/session";
 import type { CommandName, Panel } from "../core/types";
@@ -143,7 +144,7 @@ export class Toolbar {
     this.#title(
       this.#buttons.stop,
       stopping
-        ? "Interrupt the nodes that still run"
+        ? interruptTitle(run)
         : "Start no further node; press again to interrupt those that run",
     );
     const paused = runState === "paused";

@@ -59,7 +59,7 @@ describe("the line under the graph", () => {
       ["error", "refused"],
       ["waiting", "waiting;"],
       ["notice", "the kernel is gone; start one and run the cell again to go on"],
-      ["stopping", "Stopping: waiting for 1 node that runs. Interrupt ends it."],
+      ["stopping", "machine vm was lost"],
       ["failed", "load: ValueError: no  (and 1 more failed)"],
       ["notice", "machine vm was lost  (1 node runs again)"],
       ["again", "fit runs again (attempt 2), after its worker was lost (vm:7)"],

@@ -3,6 +3,7 @@ import {
   facts,
   firstFailed,
   graphLabel,
+  interruptTitle,
   progressText,
   secondsLeft,
   stoppingText,
@@ -56,16 +57,28 @@ describe("the line of progress", () => {
     );
   });
 
-  it("says what a run that stops waits for", () => {
-    const stopping = (changed: Changed[]) => stoppingText(run(changed, { run_state: "stopping" }));
-    const running = (i: number): Changed => ({ i, state: State.running });
-    expect(stopping([running(1), running(2)])).toBe(
-      "Stopping: waiting for 2 nodes that run. Interrupt ends them.",
-    );
-    expect(stopping([done(0), running(2)])).toBe(
-      "Stopping: waiting for 1 node that runs. Interrupt ends it.",
-    );
-    expect(stoppingText(run([running(1)]))).toBe("");
+  it("says what a run that stops waits for, in the kernel's words", () => {
+    const notice = "Stopping: waiting for 'fit'. Stop again to interrupt it.";
+    const stopping = (head = {}) =>
+      stoppingText(run([{ i: 1, state: State.running }], { run_state: "stopping", ...head }));
+    expect(stopping({ notice })).toBe(notice);
+    expect(stopping()).toBe("Stopping.");
+    expect(stoppingText(run([], { notice }))).toBe("");
+  });
+
+  it("says what an interrupt does where the nodes run", () => {
+    const workers = ["thread 1", "process 1", "vm:7"];
+    const title = (...at: number[]) =>
+      interruptTitle(
+        run(
+          at.map((worker, i) => ({ i, state: State.running, worker })),
+          { workers },
+        ),
+      );
+    const any = "Interrupt the nodes that still run";
+    expect(title(1, 2)).toBe(`${any}; one that does not react goes on in its thread`);
+    expect(title(2, 2)).toBe("End the processes of the nodes that still run");
+    expect([title(2, 3), title(0), title()]).toEqual([any, any, any]);
   });
 
   it("does not guess from a single node, nor in the first second", () => {
