@@ -2,19 +2,24 @@
 
 - A workflow at the end of a cell shows itself as a `DAGWidget`, a query its nodes.
 - Running a cell again replaces the nodes that it made before.
-- What a node displays is kept with the node.
+- What a node displays is kept with the node, and shown only in the cell of its run.
+- `input()` of a node that no cell waits for raises.
 - An error of ours shows the code of the person, and none of ours.
 - At the end of each cell the widgets that are open show what the cell may have changed.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import sys
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Any
 
+from ._compat import in_cell_of_context, separate_figures, show_figures
 from .engine import cells, output
+from .engine._imports import when_imported
 from .engine.errors import FuseError
 
 
@@ -38,6 +43,8 @@ def register() -> None:
     shell.events.register("post_run_cell", _end_cell)
     _begin_current_cell(shell)
     _keep_displays(shell)
+    _refuse_input(shell)
+    when_imported("matplotlib._pylab_helpers", _keep_figures)
 
 
 def _shell() -> Any:
@@ -114,14 +121,93 @@ def _begin_current_cell(shell: Any) -> None:
 
 
 def _keep_displays(shell: Any) -> None:
+    """Keep what nodes display with them, and show it only where their run has a cell."""
     publisher = shell.display_pub
-    publish = publisher.publish
+    publish, clear = publisher.publish, publisher.clear_output
 
     def publish_and_keep(data: Any = None, *args: Any, **kwargs: Any) -> Any:
-        tail = output.current()
-        if tail is not None and isinstance(data, dict):
-            tail.settle()
-            tail.display(data)
-        return publish(data, *args, **kwargs)
+        who = output.printer.get()
+        if who is None:
+            return publish(data, *args, **kwargs)
+        tail = who.tail()
+        tail.settle()
+        if isinstance(data, dict):
+            metadata = args[0] if args else kwargs.get("metadata")
+            display_id = (kwargs.get("transient") or {}).get("display_id")
+            who.display(output.Display(data, metadata or {}, display_id, bool(kwargs.get("update"))))
+        if not who.shown:
+            return None
+        with _for_nobody(), in_cell_of_context(publisher):
+            return publish(data, *args, **kwargs)
 
-    publisher.publish = publish_and_keep
+    def clear_and_forget(wait: bool = False) -> Any:
+        who = output.printer.get()
+        if who is None:
+            return clear(wait)
+        tail = who.tail()
+        tail.settle()
+        tail.clear(wait)
+        if not who.shown:
+            return None
+        with _for_nobody(), in_cell_of_context(publisher):
+            return clear(wait)
+
+    publisher.publish, publisher.clear_output = publish_and_keep, clear_and_forget
+
+    def show(piece: output.Display | output.Clear) -> None:
+        if isinstance(piece, output.Clear):
+            publisher.clear_output(piece.wait)
+            return
+        options: dict[str, Any] = {"update": True} if piece.update else {}
+        if piece.display_id is not None:
+            options["transient"] = {"display_id": piece.display_id}
+        publisher.publish(data=piece.data, metadata=piece.metadata, **options)
+
+    output.set_publisher(show)
+
+
+@contextlib.contextmanager
+def _for_nobody() -> Iterator[None]:
+    """Let what is printed in here reach the cell alone: a terminal prints what it is to display."""
+    token = output.printer.set(None)
+    try:
+        yield
+    finally:
+        output.printer.reset(token)
+
+
+def _keep_figures() -> None:
+    """Give each node figures of its own in pyplot, and show those that it leaves open when it ends, as a cell does."""
+    if separate_figures(_owner_of_figures):
+        output.set_after_node(show_figures)
+
+
+def _owner_of_figures(making: bool) -> object:
+    """What the figures of this context belong to: the output of the node that runs in it; None outside of nodes."""
+    who = output.printer.get()
+    if who is None:
+        return None
+    return who.tail() if making else who.outputs.get(who.name, _NOBODY)
+
+
+#: Owns the figures of nodes that have made none, and so none.
+_NOBODY = output.Tail()
+
+
+def _refuse_input(shell: Any) -> None:
+    """Let `input()` of a node raise if no cell waits for its run: a kernel would ask in whichever cell runs, or nobody."""
+    kernel = getattr(shell, "kernel", None)
+    if kernel is None:
+        return
+    output.set_cells_answer(True)
+    for name in ("raw_input", "getpass"):
+        setattr(kernel, name, _asking(getattr(kernel, name)))
+
+
+def _asking(ask: Any) -> Any:
+    @functools.wraps(ask)
+    def asks(*args: Any, **kwargs: Any) -> Any:
+        output.refuse_input()
+        return ask(*args, **kwargs)
+
+    return asks

@@ -23,18 +23,20 @@ ROOMS: dict[str, set[str]] = {
     "view": {"engine"},
     "widget": {"engine", "view"},
     "testing": {"engine", "plugins", "storage", "backends"},
-    "_ipython": {"engine", "widget"},
+    "_ipython": {"_compat", "engine", "widget"},
+    "_compat": set(),
 }
 # The packages of others that a room may import; the rest of its imports are standard library.
 PACKAGES: dict[str, set[str]] = {
     "engine": set(),
     "plugins": {"numpy"},
     "storage": {"cloudpickle", "fsspec", "grpc", "numpy", "ray"},
-    "backends": {"cloudpickle", "loky", "pydantic", "pydantic_core", "ray"},
+    "backends": {"IPython", "cloudpickle", "loky", "pydantic", "pydantic_core", "ray"},
     "view": {"numpy"},
     "widget": {"IPython", "anywidget", "ipycytoscape", "ipywidgets", "numpy", "traitlets"},
     "testing": {"pytest"},
     "_ipython": {"IPython"},
+    "_compat": set(),
 }
 # Files that may import ray, and grpc that comes with it: they are an extra.
 RAY_FILE = re.compile(r"(backends|storage)/_?ray(/\w+)?\.py")

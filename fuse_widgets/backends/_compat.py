@@ -5,10 +5,11 @@ from __future__ import annotations
 import ctypes
 import functools
 import sys
+import traceback
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["flush_c_stdout"]
+__all__ = ["close_figures", "flush_c_stdout", "make_shell"]
 
 
 @functools.cache
@@ -27,3 +28,51 @@ def flush_c_stdout() -> None:
     flush = _c_stdout()
     if flush is not None:
         flush()
+
+
+def make_shell(
+    publish: Callable[[dict[str, Any], dict[str, Any] | None, str | None, bool], object],
+    clear: Callable[[bool], object],
+) -> Any:
+    """Make the shell of IPython in this process one that runs nothing and only formats what is displayed.
+
+    `display()` prints a `repr` in a process without a shell. A whole `InteractiveShell` opens a history and replaces hooks of
+    the interpreter, so its `__init__` is passed over.
+
+    Args:
+        publish: Gets the MIME bundle of each display, its metadata, its id, and whether it is an update.
+        clear: Called by `clear_output()`.
+    """
+    from IPython.core.displaypub import DisplayPublisher
+    from IPython.core.events import EventManager, available_events
+    from IPython.core.formatters import DisplayFormatter
+    from IPython.core.interactiveshell import InteractiveShell
+
+    class Publisher(DisplayPublisher):
+        def publish(self, data: Any, metadata: Any = None, source: Any = None, **options: Any) -> None:
+            display_id = (options.get("transient") or {}).get("display_id")
+            publish(data, metadata, display_id, bool(options.get("update")))
+
+        def clear_output(self, wait: bool = False) -> None:
+            clear(wait)
+
+    class Shell(InteractiveShell):
+        def __init__(self, **options: Any) -> None:
+            super(InteractiveShell, self).__init__(**options)
+            self.configurables = [self]
+            self.user_ns, self.ns_table = {}, {}
+            self.events = EventManager(self, available_events)
+            self.display_formatter = DisplayFormatter(parent=self)
+            self.display_pub = Publisher(parent=self)  # type: ignore[no-untyped-call]
+
+        def showtraceback(self, *args: Any, **options: Any) -> None:
+            traceback.print_exc()
+
+    return Shell.instance()
+
+
+def close_figures() -> None:
+    """Let go of the figures that pyplot has in this process: they belong to the job that is over."""
+    helpers = sys.modules.get("matplotlib._pylab_helpers")
+    if helpers is not None and getattr(getattr(helpers, "Gcf", None), "figs", None):
+        sys.modules["matplotlib.pyplot"].close("all")

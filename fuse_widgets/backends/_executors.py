@@ -167,7 +167,9 @@ class ThreadWorkers:
 
 def _perform_for(printer: output.Printer, job: Job, guard: Interruptible) -> Outcome:
     output.printer.set(printer)
-    return guard.call(perform, job)
+    outcome = guard.call(perform, job)
+    output.end_node()
+    return outcome
 
 
 class _Process:
@@ -246,7 +248,7 @@ class ProcessWorkers:
             max_workers=1,
             timeout=IDLE,
             initializer=set_up,
-            initargs=(process.prints.writer, process.lifeline.reader, os.getpid()),
+            initargs=(process.prints.writer, output.can_publish(), process.lifeline.reader, os.getpid()),
             env=environment,
         )
 

@@ -22,8 +22,9 @@ from multiprocessing.connection import wait
 from multiprocessing.reduction import recv_handle, send_handle
 from typing import Any
 
-from ..engine.output import LIMIT, Clear, Display
+from ..engine.output import LIMIT, Clear, Display, NoInput
 from ._compat import flush_c_stdout
+from ._displays import install
 
 __all__ = ["Incoming", "Piece", "Pipe", "connect", "recorded"]
 
@@ -62,14 +63,20 @@ class _Worker:
 _worker = _Worker()
 
 
-def connect(connection: Any) -> None:
-    """Send what the jobs of this process print through `connection`."""
+def connect(connection: Any, displays: bool = False) -> None:
+    """Send what the jobs of this process print through `connection`, and with `displays` what they display as well."""
+    sys.stdin = NoInput(
+        sys.stdin,
+        "input() cannot ask anybody from a worker process: run this node with executor 'inline', from a cell or a terminal",
+    )
     if os.name == "nt":  # pipes cannot be handed over, and what is printed goes where the process prints to
         return
     _worker.connection, _worker.owner = connection, os.getpid()
     _worker.before = [_copy(1), _copy(2)]
     # One pair for all jobs: a handler of `logging` that keeps `sys.stderr` prints for the job that runs then.
     _worker.streams = (_stream(1), _stream(2))
+    if displays:
+        install(send)
 
 
 def _copy(descriptor: int) -> int:

@@ -265,6 +265,8 @@ class Scheduler:
                 raise LeftBehind from None
             error = raised
         seconds = time.perf_counter() - began
+        if output.after_node is not None:
+            output.end_node()
         if error is None:
             self._succeeded(place, node, attempt, value, seconds, inputs)
             return

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from ..engine.errors import message_of
 from ..engine.nodes import LEAVES, checked
+from ._displays import show_figures
 from ._kernel_state import follow_kernel
 from ._parent import end_with_parent
 from ._prints import connect, recorded
@@ -63,16 +64,17 @@ def own_traceback(error: BaseException) -> BaseException:
     return error if trace is None else error.with_traceback(trace)
 
 
-def set_up(prints: Any, lifeline: Any, parent: int) -> None:
-    """Prepare a fresh worker process: it ends with its parent, and sends what its jobs print.
+def set_up(prints: Any, displays: bool, lifeline: Any, parent: int) -> None:
+    """Prepare a fresh worker process: it ends with its parent, and sends what its jobs print and display.
 
     Args:
         prints: `Pipe.writer`.
+        displays: Whether the parent can show displays.
         lifeline: `Lifeline.reader`.
         parent: The process that started it.
     """
     end_with_parent(lifeline, parent)
-    connect(prints)
+    connect(prints, displays)
 
 
 def start() -> int:
@@ -101,6 +103,7 @@ def _perform_pickled(payload: bytes, state: bytes | None) -> bytes:
         follow_kernel(state)
         job: Job = pickle.loads(payload)
         outcome = perform(job)
+        show_figures()  # before the result is pickled, which may be a figure
     except BaseException as error:
         job, outcome = None, Outcome(error=error)  # type: ignore[assignment]
     if outcome.error is not None:

@@ -10,6 +10,7 @@ import contextlib
 import re
 import sys
 import threading
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
@@ -172,33 +173,11 @@ class Tail:
         begin = "" if within or text[0] in "\r\n" else self._prefix
         return begin + _LINE_START.sub(lambda _: self._prefix, text)
 
-    def display(
-        self,
-        data: dict[str, Any],
-        metadata: dict[str, Any] | None = None,
-        display_id: str | None = None,
-        update: bool = False,
-    ) -> None:
-        """Keep what was displayed, or replace what was displayed under the same id.
-
-        Args:
-            data: MIME types and their content.
-            metadata: What belongs to it.
-            display_id: What updates name it by.
-            update: Replace the displays with this id; one that is not kept any more is passed over.
-        """
-        new = Display(dict(data), dict(metadata or {}), display_id)
-        if new.size > self.limit:
-            new.note = f"A display of {new.size / 1e6:,.1f} MB was not kept: at most {self.limit / 1e6:g} MB of each are."
-            new.data, new.metadata = {}, {}
+    def display(self, display: Display) -> None:
+        """Keep what was displayed."""
+        new = self._bounded(display)
         with self._lock:
             self.changes += 1
-            if update:
-                for old in self._displays:
-                    if old.display_id == display_id:
-                        old.data, old.metadata, old.note = new.data, new.metadata, new.note
-                        old.edition += 1
-                return
             if self._clear:
                 self._forget()
             self._shown += 1
@@ -207,6 +186,23 @@ class Tail:
             if len(self._displays) > DISPLAYS:
                 self._displays.popleft()
                 self.dropped += 1
+
+    def update(self, display: Display) -> None:
+        """Replace what was displayed under the same id, if it is kept here."""
+        new = self._bounded(display)
+        with self._lock:
+            for old in self._displays:
+                if old.display_id == new.display_id:
+                    old.data, old.metadata, old.note = new.data, new.metadata, new.note
+                    old.edition += 1
+                    self.changes += 1
+
+    def _bounded(self, display: Display) -> Display:
+        data, metadata, note = dict(display.data), dict(display.metadata), ""
+        if display.size > self.limit:
+            note = f"A display of {display.size / 1e6:,.1f} MB was not kept: at most {self.limit / 1e6:g} MB of each are."
+            data, metadata = {}, {}
+        return Display(data, metadata, display.display_id, note=note)
 
     def clear(self, wait: bool = False) -> None:
         """Forget what was printed and displayed: at once, or with `wait` when something new comes."""
@@ -228,6 +224,10 @@ class Tail:
     def displays(self) -> list[dict[str, Any]]:
         """The MIME bundles of the last displays, the newest last; an empty one was too large to keep."""
         return [display.data for display in list(self._displays)]
+
+    def find_display(self, number: object) -> Display | None:
+        """The display with this number; None if it is not kept."""
+        return next((display for display in list(self._displays) if display.number == number), None)
 
     @property
     def text(self) -> str:
@@ -284,19 +284,35 @@ class Printer:
         name: The node; a loop that runs one node after another changes it.
         shown: Whether it reaches the cell or the terminal as well.
         prefixed: Whether its lines begin with the name of the node there.
+        background: Whether the run goes on in a thread of its own, and no cell waits for it.
     """
 
-    __slots__ = ("name", "outputs", "prefixed", "shown")
+    __slots__ = ("background", "name", "outputs", "prefixed", "shown")
 
     def __init__(
-        self, outputs: dict[str, Tail], name: str = "", *, shown: bool = True, prefixed: bool = False
+        self,
+        outputs: dict[str, Tail],
+        name: str = "",
+        *,
+        shown: bool = True,
+        prefixed: bool = False,
+        background: bool = False,
     ) -> None:
-        self.outputs, self.name, self.shown, self.prefixed = outputs, name, shown, prefixed
+        self.outputs, self.name = outputs, name
+        self.shown, self.prefixed, self.background = shown, prefixed, background
 
     def tail(self) -> Tail:
         """Where the node's output is kept."""
         tail = self.outputs.get(self.name)
         return self.outputs.setdefault(self.name, Tail()) if tail is None else tail
+
+    def display(self, display: Display) -> None:
+        """Keep what the node displayed; an update also if another node of the run did, since ids belong to all."""
+        if not display.update:
+            self.tail().display(display)
+            return
+        for tail in list(self.outputs.values()):
+            tail.update(display)
 
     @property
     def prefix(self) -> str:
@@ -346,6 +362,25 @@ def can_publish() -> bool:
     return _publish is not None
 
 
+#: Called in the context of a node when its function has ended; None if there is nothing to do.
+after_node: Callable[[], object] | None = None
+
+
+def set_after_node(act: Callable[[], object] | None) -> None:
+    """Let `act` be called in the context of each node that ran in this process, when its function has ended."""
+    global after_node
+    after_node = act
+
+
+def end_node() -> None:
+    """A node's function has ended in this context. Whatever goes wrong here is printed, and not the node's."""
+    if after_node is not None:
+        try:
+            after_node()
+        except Exception:
+            traceback.print_exc()
+
+
 def show(who: Printer, piece: str | Display | Clear) -> None:
     """Show what a node printed or displayed elsewhere in this context's cell, and keep it with the node."""
     token = printer.set(who)
@@ -361,6 +396,65 @@ def show(who: Printer, piece: str | Display | Clear) -> None:
         pass
     finally:
         printer.reset(token)
+
+
+#: Whether only a cell that waits for its run can answer `input()`, as in a notebook; a terminal can always.
+_cells_answer = False
+
+
+def set_cells_answer(yes: bool) -> None:
+    """Say whether only a cell that waits for its run can answer `input()`."""
+    global _cells_answer
+    _cells_answer = yes
+
+
+def refuse_input() -> None:
+    """Raise if the node that runs in this context asks for input that nobody can give.
+
+    Raises:
+        EOFError: Names the node, and says what to do.
+    """
+    who = printer.get()
+    if who is not None and (not who.shown or (who.background and _cells_answer)):
+        raise EOFError(
+            f"node {shorten(who.name)!r} asks for input, and no cell waits for its run: call workflow.run() in a cell"
+        )
+
+
+class NoInput:
+    """Stands in for standard input: reading from it raises if nobody could answer.
+
+    Args:
+        stream: What it stands in for.
+        why: Why nobody can ever answer; empty if only some nodes must not ask, see `refuse_input`.
+    """
+
+    def __init__(self, stream: Any, why: str = "") -> None:
+        self._fuse_stream, self._why = stream, why
+
+    def _checked(self) -> Any:
+        refuse_input()
+        if self._why:
+            raise EOFError(self._why)
+        return self._fuse_stream
+
+    def read(self, *size: int) -> Any:
+        return self._checked().read(*size)
+
+    def readline(self, *size: int) -> Any:
+        return self._checked().readline(*size)
+
+    def readlines(self, *hint: int) -> Any:
+        return self._checked().readlines(*hint)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._checked())
+
+    def fileno(self) -> int:
+        return int(self._checked().fileno())
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._fuse_stream, name)
 
 
 class _Tee:
@@ -400,10 +494,10 @@ class _Tee:
 
 _lock = threading.Lock()
 _users = 0
-_tees: dict[str, _Tee] = {}
+_tees: dict[str, _Tee | NoInput] = {}
 #: `print` in another thread may be at work with one: CPython before 3.13.3 keeps no reference to `sys.stdout` meanwhile, and
 #: crashes where it is gone.
-_retired: deque[_Tee] = deque(maxlen=32)
+_retired: deque[_Tee | NoInput] = deque(maxlen=32)
 
 
 @contextlib.contextmanager
@@ -413,8 +507,8 @@ def redirected() -> Iterator[None]:
     with _lock:
         _users += 1
         if _users == 1:
-            for name in ("stdout", "stderr"):
-                _tees[name] = _Tee(getattr(sys, name))
+            for name, stand_in in (("stdout", _Tee), ("stderr", _Tee), ("stdin", NoInput)):
+                _tees[name] = stand_in(getattr(sys, name))
                 setattr(sys, name, _tees[name])
     try:
         yield

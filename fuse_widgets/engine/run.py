@@ -48,6 +48,7 @@ class Run:
         events: The log, append-only; reads like a list.
         values: Results that are in memory, by node; gone once a newer run has begun.
         outputs: What nodes printed and displayed, by name; only those that did.
+        background: Whether it goes on in a thread of its own.
         has_cell: Whether what nodes print reaches a cell or a terminal as well; not after a click on Run.
         thread: Identifier of the thread that executes the run.
         cancelled: 0; 1 once cancelling was asked for, 2 once it was asked for again.
@@ -65,6 +66,7 @@ class Run:
         self.values: dict[Node, Any] = {}
         self.outputs: dict[str, output.Tail] = {}
         self.has_cell = output.has_cell()
+        self.background = False
         self._prefixed = workflow.prefixes_prints(order.nodes)
         self.thread: int | None = None
         self.state = NodeState.PENDING
@@ -154,7 +156,9 @@ class Run:
 
     def printer(self, name: str = "") -> output.Printer:
         """Who prints for a node of this run, for a backend to set as `output.printer` while the node runs."""
-        return output.Printer(self.outputs, name, shown=self.has_cell, prefixed=self._prefixed)
+        return output.Printer(
+            self.outputs, name, shown=self.has_cell, prefixed=self._prefixed, background=self.background
+        )
 
     # --- control -------------------------------------------------------------------------------------------
 
@@ -393,6 +397,7 @@ class Run:
             self.emit(node, NodeState.CANCELLED, attempt=attempt)
             raise
         finally:
+            output.end_node()
             output.printer.reset(token)
         self.values[node] = result
         self.emit(node, NodeState.DONE, attempt=attempt, detail={"seconds": time.perf_counter() - began})

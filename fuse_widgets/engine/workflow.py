@@ -392,7 +392,7 @@ class BaseWorkflow:
         """
         inspect.signature(self.run).bind(*args, **kwargs)  # a wrong argument is no run
         run = self._open()
-        run.paused = paused
+        run.paused, run.background = paused, True
         thread = threading.Thread(
             target=copied_context().run,
             args=(run.carry_out, lambda: self.run(*args, **kwargs)),

@@ -11,6 +11,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Final
 
 from ..engine.errors import FuseError, shorten
+from ..engine.output import in_no_cell
 from ..engine.run import Run
 
 if TYPE_CHECKING:
@@ -65,7 +66,8 @@ Args = dict[str, Any]
 
 
 def _run(widget: DAGWidget, _args: Args) -> None:
-    widget.workflow.start()
+    with in_no_cell():
+        widget.workflow.start()
 
 
 def _active(widget: DAGWidget) -> Run:
@@ -76,7 +78,8 @@ def _active(widget: DAGWidget) -> Run:
 
 
 def _step(widget: DAGWidget, _args: Args) -> None:
-    run = widget.workflow.active_run or widget.workflow.start(paused=True)
+    with in_no_cell():
+        run = widget.workflow.active_run or widget.workflow.start(paused=True)
     run.step()
 
 
@@ -88,6 +91,7 @@ COMMANDS: dict[str, Callable[[DAGWidget, Args], Any]] = {
     "resume": lambda widget, _: _active(widget).resume(),
     "step": _step,
     "resync": lambda widget, _: widget.send_status(),
+    "display": lambda widget, args: widget.inspection.display(args),
     "preview": lambda widget, args: widget.inspection.preview(args),
     "edit": lambda widget, args: widget.editing.edit(args),
     "undo": lambda widget, args: widget.editing.undo(args),

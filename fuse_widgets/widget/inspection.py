@@ -14,6 +14,7 @@ from ..engine.events import RunEvent
 from ..engine.nodes import Node
 from ..engine.run import Run
 from ..engine.states import NodeState
+from ..view._bundle import form_of_display
 from ..view.details import node_details, result_facts, selection_key
 from ..view.printed import printed
 from ..view.settings import settings_of
@@ -97,6 +98,22 @@ class Inspection:
             return start_preview(lambda: storage.read_task(workflow.workflow_name, name))
         return start_preview(lambda: read(node))
 
+    def display(self, args: dict[str, Any]) -> dict[str, str]:
+        """What the node `args["node"]` displayed, as `_printed` numbers it.
+
+        Raises:
+            CommandError: It is not kept, or belongs to another run. Says which.
+        """
+        graph, place = self._widget.graph, args.get("node")
+        if args.get("version") != self._version or type(place) is not int or not 0 <= place < len(graph):
+            raise CommandError("The graph has changed: select the node again.")
+        run = self._widget.workflow.last_run
+        tail = None if run is None or run.number != args.get("run") else run.outputs.get(graph.names[place])
+        display = None if tail is None else tail.find_display(args.get("number"))
+        if display is None:
+            raise CommandError("This display is no longer kept.")
+        return form_of_display(display)
+
     # --- details -------------------------------------------------------------------------------------------
 
     @property
@@ -152,7 +169,7 @@ class Inspection:
         name = names[0]
         tail = None if run is None else run.outputs.get(name)
         number = 0 if run is None else run.number
-        mark = (self._version, name, number, 0 if tail is None else tail.written)
+        mark = (self._version, name, number, 0 if tail is None else (tail.written, tail.changes))
         if mark != self._printed_mark:
             if asked or now >= self._printed_at + PRINTED:
                 self._printed_at, self._printed_mark = now, mark

@@ -10,6 +10,8 @@ export class FakeInspection {
   infos: Info[];
   schema = SCHEMA;
   preview: Preview | Error = { kind: "text", content: "0.973", note: "" };
+  /** What was displayed, by number. */
+  displays: Record<number, Preview> = { 1: { kind: "text", content: "displayed", note: "" } };
   /** Nodes as their details shall be. */
   made = new Map<number, Partial<NodeDetails>>();
   countsFrom = "";
@@ -100,6 +102,10 @@ export class FakeInspection {
       const { preview } = this;
       if (preview instanceof Error) this.model.reply(command, false, preview.message);
       else this.#reply(command, preview);
+    } else if (name === "display") {
+      const display = this.displays[Number(args.number)];
+      if (display) this.#reply(command, display);
+      else this.model.reply(command, false, "This display is no longer kept.");
     } else if (name === "code") this.#reply(command, { code: this.code() });
     else if (name === "edit") this.#edit(command, args as unknown as EditArgs);
     else if (name === "undo" || name === "redo") {

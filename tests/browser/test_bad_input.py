@@ -187,7 +187,7 @@ def test_hostile_names_texts_and_results_are_shown_as_text(notebook: Open) -> No
 
     preview("NNNNNN")
     expect(area.locator("iframe").content_frame.locator("b")).to_have_text("whole")
-    dag.button("tab-Printed").click()
+    dag.button("tab-Output").click()
     expect(dag.button("printed")).to_contain_text("yyyy")
     preview("Large")
     expect(result).to_contain_text("HTML form of 20 MB is too large")

@@ -116,7 +116,7 @@ def test_a_click_tells_what_a_node_is_takes_printed_and_gave(notebook: Open, tmp
     expect(panel.head).to_contain_text("done in")
     for text in ("train(data, kernel='rbf', *, C=1.0)", "made at", "In[1], line 3", "'rbf'", "10.0"):
         expect(panel.area).to_contain_text(text)
-    panel.tab("Printed")
+    panel.tab("Output")
     expect(panel.dag.button("printed")).to_have_text("rbf <img src=x onerror='document.title=1'>")
     panel.tab("Source")
     expect(panel.dag.button("source")).to_contain_text('def train(data, kernel="rbf", *, C=1.0):')
@@ -162,7 +162,7 @@ def test_an_error_shows_its_frames_and_a_skipped_node_leads_to_it(notebook: Open
 def test_what_a_node_prints_is_there_while_it_runs(notebook: Open, tmp_path: Path) -> None:
     book, panel = shown(notebook, tmp_path, RUN, kernel="wait")
     panel.about("wait SVM")
-    panel.tab("Printed")
+    panel.tab("Output")
     book.start(1)
     expect(panel.dag.button("printed")).to_contain_text("wait <img")
     expect(panel.head).to_contain_text("running")

@@ -111,8 +111,8 @@ def test_options_are_edited_and_two_workers_run_at_once(notebook: Callable[..., 
     head = dag.root.locator(".fuse-head")
     expect(head).to_contain_text(at["meet a"])
     expect(head).to_contain_text("attempt 1")
-    dag.root.get_by_role("tab", name="Printed").click()
-    expect(dag.root.locator("[data-fuse-tab='Printed']")).to_contain_text("here is a")
+    dag.root.get_by_role("tab", name="Output").click()
+    expect(dag.root.locator("[data-fuse-tab='Output']")).to_contain_text("here is a")
 
     book.run(3)
     assert at["meet a"] in book.output(3).splitlines()  # Ray may say there as well that a worker died

@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 
 from fuse_widgets import LocalWorkflow, NodeExecutionError, RunEvent, workflow
 from fuse_widgets.engine.nodes import Node
-from fuse_widgets.engine.output import Tail
+from fuse_widgets.engine.output import Display, Tail
 from fuse_widgets.engine.states import NodeState
+from fuse_widgets.view._bundle import form_of_display
 from fuse_widgets.view._failure import frames
 from fuse_widgets.view._preview import facts_of, preview
 from fuse_widgets.view._text import plain
@@ -217,27 +218,84 @@ def test_text_is_never_longer_than_its_bound(text: str, limit: int, end: bool) -
 
 
 def test_printed_text_is_the_end_from_a_line_on_and_says_how_much_went_before() -> None:
-    assert printed(None) == {"text": "", "cut": 0}
+    assert printed(None) == {"pieces": [], "cut": 0, "dropped": 0}
     tail = Tail()
     tail.write("short\n")
-    assert printed(tail) == {"text": "short\n", "cut": 0}
+    assert printed(tail) == {"pieces": ["short\n"], "cut": 0, "dropped": 0}
     whole = "short\n"
     for number in range(10_000):
         whole += f"line {number}\n"
         tail.write(f"line {number}\n")
     told = printed(tail)
-    assert told["text"].startswith("line ")
-    assert told["cut"] + len(told["text"]) == len(whole)
-    assert whole.endswith(told["text"])
-    assert 30_000 < len(told["text"]) <= 32_768
+    (text,) = told["pieces"]
+    assert text.startswith("line ")
+    assert told["cut"] + len(text) == len(whole)
+    assert whole.endswith(text)
+    assert 30_000 < len(text) <= 32_768
 
 
 def test_printed_text_in_one_line_is_cut_in_the_middle() -> None:
     tail = Tail()
     tail.write("é" * 100_000)
     told = printed(tail)
-    assert len(told["text"].encode()) <= 32_772
-    assert told["cut"] + len(told["text"]) == 100_000
+    (text,) = told["pieces"]
+    assert len(text.encode()) <= 32_772
+    assert told["cut"] + len(text) == 100_000
+
+
+def test_displays_stand_where_they_were_among_what_was_printed() -> None:
+    tail = Tail()
+    tail.write("first\n" * 20_000)
+    tail.display(Display({"text/plain": "1"}, display_id="a"))
+    tail.write("then\n")
+    for number in range(2, 18):
+        tail.display(Display({"text/plain": str(number)}))
+    tail.update(Display({"text/plain": "again"}, display_id="a"))
+    told = printed(tail)
+    text, *rest = told["pieces"]
+    assert text.endswith("first\nthen\n")  # the first display is not kept any more
+    assert rest == [{"number": number, "edition": 0} for number in range(2, 18)]
+    assert told["dropped"] == 1
+    assert told["cut"] + len(text) == 120_005
+    tail.clear()
+    tail.write("new\n")
+    tail.display(Display({"text/plain": "18"}, display_id="b"))
+    tail.update(Display({"text/plain": "19"}, display_id="b"))
+    assert printed(tail) == {"pieces": ["new\n", {"number": 18, "edition": 1}], "cut": 0, "dropped": 0}
+
+
+@pytest.mark.parametrize(
+    ("data", "form"),
+    [
+        ({"text/plain": "x", "text/html": "<b>x</b>"}, ("html", "<b>x</b>", "")),
+        (
+            {"text/html": "<script>1</script>"},
+            ("html", "<script>1</script>", "Its scripts run in the cell only."),
+        ),
+        ({"text/plain": "Figure", "image/png": b"\x89PNG"}, ("png", "iVBORw==", "")),
+        ({"text/plain": "Figure", "image/png": "iVBO\nRw==\n"}, ("png", "iVBORw==", "")),
+        ({"text/plain": "p", "image/png": "no base64!", "image/jpeg": b"jpeg"}, ("jpeg", "anBlZw==", "")),
+        ({"image/svg+xml": ["<svg>", "</svg>"]}, ("svg", "<svg></svg>", "")),
+        ({"text/markdown": "# title", "text/plain": "x"}, ("text", "# title", "")),
+        ({"text/plain": "\x1b[31mred\x1b[0m"}, ("text", "red", "")),
+        ({"application/x": 1}, ("text", "", "It is shown in the cell only: application/x.")),
+        ({}, ("text", "", "Nothing yet.")),
+        (
+            {"application/vnd.jupyter.widget-view+json": {}, "text/plain": "IntSlider()"},
+            ("text", "IntSlider()", "An ipywidget is shown in the cell only."),
+        ),
+    ],
+)
+def test_a_display_has_the_form_that_a_cell_shows(data: dict[str, Any], form: tuple[str, str, str]) -> None:
+    assert tuple(form_of_display(Display(data)).values()) == form
+
+
+def test_a_display_that_is_too_large_says_so() -> None:
+    tail = Tail()
+    tail.display(Display({"text/html": "x" * 2_500_000}))
+    display = tail.find_display(1)
+    assert display is not None
+    assert form_of_display(display)["note"] == "A display of 2.5 MB was not kept: at most 1 MB of each are."
 
 
 @given(st.lists(st.text(max_size=20), max_size=30), st.integers(0, 60), st.integers(1, 40))

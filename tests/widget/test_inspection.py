@@ -250,10 +250,12 @@ def test_printed_text_comes_while_the_node_runs() -> None:
     select(widget, "n")
     run = widget.workflow.start()
     assert first.wait(10)
-    assert until(widget, "_printed", lambda new: new["text"])["text"] == "one\n"
+    assert until(widget, "_printed", lambda new: new["pieces"])["pieces"] == ["one\n"]
     second.set()
-    printed = until(widget, "_printed", lambda new: "two" in new["text"])
-    assert printed == {"version": 1, "index": 0, "run": 1, "text": "one\n<b>two</b>\n", "cut": 0}
+    printed = until(widget, "_printed", lambda new: "two" in new["pieces"][0])
+    assert printed == {
+        "version": 1, "index": 0, "run": 1, "pieces": ["one\n<b>two</b>\n"], "cut": 0, "dropped": 0
+    }  # fmt: skip
     go.set()
     run.wait(10)
     finish(widget)
@@ -263,7 +265,7 @@ def test_nothing_is_due_once_nothing_runs() -> None:
     widget = DAGWidget(LocalWorkflow(workflow(lambda: print("done"))().set_name("n")))
     select(widget, "n")
     widget.workflow.run()
-    until(widget, "_printed", lambda new: new["text"] == "done\n")
+    until(widget, "_printed", lambda new: new["pieces"] == ["done\n"])
     until(widget, "_details", lambda new: new["node"]["result"])
     finish(widget)
 
@@ -282,7 +284,7 @@ def test_a_new_run_begins_with_nothing_printed() -> None:
     select(widget, "n")
     for count in (1, 2):
         widget.workflow.run()
-        printed = until(widget, "_printed", lambda new: new["text"] == f"run {count}\n")  # noqa: B023
+        printed = until(widget, "_printed", lambda new: new["pieces"] == [f"run {count}\n"])  # noqa: B023
         assert printed["run"] == count
 
 
@@ -290,8 +292,9 @@ def test_10_mb_in_one_line_are_cut() -> None:
     widget = DAGWidget(LocalWorkflow(workflow(lambda: print("x" * 10_000_000))().set_name("n")))
     widget.workflow.run()
     select(widget, "n")
-    assert len(widget._printed["text"].encode()) <= 32_800
-    assert widget._printed["cut"] + len(widget._printed["text"]) == 10_000_001
+    (text,) = widget._printed["pieces"]
+    assert len(text.encode()) <= 32_800
+    assert widget._printed["cut"] + len(text) == 10_000_001
 
 
 # --- the bridge ------------------------------------------------------------------------------------------

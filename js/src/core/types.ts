@@ -40,6 +40,7 @@ export type CommandName =
   | "resume"
   | "step"
   | "resync"
+  | "display"
   | "preview"
   | "edit"
   | "undo"
@@ -311,14 +312,21 @@ export interface Details {
   settings: Settings;
 }
 
-/** `_printed`: what the one selected node has printed in its last attempts. */
+/** A display among printed texts: the browser asks for it by its number, and again when its edition is another. */
+export interface DisplayPiece {
+  number: number;
+  edition: number;
+}
+
+/** `_printed`: what the one selected node has printed and displayed in its last attempts. */
 export interface Printed {
   version: number;
   index: number;
   run: number;
-  /** The end of it; `cut` characters went before. */
-  text: string;
+  /** The end of it, texts and displays in order; `cut` characters and `dropped` displays went before. */
+  pieces: (string | DisplayPiece)[];
   cut: number;
+  dropped: number;
 }
 
 export interface EditAnswer {
@@ -347,10 +355,10 @@ export interface EditsColumns {
 
 export type Edits = EditsHead & EditsColumns;
 
-/** What `preview` gives: the richest form of a result that is small enough. */
+/** What `preview` gives, the richest form of a result that is small enough, and `display`, the form of what was displayed. */
 export interface Preview {
-  kind: "text" | "html" | "png" | "svg";
-  /** Text, HTML or SVG as it is, PNG in base64. */
+  kind: "text" | "html" | "svg" | "png" | "jpeg" | "gif";
+  /** Text, HTML or SVG as it is, pictures in base64. */
   content: string;
   /** What was left out, "" where nothing was. */
   note: string;

@@ -297,7 +297,7 @@ export class Session implements SharedSession {
 
   #readPrinted(): void {
     const printed = this.model.get("_printed");
-    this.printed = printed?.text === undefined ? null : (printed as Printed);
+    this.printed = printed?.pieces === undefined ? null : (printed as Printed);
     this.#tell("printed");
   }
 

@@ -202,7 +202,8 @@ model.onSend = (command) =>
   setTimeout(() => query.has("mute") || inspection.answer(command) || model.reply(command), 5);
 model.on("change:selected", () => {
   const index = inspection.selected[0] ?? 0;
-  model.set("_printed", { version: wire.version, index, run: 1, text: PRINTED, cut: 12_345 });
+  const pieces = [PRINTED, { number: 1, edition: 0 }, "after the display\n"];
+  model.set("_printed", { version: wire.version, index, run: 1, pieces, cut: 12_345, dropped: 0 });
 });
 const whole = new RegExp(`^(?:${query.get("matching") ?? ""})$`, "su");
 if (query.has("matching")) model.traits.selected = wire.names.filter((name) => whole.test(name));

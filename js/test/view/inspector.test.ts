@@ -1,6 +1,6 @@
 // @vitest-environment jsdom
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import { State } from "../../src/core/types";
+import { type DisplayPiece, State } from "../../src/core/types";
 import { POLICY, page as pageOf } from "../../src/view/panels/page";
 import { size } from "../../src/view/panels/result";
 import { bytes, type Changed, classifiers, delta, layered, status } from "../fake";
@@ -206,9 +206,9 @@ describe("several nodes, and none", () => {
 describe("what was printed", () => {
   it("is shown live, follows its end unless scrolled up, and says what was cut", async () => {
     const { model, tab, role, one } = await open();
-    await tab("Printed");
+    await tab("Output");
     const told = (text: string, cut = 0) =>
-      model.set("_printed", { version: 1, index: 4, run: 1, text, cut });
+      model.set("_printed", { version: 1, index: 4, run: 1, pieces: [text], cut, dropped: 0 });
     const area = role("printed");
     Object.defineProperty(area, "scrollHeight", { configurable: true, get: () => 1000 });
     Object.defineProperty(area, "clientHeight", { configurable: true, get: () => 200 });
@@ -229,12 +229,73 @@ describe("what was printed", () => {
 
   it("is not that of another node", async () => {
     const { model, tab, role, select } = await open();
-    await tab("Printed");
-    model.set("_printed", { version: 1, index: 4, run: 1, text: "mine", cut: 0 });
+    await tab("Output");
+    model.set("_printed", { version: 1, index: 4, run: 1, pieces: ["mine"], cut: 0, dropped: 0 });
     await settle();
     expect(role("printed").textContent).toBe("mine");
     await select("scores");
     expect(role("printed").textContent).toBe("\u2026");
+  });
+});
+
+describe("what was displayed", () => {
+  const DOT = "iVBORw0KGgo=";
+  const told = (pieces: (string | DisplayPiece)[], dropped = 0, run = 1) => ({
+    version: 1,
+    index: 4,
+    run,
+    pieces,
+    cut: 0,
+    dropped,
+  });
+
+  it("stands among what was printed, and is asked for again only when it was updated", async () => {
+    const { model, tab, role, one, kernel } = await open();
+    kernel.displays = {
+      1: { kind: "png", content: DOT, note: "" },
+      2: {
+        kind: "html",
+        content: "<b>two</b><script>1</script>",
+        note: "Its scripts run in the cell only.",
+      },
+    };
+    await tab("Output");
+    const [first, second] = [
+      { number: 1, edition: 0 },
+      { number: 2, edition: 0 },
+    ];
+    model.set("_printed", told(["before\n", first, "between\n", second], 3));
+    await settle();
+    const asked = () => model.sent.map(({ name, args }) => [name, args.run, args.number]);
+    expect(asked()).toEqual([
+      ["display", 1, 1],
+      ["display", 1, 2],
+    ]);
+    const area = role("printed");
+    expect([...area.children].map((child) => child.tagName)).toEqual(["PRE", "DIV", "PRE", "DIV"]);
+    expect(area.querySelector("img")?.src).toBe(`data:image/png;base64,${DOT}`);
+    expect(area.querySelector("iframe")?.getAttribute("sandbox")).toBe("");
+    expect(area.querySelector("iframe")?.srcdoc).not.toContain("<script");
+    expect(area.textContent).toContain("Its scripts run in the cell only.");
+    expect(one(".fuse-code-bar").textContent).toContain(
+      "the last 2 lines, 2 displays; 3 displays before are left out",
+    );
+    kernel.displays[1] = { kind: "text", content: "updated", note: "" };
+    model.set("_printed", told(["before\n", { number: 1, edition: 1 }, "between\n", second], 3));
+    await settle();
+    expect(asked().slice(2)).toEqual([["display", 1, 1]]);
+    expect(area.textContent).toContain("updated");
+    model.set("_printed", told([first], 0, 2));
+    await settle();
+    expect(asked().slice(3)).toEqual([["display", 2, 1]]);
+  });
+
+  it("says why where it is not kept", async () => {
+    const { model, tab, role } = await open();
+    await tab("Output");
+    model.set("_printed", told([{ number: 7, edition: 0 }]));
+    await settle();
+    expect(role("displayed").textContent).toBe("This display is no longer kept.");
   });
 });
 

@@ -18,7 +18,7 @@ function open(root: HTMLElement): string[] {
 }
 
 describe("whatever can have the focus keeps its keys", () => {
-  it.each(["Overview", "backend_info", "Printed", "Result", "Source"])(
+  it.each(["Overview", "backend_info", "Output", "Result", "Source"])(
     "with all panels, the menu and the help, and %s of a node that failed",
     async (tab) => {
       const { view, kernel } = inspected(SPECS, {

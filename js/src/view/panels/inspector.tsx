@@ -7,9 +7,9 @@ import { BUTTONS } from "../icons";
 import { Picture, Scrolling, useFreshId } from "./bits";
 import { Settings } from "./form";
 import { NodeHeader } from "./header";
+import { Output } from "./output";
 import { Overview } from "./overview";
 import type { Given } from "./panel";
-import { Printed } from "./printed";
 import { Result } from "./result";
 import { NothingSelected, SeveralHeader, SeveralNodes } from "./several";
 import { Source } from "./source";
@@ -87,7 +87,7 @@ function Inspected({ given, nodes }: { given: Given; nodes: readonly number[] })
         {open === "Overview" && nodes.length === 1 && (
           <Overview given={given} node={node} details={details} />
         )}
-        {open === "Printed" && <Printed given={given} node={node} />}
+        {open === "Output" && <Output given={given} node={node} />}
         {open === "Result" && <Result given={given} node={node} details={details} />}
         {open === "Source" && <Source given={given} details={details} />}
       </Scrolling>

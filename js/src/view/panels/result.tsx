@@ -116,7 +116,9 @@ function PreviewOf({ given, preview }: { given: Given; preview: Preview }) {
           <pre>{printable(content)}</pre>
         </Scrolling>
       )}
-      {kind === "png" && <Picture source={`data:image/png;base64,${content}`} />}
+      {(kind === "png" || kind === "jpeg" || kind === "gif") && (
+        <Picture source={`data:image/${kind};base64,${content}`} />
+      )}
       {kind === "svg" && (
         <Picture source={`data:image/svg+xml;charset=utf-8,${encodeURIComponent(content)}`} />
       )}
@@ -126,15 +128,23 @@ function PreviewOf({ given, preview }: { given: Given; preview: Preview }) {
 }
 
 /** As the source of a picture an SVG runs nothing and loads nothing. */
-function Picture({ source }: { source: string }) {
+export function Picture({
+  source,
+  what = "result",
+  loaded,
+}: {
+  source: string;
+  what?: string;
+  loaded?: () => void;
+}) {
   return (
     <div class="fuse-picture fuse-fill">
-      <img src={source} alt="the result" />
+      <img src={source} alt={`the ${what}`} onLoad={loaded} />
     </div>
   );
 }
 
-function Page({ html, theme }: { html: string; theme: ReadonlySignal<number> }) {
+export function Page({ html, theme }: { html: string; theme: ReadonlySignal<number> }) {
   const host = useRef<HTMLDivElement>(null);
   const [text, setText] = useState("");
   useLayoutEffect(() => {

@@ -3,7 +3,7 @@ import { type Signal, signal } from "@preact/signals";
 import { Editor } from "../../core/editor";
 import type { Session } from "../../core/session";
 
-export const TABS = ["Overview", "backend_info", "Printed", "Result", "Source"] as const;
+export const TABS = ["Overview", "backend_info", "Output", "Result", "Source"] as const;
 export type Tab = (typeof TABS)[number];
 
 export interface Remembered {
