@@ -170,7 +170,7 @@ def forks() -> None:
 
 def replaces_streams() -> None:
     print("seen")
-    sys.stdout = sys.stderr = open(os.devnull, "w")  # and left so
+    sys.stdout = sys.stderr = sys.__dict__["open_in_this_test"] = open(os.devnull, "w")  # and left so
     print("unseen")
 
 
@@ -229,8 +229,9 @@ def test_a_child_that_prints_100_mb_is_kept_by_its_end(
     def flood() -> None:
         subprocess.run("head -c 100000000 /dev/zero | tr '\\0' x; echo end", shell=True, check=True)
 
-    monkeypatch.setattr(sys, "stdout", open(os.devnull, "w"))
-    text = kept(pool, flood)[0]
+    with open(os.devnull, "w") as nowhere:
+        monkeypatch.setattr(sys, "stdout", nowhere)
+        text = kept(pool, flood)[0]
     assert len(text) == 1_000_000
     assert text.endswith("xxxend\n")
 
