@@ -6,15 +6,14 @@ import io
 from types import CodeType
 from typing import Any
 
-import cloudpickle
-
 from ..engine.carried import carried
 from ..engine.sources import located, source_of
+from ..storage import _pickling as storage
 
 __all__ = ["Pickler", "dumps", "portable"]
 
 
-class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
+class Pickler(storage.Pickler):
     """A cloudpickle pickler whose code keeps its file name, and brings its lines along, in every version of cloudpickle."""
 
     def reducer_override(self, obj: Any) -> Any:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import functools
+import inspect
+import sys
 import types
 from collections.abc import Callable
 from typing import Any, overload
 
 from ._arguments import Promise
+from ._by_name import decorated_of, pickle_instances_by_name, pickled_by_value
 from ._definitions import Decorated, Definition, define
 from ._node import Node, refuse_nodes_in
 from ._objects import ObjectNode
+from ._search import Refused, Search
 from .errors import shorten
 
 __all__ = ["WorkflowClass", "WorkflowFunction", "workflow"]
@@ -52,8 +56,13 @@ class WorkflowFunction(Decorated):
     def __repr__(self) -> str:
         return f"<workflow function {self.__qualname__}{self._signature}>"
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return WorkflowFunction, (self.func,)
+    def __reduce_ex__(self, protocol: Any) -> str | tuple[Any, ...]:
+        if (
+            "list_registry_pickle_by_value" in sys._getframe(1).f_globals
+            or decorated_of(self.func) is not self
+        ):
+            return WorkflowFunction, (self.func,)
+        return str(self.func.__qualname__)
 
 
 class WorkflowClass(Decorated):
@@ -70,6 +79,12 @@ class WorkflowClass(Decorated):
                 f"class {cls.__qualname__} has {', '.join(map(repr, taken))}, which nodes have a meaning of "
                 "their own for: rename what the class has."
             )
+        for name in dir(cls):
+            if isinstance(inspect.getattr_static(cls, name, None), WorkflowFunction):
+                raise TypeError(
+                    f"class {cls.__qualname__} is decorated with @workflow, and so is its method {name!r}: "
+                    "decorate only one of the two"
+                )
         self._redefine(define(self, cls))
 
     def _redefine(self, definition: Definition) -> None:
@@ -77,6 +92,7 @@ class WorkflowClass(Decorated):
         self.__qualname__ = cls.__qualname__
         functools.update_wrapper(self, cls, updated=())
         self.func = cls
+        pickle_instances_by_name(cls)
         self._definition = definition
         self._signature = definition.signature
 
@@ -86,8 +102,11 @@ class WorkflowClass(Decorated):
 
     def __getattr__(self, name: str) -> Any:
         if name in ("func", "_definition") or name.startswith("__"):
-            raise AttributeError(name)
-        return getattr(self.func, name)
+            raise AttributeError(f"{self!r} has no attribute {name!r}; the plain class is its attribute func")
+        value = getattr(self.func, name)
+        if isinstance(value, types.MethodType | types.FunctionType):
+            return _refusing_nodes(value, f"{self.__qualname__}.{name}")
+        return value
 
     def __setattr__(self, name: str, value: Any) -> None:
         # Without an error, IPython's %autoreload would believe that it has put a new method into the class.
@@ -98,8 +117,54 @@ class WorkflowClass(Decorated):
     def __repr__(self) -> str:
         return f"<workflow class {self.__qualname__}>"
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return WorkflowClass, (self.func,)
+    def __reduce_ex__(self, protocol: Any) -> str | tuple[Any, ...]:
+        if pickled_by_value(self.__module__, sys._getframe(1)) or decorated_of(self.func) is not self:
+            return WorkflowClass, (self.func,)
+        return str(self.func.__qualname__)
+
+    # --- what people do with classes -----------------------------------------------------------------------
+
+    def __instancecheck__(self, instance: Any) -> bool:
+        return isinstance(instance, self.func)
+
+    def __subclasscheck__(self, cls: type) -> bool:
+        return issubclass(cls, self.func)
+
+    def __mro_entries__(self, bases: tuple[Any, ...]) -> tuple[type]:
+        """Let a class that names this one as its base derive from the plain class."""
+        return (self.func,)
+
+    def __or__(self, other: Any) -> Any:
+        return self.func | other
+
+    def __ror__(self, other: Any) -> Any:
+        return other | self.func
+
+    def __getitem__(self, parameters: Any) -> Any:
+        """The plain generic class with type parameters, for annotations."""
+        return self.func[parameters]
+
+
+def _refusing_nodes(func: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """Let a function of a class, which runs at once, refuse nodes."""
+
+    @functools.wraps(func)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        search = Search()
+        try:
+            for value in (*args, *kwargs.values()):
+                search.look(value)
+            node = next(iter(search.nodes), None)
+        except Refused as found:
+            node = None if found.instead else found.value
+        if node is not None:
+            raise TypeError(
+                f"{name} runs when it is called, and {node!r} has no value yet: "
+                f"workflow({name.replace('.', '.func.', 1)}) makes nodes of its calls"
+            )
+        return func(*args, **kwargs)
+
+    return call
 
 
 @overload

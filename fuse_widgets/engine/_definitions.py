@@ -44,9 +44,20 @@ __all__ = [
 
 
 class Decorated:
-    """The base of what `@workflow` returns."""
+    """The base of what `@workflow` returns.
+
+    Attributes:
+        func: The plain function or class.
+    """
 
     _definition: Definition
+    func: Any
+
+    def __copy__(self) -> Any:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        return self
 
     def _redefine(self, definition: Definition) -> None:
         """Use another definition from now on."""

@@ -230,6 +230,8 @@ class Functions(Values):
                 if name not in cls.__members__ and (name[:1] != "_" or isinstance(value, types.FunctionType))
             }
         for name in sorted(set(attributes) - _CLASS_PLACE):
+            if name == "__reduce_ex__" and attributes[name].__module__ == "fuse_widgets.engine._by_name":
+                continue  # of the decorator
             try:
                 parts += [name.encode(), self.token(attributes[name])]
             except Unstable as why:

@@ -138,7 +138,7 @@ def write(
     Raises:
         OSError: What `sink.write` raised, unchanged.
     """
-    import cloudpickle
+    from ._pickling import FilePickler
 
     out = Hashing(sink)
     out.write(MAGIC)
@@ -155,7 +155,7 @@ def write(
         return False
 
     try:
-        cloudpickle.Pickler(out, protocol=5, buffer_callback=keep_inside).dump(result)
+        FilePickler(out, protocol=5, buffer_callback=keep_inside).dump(result)
     except BaseException as error:
         if out.failure is not None or not isinstance(error, Exception):
             raise
