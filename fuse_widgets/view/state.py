@@ -169,6 +169,8 @@ class StatusColumns:
         elif state is NodeState.RUNNING:
             self.begin[place] = event.time - (self.started or event.time)
             self.seconds[place] = np.nan
+        elif state is NodeState.CACHED and detail.get("stored_seconds") is not None:
+            self.seconds[place] = detail["stored_seconds"]
         elif "seconds" in detail and state is not NodeState.QUEUED:  # there it is what the last attempt took
             self.seconds[place] = detail["seconds"]
         elif state in (NodeState.CANCELLED, NodeState.FAILED) and math.isnan(self.seconds[place]):

@@ -301,6 +301,20 @@ def test_what_goes_on_in_the_background_is_said_from_the_end_of_a_run_until_it_h
     assert (columns.run_state, columns.notice, columns.ended) == ("running", left["notice"], None)
 
 
+def test_a_cached_node_has_the_seconds_that_it_took_when_it_was_computed() -> None:
+    columns = StatusColumns(NAMES)
+    columns.apply(
+        events(
+            (None, S.RUNNING),
+            ("a", S.CACHED, {"why": "stored", "stored_seconds": 2.5}),
+            ("b", S.CACHED, {"why": "stored", "stored_seconds": None}),
+        )
+    )
+    seconds = np.frombuffer(columns.to_wire()["seconds"], "<f4")
+    assert seconds[0] == 2.5
+    assert np.isnan(seconds[1:]).all()
+
+
 def test_texts_that_no_json_can_carry_are_made_harmless_and_short() -> None:
     columns = StatusColumns(["\ud800"])
     columns.apply(events(("\ud800", S.FAILED, {"error": {"type": "E", "message": "\udfff" + "x" * 10_000}})))

@@ -175,7 +175,8 @@ export function facts(graph: Graph, run: Run, i: number, kernelNow: number): Fac
   add(kind, oneLine(graph.functions[graph.function[i]] ?? "", 160));
   const time = duration(nodeSeconds(run, i, kernelNow), code === State.running);
   const state = code === State.cached ? "cached, read from storage" : (STATES[code] ?? "unknown");
-  add("state", time ? `${state}, ${time}` : state);
+  const took = code === State.cached ? `computed in ${time}` : time;
+  add("state", time ? `${state}, ${took}` : state);
   if (run.attempt[i] > 1) add("attempt", String(run.attempt[i]));
   if (run.worker[i] > 0) add("worker", oneLine(run.workers[run.worker[i] - 1] ?? "", 80));
   add("note", someLines(run.notes.get(i) ?? "", 240));

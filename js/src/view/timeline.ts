@@ -8,7 +8,10 @@ import {
   barText,
   clear,
   eachBar,
+  emptyText,
   hasBegun,
+  type Lanes,
+  lanesOf,
   ticks,
 } from "../core/lanes";
 import { clicked } from "../core/selection";
@@ -40,7 +43,7 @@ export class Timeline {
   readonly node: HTMLElement;
   #canvas = element("canvas", { class: "fuse-lanes", "aria-hidden": "true" });
   #context: CanvasRenderingContext2D;
-  #empty = element("div", { class: "fuse-lanes-empty", text: "No node has begun yet." });
+  #empty = element("div", { class: "fuse-lanes-empty" });
   #spoken = element("div", { class: "fuse-spoken" });
   #probe = element("span", { class: "fuse-probe", "aria-hidden": "true" });
   #theme: Themes | null = null;
@@ -101,19 +104,21 @@ export class Timeline {
   }
 
   /** What the lanes show of time, and pixels per second. */
-  #axis(): Axis & { scale: number } {
+  #axis(first: Lanes["first"]): Axis & { scale: number } {
     const { store } = this.session;
-    const { begin, end } = axisOf(store.run, store.kernelNow());
+    const { begin, end } = axisOf(store.run, store.kernelNow(), first);
     return { begin, end, scale: Math.max(1, this.#width - LABELS - END) / (end - begin) };
   }
 
   #barAt(event: MouseEvent): Bar | null {
     const box = this.#canvas.getBoundingClientRect();
     const lane = Math.floor((event.clientY - box.top) / LANE);
-    const { begin, end, scale } = this.#axis();
+    const { run } = this.session.store;
+    const { first } = lanesOf(run);
+    const { begin, end, scale } = this.#axis(first);
     const since = (event.clientX - box.left - LABELS) / scale;
     if (since < 0) return null;
-    return barAt(this.session.store.run, end, lane, begin + since, 4 / scale);
+    return barAt(run, end, lane, begin + since, 4 / scale, first);
   }
 
   #over(event: MouseEvent): void {
@@ -123,7 +128,7 @@ export class Timeline {
     const name = oneLine(graph?.names[bar?.node ?? -1] ?? "", 120);
     const box = this.#canvas.getBoundingClientRect();
     const lane = Math.floor((event.clientY - box.top) / LANE);
-    const worker = oneLine(run.workers[lane] ?? "", 200);
+    const worker = oneLine(lanesOf(run).labels[lane] ?? "", 200);
     setData(this.#canvas, { title: bar && name ? barText(run, name, bar) : worker });
   }
 
@@ -140,11 +145,17 @@ export class Timeline {
     if (this.node.hidden || !this.#width) return;
     const { store, selected } = this.session;
     const { run, graph } = store;
-    const lanes = run.workers.length;
-    const begun = lanes > 0 && hasBegun(run);
+    const { labels, first } = lanesOf(run);
+    const lanes = labels.length;
+    const begun = lanes > 0 && hasBegun(run, (worker) => worker >= first);
     this.#empty.hidden = begun;
     this.#canvas.hidden = !begun;
-    if (!begun || !graph) return;
+    if (!begun || !graph) {
+      const text = emptyText(graph, run);
+      setText(this.#empty, text);
+      setText(this.#spoken, text);
+      return;
+    }
     this.#theme ??= readTheme(this.root, this.#probe, this.#context);
     const theme = this.#theme;
     const [width, height] = [this.#width, lanes * LANE + AXIS];
@@ -159,8 +170,8 @@ export class Timeline {
     this.#measure = measurer(context, font);
     context.font = font;
     context.textBaseline = "middle";
-    const { begin, end, scale } = this.#axis();
-    this.#frame(lanes, width, end - begin, theme);
+    const { begin, end, scale } = this.#axis(first);
+    this.#frame(labels, width, end - begin, theme);
 
     const busy = new Map<number, number>();
     const chosen = new Set(selected.map((name) => store.indexOf(name)));
@@ -168,7 +179,7 @@ export class Timeline {
     const named: { node: number; lane: number; x: number; wide: number; missed: boolean }[] = [];
     const drawn = [new Int32Array(lanes).fill(-1), new Int32Array(lanes).fill(-1)] as const;
     let at = "";
-    eachBar(run, end, ({ node, lane, from, to, missed }) => {
+    const draw = ({ node, lane, from, to, missed }: Bar): void => {
       if (lane >= lanes) return;
       const x = LABELS + (from - begin) * scale;
       const wide = Math.max(1.5, (to - from) * scale - 1);
@@ -191,7 +202,8 @@ export class Timeline {
       }
       if (wide >= NAMED) named.push({ node, lane, x, wide, missed: missed !== null });
       if (chosen.has(node)) rings.push([x, y, wide]);
-    });
+    };
+    eachBar(run, end, draw, first);
     // Nodes come in the order of the graph, their names in that of time.
     for (const { node, lane, x, wide, missed } of clear(named)) {
       const name = oneLine(graph.names[node], 120);
@@ -207,18 +219,18 @@ export class Timeline {
       context.roundRect(x - 2, y - 2, wide + 4, BAR + 4, 4);
       context.stroke();
     }
-    const doing = [...busy].map(([lane, node]) => `${run.workers[lane]}: ${graph.names[node]}`);
+    const doing = [...busy].map(([lane, node]) => `${labels[lane]}: ${graph.names[node]}`);
     setText(this.#spoken, `${counted(lanes, "worker")}. ${doing.slice(0, 8).join("; ")}`);
   }
 
-  #frame(lanes: number, width: number, seconds: number, theme: Themes): void {
+  #frame(labels: readonly string[], width: number, seconds: number, theme: Themes): void {
     const context = this.#context;
-    const { workers } = this.session.store.run;
+    const lanes = labels.length;
     context.textAlign = "left";
     for (let lane = 0; lane < lanes; lane++) {
       const y = lane * LANE + LANE / 2;
       context.fillStyle = theme.quiet;
-      const label = shorten(oneLine(workers[lane], 120), LABELS - 24, this.#measure);
+      const label = shorten(oneLine(labels[lane], 120), LABELS - 24, this.#measure);
       context.fillText(label, 12, y + 0.5, LABELS - 20);
       context.globalAlpha = 0.12;
       context.fillStyle = theme.quiet;

@@ -6,12 +6,16 @@ import {
   barText,
   clear,
   eachBar,
+  emptyText,
   hasBegun,
+  lanesOf,
   span,
   ticks,
 } from "../../src/core/lanes";
 import { emptyRun } from "../../src/core/reducer";
 import { State } from "../../src/core/types";
+import { decodeGraph } from "../../src/sync/decode";
+import { graph } from "../fake";
 
 const run = () => {
   const made = emptyRun(5, 1);
@@ -119,6 +123,47 @@ describe("lanes", () => {
     expect(barAt(known, 6, 1, 0, 0)?.missed).toBe(first);
     known.worker.fill(0);
     expect(hasBegun(known)).toBe(true);
+  });
+
+  it("have one for the kernel, if nodes run there", () => {
+    const inline = run();
+    inline.worker.fill(0);
+    inline.workers = [];
+    expect(lanesOf(inline)).toEqual({ labels: ["kernel"], first: 0 });
+    const found: Bar[] = [];
+    eachBar(inline, 6, (bar) => found.push(bar), 0);
+    expect(found.map(({ node, lane }) => [node, lane])).toEqual([
+      [0, 0],
+      [1, 0],
+      [2, 0],
+    ]);
+    expect(axisOf(inline, 106, 0)).toEqual({ begin: 0, end: 6 });
+    expect(barAt(inline, 6, 0, 1, 0, 0)?.node).toBe(0);
+    const mixed = run();
+    mixed.worker[0] = 0;
+    expect(lanesOf(mixed)).toEqual({ labels: ["kernel", "thread 1", "thread 2"], first: 0 });
+    expect(lanesOf(run())).toEqual({ labels: ["thread 1", "thread 2"], first: 1 });
+    const cluster = { ...mixed, workers: ["vm:7", "vm:8"] };
+    expect(lanesOf(cluster)).toEqual({ labels: ["vm:7", "vm:8"], first: 1 });
+  });
+
+  it("say why there are none", () => {
+    const names = ["load", "clean", "fit"];
+    const g = decodeGraph(graph(names.map((name) => ({ name, fn: "f", kind: 0 }))));
+    const made = emptyRun(3, 1);
+    expect(emptyText(g, made)).toBe("No node has begun yet.");
+    expect(emptyText(null, made)).toBe("No node has begun yet.");
+    made.runState = "done";
+    made.state.fill(State.cached);
+    made.counts[State.cached] = 3;
+    expect(emptyText(g, made)).toBe("All results were cached.");
+    made.seconds.set([1, Number.NaN, 20]);
+    expect(emptyText(g, made)).toBe(
+      "All results were cached. Computing them took 21.0 s (fit 20.0 s, load 1.00 s).",
+    );
+    made.state[1] = State.pending;
+    made.counts[State.cached] = 2;
+    expect(emptyText(g, made)).toMatch(/^No node ran; results were cached\. Computing them took/);
   });
 
   it("tell which attempt a bar is, and why it ended", () => {
