@@ -33,6 +33,7 @@ class LocalWorkflow(ScheduledWorkflow):
             can be killed; functions, arguments and results are pickled. None: `"thread"` if `max_workers` is
             more than 1, else `"inline"`.
         targets_only: Leave out descendants that the outputs do not need.
+        prefix_prints: Whether lines that nodes print begin with `[name of the node]` in the cell; see `BaseWorkflow`.
 
     Raises:
         ValueError: `executor` or `max_workers` is none of these, or `executor="inline"` has several workers.
@@ -55,9 +56,12 @@ class LocalWorkflow(ScheduledWorkflow):
         max_workers: int = 1,
         executor: Executor | None = None,
         targets_only: bool = False,
+        prefix_prints: bool | None = None,
     ) -> None:
         self._check_workers(executor, max_workers)
-        super().__init__(*nodes, workflow_name=workflow_name, targets_only=targets_only)
+        super().__init__(
+            *nodes, workflow_name=workflow_name, targets_only=targets_only, prefix_prints=prefix_prints
+        )
         self._max_workers, self._executor = max_workers, executor
         #: The workers stay from run to run.
         self.threads = ThreadWorkers()

@@ -52,6 +52,7 @@ class RayWorkflow(ScheduledWorkflow):
             first run unless this process is connected to a cluster already. `{"address": "local"}` starts Ray here; so does
             no address, where no cluster runs on this machine and `RAY_ADDRESS` names none: else that one is joined.
         targets_only: Leave out descendants that the outputs do not need.
+        prefix_prints: Whether lines that nodes print begin with `[name of the node]` in the cell; see `BaseWorkflow`.
 
     Raises:
         TypeError: `ray_init_args` is no dict.
@@ -73,13 +74,20 @@ class RayWorkflow(ScheduledWorkflow):
         workflow_name: str = "workflow",
         ray_init_args: Mapping[str, Any] | None = None,
         targets_only: bool = False,
+        prefix_prints: bool | None = None,
     ) -> None:
         if ray_init_args is not None and not isinstance(ray_init_args, Mapping):
             raise TypeError(f"ray_init_args is a dict of arguments of ray.init, not {ray_init_args!r}")
-        super().__init__(*nodes, workflow_name=workflow_name, targets_only=targets_only)
+        super().__init__(
+            *nodes, workflow_name=workflow_name, targets_only=targets_only, prefix_prints=prefix_prints
+        )
         self.ray_init_args = dict(ray_init_args or {})
         self._lacking: dict[str, tuple[str | None, Mapping[str, Any]]] = {}
         self._table_of: Callable[[Any], Mapping[str, Any] | None] = lambda group: None
+
+    @property
+    def runs_several_at_a_time(self) -> bool:
+        return True
 
     def run(self, *, return_results: bool = True, max_pending_tasks: int = 0, fail_fast: bool = False) -> Any:
         """Run all nodes.

@@ -53,14 +53,14 @@ class BaseWorkflow:
             of the workflow, and so is every descendant of the roots that are found this way.
         workflow_name: Names the workflow in storage and on screen.
         targets_only: Leave out descendants that the outputs do not need.
+        prefix_prints: Whether the lines that nodes print begin with `[name of the node]` in the cell; what is kept with a
+            node has no prefix. None: if several nodes may run at the same time.
 
     Raises:
-        TypeError: An output is not a node.
+        TypeError: An output is not a node, or `prefix_prints` is no boolean.
         DuplicateNodeNameError: Two nodes have one name.
     """
 
-    #: Whether the lines that nodes print begin with `[name of the node]` in the cell. None: where several nodes can run at a time.
-    prefix_prints: bool | None = None
     #: Whether `Node.exec` and `Node.func` report states, for backends that do not emit events themselves.
     observed = True
     #: What a backend understands in `backend_info`, as a class with pydantic's `model_json_schema()`: a widget makes
@@ -68,8 +68,14 @@ class BaseWorkflow:
     backend_info_model: ClassVar[type | None] = None
 
     def __init__(
-        self, *nodes: Node | NodeItem, workflow_name: str = "workflow", targets_only: bool = False
+        self,
+        *nodes: Node | NodeItem,
+        workflow_name: str = "workflow",
+        targets_only: bool = False,
+        prefix_prints: bool | None = None,
     ) -> None:
+        if prefix_prints is not None and not isinstance(prefix_prints, bool):
+            raise TypeError(f"`prefix_prints` must be True, False or None, got {prefix_prints!r}")
         for node in nodes:
             if not isinstance(node, Node | NodeItem):
                 raise TypeError(
@@ -81,6 +87,7 @@ class BaseWorkflow:
         self.outputs = nodes
         self.workflow_name = str.__str__(workflow_name)
         self.targets_only = targets_only
+        self.prefix_prints = prefix_prints
         self.storage: Any = None
         self.roots: list[Node] = self._find_roots()
         self.runs: list[Run] = []

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fuse_widgets import LocalWorkflow, workflow
-from fuse_widgets.engine.output import Tail
+from fuse_widgets.engine.output import Tail, in_no_cell
 
 
 @given(st.lists(st.text(max_size=30), max_size=30), st.integers(1, 40))
@@ -247,3 +247,83 @@ def test_a_thread_that_prints_past_the_end_of_a_run_does_not_crash_the_process()
         [sys.executable, "-c", PRINTS_PAST_THE_END], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout) == (0, "ended\n"), done.stderr
+
+
+# --- lines that say whose they are ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        (["one\ntwo\n"], "[n] one\n[n] two\n"),
+        (["a", "b", "\n", "c"], "[n] ab\n[n] c"),
+        (["\n", "x\n", "\n"], "\n[n] x\n\n"),
+        (["1%", "\r2%", "\r3%\n"], "[n] 1%\r[n] 2%\r[n] 3%\n"),
+        (["\r 10%|#", None, "\r 20%|##", None, "\n"], "\r[n]  10%|#\r[n]  20%|##\n"),
+        (["windows\r\n", "x\r\n"], "[n] windows\r\n[n] x\r\n"),
+        (["half", None, " a line\n", "next\n"], "[n] half a line\n[n] next\n"),
+        (["\x1b[31mred\x1b[0m\n"], "[n] \x1b[31mred\x1b[0m\n"),
+    ],
+)
+@pytest.mark.parametrize("executor", ["inline", "thread"])
+def test_lines_begin_with_the_name_of_their_node_and_are_kept_without(
+    monkeypatch: pytest.MonkeyPatch, written: list[str | None], shown: str, executor: Any
+) -> None:
+    cell = Pieces()
+    monkeypatch.setattr(sys, "stdout", cell)
+
+    def talk() -> None:
+        for text in written:
+            sys.stdout.flush() if text is None else sys.stdout.write(text)
+
+    wf = LocalWorkflow(workflow(talk)().set_name("n"), executor=executor, prefix_prints=True)
+    wf.run()
+    assert cell.getvalue() == shown
+    assert wf.last_run is not None
+    assert wf.last_run.outputs["n"].text == "".join(filter(None, written))
+
+
+@pytest.mark.parametrize(
+    ("options", "begins"),
+    [
+        ({}, False),
+        ({"executor": "thread"}, False),
+        ({"max_workers": 2}, True),
+        ({"max_workers": 2, "prefix_prints": False}, False),
+        ({"prefix_prints": True}, True),
+    ],
+)
+def test_lines_say_whose_they_are_where_several_nodes_run_at_a_time(
+    options: dict[str, Any], begins: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nodes = [workflow(lambda name=name: print("of", name))().set_name(name) for name in "ab"]
+    LocalWorkflow(*nodes, **options).run()
+    lines = sorted(capsys.readouterr().out.splitlines())
+    assert lines == (["[a] of a", "[b] of b"] if begins else ["of a", "of b"])
+
+
+def test_a_name_of_several_lines_is_one_prefix(capsys: pytest.CaptureFixture[str]) -> None:
+    node = workflow(lambda: print("x"))().set_name("two\nlines")
+    LocalWorkflow(node, prefix_prints=True).run()
+    assert capsys.readouterr().out == "[two lines] x\n"
+
+
+def test_another_value_for_prefix_prints_is_refused() -> None:
+    with pytest.raises(TypeError, match="`prefix_prints` must be True, False or None, got 3"):
+        LocalWorkflow(workflow(lambda: 1)(), prefix_prints=3)  # type: ignore[arg-type]
+
+
+def test_what_one_run_without_a_cell_prints_is_kept_and_shown_nowhere(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def talk() -> None:
+        print("out")
+        print("err", file=sys.stderr)
+
+    wf = LocalWorkflow(workflow(talk)().set_name("n"))
+    with in_no_cell():
+        wf.run()
+    assert wf.last_run is not None
+    assert wf.last_run.outputs["n"].text == "out\nerr\n"
+    wf.start().wait(30)
+    assert capsys.readouterr() == ("out\n", "err\n")
