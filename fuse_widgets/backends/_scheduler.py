@@ -116,6 +116,8 @@ class Scheduler:
 
     def _prepare(self) -> None:
         cached = self.inline.call(self.stored.look_up)
+        if self.storing:
+            self.functions = list(map(self.stored.checked, self.nodes, self.functions))
         self.values.update(self.stored.values)
         self.settled.update(self.run.order.place[node] for node in cached)
         for node, detail in cached.items():

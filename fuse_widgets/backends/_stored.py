@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import logging
 import math
+import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -24,6 +25,7 @@ from ..storage.base import (
     log_damage,
     takes_fingerprint,
 )
+from ..storage.input_file import check_files
 from .info import DEFAULTS
 
 if TYPE_CHECKING:
@@ -119,9 +121,19 @@ class Stored:
                 log.warning("the storage could not be tidied up: %s", message_of(error))
 
     def why(self, node: Node) -> dict[str, Any]:
-        """Why the node runs, for its event."""
+        """Why the node runs, and what of it is not tracked, for its event."""
         why = self._why.get(node)
-        return {} if why is None else {"why": why}
+        return self._not_tracked(node) if why is None else {"why": why, **self._not_tracked(node)}
+
+    def files_of(self, node: Node) -> Mapping[str, str]:
+        """The digests of the files (`InputFile`) that a node reads, by path."""
+        fingerprint = self._fingerprints.get(node)
+        return {} if fingerprint is None else fingerprint.files
+
+    def checked(self, node: Node, func: Any) -> Any:
+        """`func`, which raises InputFileError if a file of the node is not as it was when the run began."""
+        files = self.files_of(node)
+        return Checked(func, files) if files else func
 
     def saves(self, node: Node) -> bool | None:
         """Whether a node's result is to be saved; None where that need not be told."""
@@ -167,6 +179,26 @@ class Stored:
             self.run.nodes, self.run.function, lambda node: infos.get(node, DEFAULTS).plugin
         )
         self.run.fingerprints = self._fingerprints
+        for node in self.run.nodes:
+            self._say_plain_paths(node)
+
+    def _say_plain_paths(self, node: Node) -> None:
+        """Say once of a path that names a file, and is no `InputFile`, that the content does not count."""
+        for path in self._fingerprints[node].plain_paths:
+            place = os.path.abspath(path)
+            if place not in _said:
+                _said.add(place)
+                text = (
+                    f"node {shorten(node._name)!r} takes the path {shorten(repr(path), 200)}, and the content of that file "
+                    "is not tracked: pass InputFile(path) to run the node again when the file changes"
+                )
+                log.warning("%s", text)
+                self.run.emit(None, self.run.state, detail={"notice": text})
+
+    def _not_tracked(self, node: Node) -> dict[str, Any]:
+        fingerprint = self._fingerprints.get(node)
+        notes = () if fingerprint is None else fingerprint.not_tracked
+        return {"not_tracked": list(notes)} if notes else {}
 
     def _named(self, nodes: list[Node]) -> dict[str, Fingerprint | None]:
         return {node._name: self._fingerprints.get(node) for node in nodes}
@@ -221,7 +253,7 @@ class Stored:
         if record is None or why is not None:
             self._why[node] = why or ""
             return None
-        return {"why": "stored", "stored_seconds": _seconds(record)}
+        return {"why": "stored", "stored_seconds": _seconds(record), **self._not_tracked(node)}
 
     def _why_not(self, node: Node, record: TaskRecord) -> str | None:
         fingerprint = self._fingerprints.get(node)
@@ -282,6 +314,26 @@ class Stored:
         else:
             log.warning("%s", text)
         self.run.emit(None, self.run.state, detail={"notice": shorten(text, 300)})
+
+
+#: Files of which it was said that they are not tracked, by absolute path.
+_said: set[str] = set()
+
+
+class Checked:
+    """A function of a node with files; raises InputFileError if a file is not as it was when the run began.
+
+    Without it, a result would be stored, and used later, for a content that it was not computed from.
+    """
+
+    def __init__(self, func: Any, files: Mapping[str, str]) -> None:
+        self.func, self.files = func, files
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        check_files(self.files, "after the run began")
+        value = self.func(*args, **kwargs)
+        check_files(self.files, "while the node ran")
+        return value
 
 
 class Unusable(StorageError):

@@ -1,4 +1,4 @@
-"""What the bytecode of a function says, apart from where it stands: its digest, and the names it reads.
+"""What the bytecode of a function says, apart from where it stands: its digest, and (in `_reads`) what it reads.
 
 Bytecode rather than source: it is there for every function, also of a notebook cell or of `exec`, and comments,
 line numbers and blank lines are not in it. It belongs to one Python version; after another is installed, nodes
@@ -12,40 +12,18 @@ import hashlib
 import sys
 import weakref
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from types import CodeType
 from typing import Any
+
+from ._reads import CodeFacts, Uses
 
 #: *args, **kwargs, generator, coroutine, iterable coroutine, async generator.
 _FLAGS = 0x04 | 0x08 | 0x20 | 0x80 | 0x100 | 0x200
 #: Names that the compiler stores in every class body, and that say where it stands.
 _PLACE = frozenset({"__doc__", "__firstlineno__", "__module__", "__qualname__", "__static_attributes__"})
-#: Methods that put something into a container and tell nothing of what is in it.
-_PUTS = frozenset({"add", "append", "appendleft", "extend", "insert"})
-_GLOBAL_READS = frozenset({"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"})
-_CELL_READS = frozenset({"LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR_DEREF"})
-_GLOBAL_WRITES = frozenset({"STORE_GLOBAL", "DELETE_GLOBAL"})
-_CELL_WRITES = frozenset({"STORE_DEREF", "DELETE_DEREF"})
 _JUMPS = frozenset(dis.hasjrel) | frozenset(dis.hasjabs)
 _NAMED = frozenset(dis.hasname) | frozenset(dis.haslocal) | frozenset(dis.hasfree)
 _CONSTS = frozenset(dis.hasconst)
-
-
-@dataclass(frozen=True)
-class CodeFacts:
-    """What is known of a code object and the code nested in it.
-
-    Attributes:
-        digest: Of its instructions, constants and argument names.
-        names: Global names it reads, sorted, without those it assigns itself (its own state, not an input).
-        state: Closure names it assigns itself.
-        fills: Names whose every use puts something into them (`calls.append(x)`) and reads nothing.
-    """
-
-    digest: bytes
-    names: tuple[str, ...]
-    state: frozenset[str]
-    fills: frozenset[str]
 
 
 _known: weakref.WeakKeyDictionary[CodeType, CodeFacts] = weakref.WeakKeyDictionary()
@@ -80,10 +58,9 @@ def _read(code: CodeType, token: Callable[[Any], bytes]) -> CodeFacts:
         ordinals[step.offset] = len(steps)
         if step.opcode != dis.EXTENDED_ARG:
             steps.append(step)
-    uses = _Uses()
+    uses = Uses(code)
     parts: list[bytes] = []
     for i, step in enumerate(steps):
-        uses.note(steps, i)
         if _is_place(steps, i):
             continue
         parts.append(step.opname.encode())
@@ -106,50 +83,8 @@ def _read(code: CodeType, token: Callable[[Any], bytes]) -> CodeFacts:
         getattr(code, "co_exceptiontable", b""),
         b"%d.%d" % sys.version_info[:2],
     ]
-    return CodeFacts(
-        digest=join(parts),
-        names=tuple(
-            sorted(n for n in uses.names - uses.own if not (n.startswith("__") and n.endswith("__")))
-        ),
-        state=frozenset(uses.state),
-        fills=frozenset(uses.fills - uses.reads),
-    )
-
-
-class _Uses:
-    """What a code object does with names that are not its own: global ones and those of closures."""
-
-    def __init__(self) -> None:
-        self.names: set[str] = set()
-        self.own: set[str] = set()
-        self.state: set[str] = set()
-        self.reads: set[str] = set()
-        self.fills: set[str] = set()
-
-    def note(self, steps: list[dis.Instruction], i: int) -> None:
-        step = steps[i]
-        if step.opname in _GLOBAL_READS or step.opname in _CELL_READS:
-            if step.opname in _GLOBAL_READS:
-                self.names.add(step.argval)
-            (self.fills if _only_fills(steps, i) else self.reads).add(step.argval)
-        elif step.opname in _GLOBAL_WRITES:
-            self.own.add(step.argval)
-        elif step.opname in _CELL_WRITES:
-            self.state.add(step.argval)
-
-    def note_nested(self, code: CodeType, inner: CodeFacts) -> None:
-        self.names.update(inner.names)
-        self.fills.update(inner.fills)
-        self.state.update(inner.state)
-        self.reads.update({*inner.names, *code.co_freevars} - inner.fills - inner.state)
-
-
-def _only_fills(steps: list[dis.Instruction], i: int) -> bool:
-    """Whether the name loaded at `i` is only filled: `name.append(...)` or `name[key] = ...`."""
-    after = steps[i + 1 : i + 3]
-    if after and after[0].opname in ("LOAD_METHOD", "LOAD_ATTR") and after[0].argval in _PUTS:
-        return True
-    return len(after) == 2 and after[0].opname.startswith("LOAD_") and after[1].opname == "STORE_SUBSCR"
+    uses.note_all(steps)
+    return uses.facts(join(parts))
 
 
 def _is_place(steps: list[dis.Instruction], i: int) -> bool:

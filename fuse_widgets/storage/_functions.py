@@ -1,9 +1,9 @@
-"""Stable bytes for functions and classes, and what they refer to by global name."""
+"""Stable bytes for functions and classes; what they read of other names is collected for `_reached`."""
 
 from __future__ import annotations
 
-import builtins
 import collections
+import dataclasses
 import enum
 import functools
 import inspect
@@ -16,41 +16,36 @@ from typing import Any
 
 from ..engine.nodes import MethodCall, Node, NodeItem, ObservedFunction, WorkflowClass, WorkflowFunction
 from ._code import facts, join
-from ._values import Ref, Unstable, Values, is_installed
+from ._origins import origin_of
+from ._reads import Root
+from ._values import Mark, Ref, Unstable, Values
 
 #: Begins the entry of something that matches nothing, not even itself.
 NEVER = "!"
-_FILLABLE = (list, set, dict, collections.deque)
-#: What IPython puts into every notebook.
-_NOTEBOOK = frozenset(
-    {"In", "Out", "get_ipython", "exit", "quit", "open", "_", "__", "___", "_dh", "_ih", "_oh"}
-)
-#: Of a class: what says where it stands, what its other attributes say already, what depends on the session.
+FILLABLE = (list, set, dict, collections.deque)
+#: Of `cls.__flags__`: the class was made while Python runs, and not by the compiler of C.
+_HEAP = 1 << 9
+#: What `CodeFacts.notes` mean, for a person.
+_NOTES = {
+    "getattr()": "getattr() with a computed name",
+    "import_module()": "import_module() with a computed name",
+    "__import__()": "__import__() with a computed name",
+}
+#: Of a class: what says where it stands, what its other attributes say already, what depends on the session (pydantic's
+#: schemas hold the `id` of the class).
 _CLASS_PLACE = frozenset(
     {
+        *("__annotate__", "__annotate_func__", "__annotations__", "__annotations_cache__"),
         *(
-            "__annotate__",
-            "__annotate_func__",
-            "__annotations__",
-            "__annotations_cache__",
             "__conditional_annotations__",
-        ),
-        *(
             "__dataclass_fields__",
             "__dataclass_params__",
             "__dict__",
             "__doc__",
-            "__firstlineno__",
-            "__module__",
         ),
-        *(
-            "__qualname__",
-            "__slotnames__",
-            "__static_attributes__",
-            "__weakref__",
-            "_abc_impl",
-            "_value2member_map_",
-        ),
+        *("__firstlineno__", "__module__", "__qualname__", "__slotnames__", "__static_attributes__"),
+        *("__weakref__", "_abc_impl", "_value2member_map_"),
+        *("__pydantic_core_schema__", "__pydantic_serializer__", "__pydantic_validator__"),
     }
 )
 _DESCRIPTORS = (
@@ -67,48 +62,9 @@ _DESCRIPTORS = (
 class Functions(Values):
     """Tokens of functions and classes.
 
-    One in the notebook, or in the module that refers to it, counts by its code; one of another module by its
-    name. So does one that cannot be had by name, as a lambda or what a factory returned.
+    A first-party one counts by its code; one of Python or of an installed package by its name. What an installed
+    package made and has no name for, such as the wrapper of a decorator, counts by its own bytecode and closure.
     """
-
-    def follow(self, refs: list[Ref]) -> dict[str, str]:
-        """Entries of global names, and of those that the functions and classes under these names refer to."""
-        home = self._module
-        names: dict[str, str] = {}
-        seen = set()
-        waiting = list(refs)
-        before = self._in_code
-        self._in_code = True
-        try:
-            while waiting:
-                space, name = waiting.pop()
-                if (id(space), name) in seen:
-                    continue
-                seen.add((id(space), name))
-                module = space.get("__name__")
-                if name not in space:
-                    if hasattr(builtins, name):
-                        continue
-                    entry = "undefined"
-                elif module == "__main__" and name in _NOTEBOOK:
-                    continue
-                else:
-                    self._module, self._refs = module, []
-                    try:
-                        entry = self.kept(space[name]).hex()
-                    except Unstable as why:
-                        entry = never(why)
-                    waiting += self._refs
-                shown = name if module == home else f"{module}.{name}"
-                if names.get(shown, entry) != entry:
-                    entry = join(part.encode() for part in sorted((entry, names[shown]))).hex()
-                names[shown] = entry
-        finally:
-            self._module, self._in_code = home, before
-        return {
-            name: entry if len(entry) <= 32 or entry[0] == NEVER else join((entry.encode(),)).hex()
-            for name, entry in sorted(names.items())
-        }
 
     def _code(self, value: Any) -> bytes | None:
         if isinstance(value, types.FunctionType):
@@ -143,51 +99,53 @@ class Functions(Values):
         if isinstance(value, types.MethodType | types.BuiltinMethodType):
             # random.seed and the like: functions of a module, whose hidden state is not theirs to compare
             home, name = type(value.__self__).__module__, getattr(value, "__name__", "")
-            if getattr(sys.modules.get(home), name, None) is value and is_installed(home):
+            if getattr(sys.modules.get(home), name, None) is value and not origin_of(home).first_party:
                 return join((b"builtin", f"{home}.{name}".encode()))
         if isinstance(value, _DESCRIPTORS):
             owner = getattr(value, "__self__", getattr(value, "__objclass__", None))
             if owner is None or isinstance(owner, types.ModuleType):
-                return join((b"builtin", f"{value.__module__}.{value.__qualname__}".encode()))
+                return self._compiled(value)
             return join((b"bound", self.token(owner), value.__name__.encode()))
         return None
 
     def _once(self, value: Any, make: Callable[[Any], bytes]) -> bytes:
         """`make(value)`, kept for the run, with the names it refers to."""
-        key = (id(value), self._module, "code")
+        key = (id(value), "code")
         found = self._kept.get(key)
         if found is None:
-            outer, module, before = self._refs, self._module, self._in_code
+            outer, before = self._refs, self._in_code
             self._refs, self._in_code = [], True
             try:
                 found = (value, make(value), self._refs)
             finally:
                 outer.extend(self._refs)
-                self._refs, self._module, self._in_code = outer, module, before
+                self._refs, self._in_code = outer, before
             if self._lowest >= len(self._stack) - 1:  # else it depends on where a cycle was entered
                 self._kept[key] = found
             return found[1]
         self._refs.extend(found[2])
         return found[1]
 
-    def _followed(self, value: Any) -> bool:
-        """Whether a function or a class counts by its code: it is in the notebook, in the module that refers to
-        it, or cannot be had by name."""
-        module = value.__module__
-        if module == "__main__":
-            return True
-        if isinstance(value, types.FunctionType) and (
-            module in (None, "builtins") or "<" in value.__qualname__
-        ):
-            return True
-        return module == self._module and not is_installed(module)
+    def _named(self, value: Any) -> bytes:
+        """The token of what counts by its name."""
+        self._refs.append(Mark("package", value.__module__))
+        return join((b"named", f"{value.__module__}.{value.__qualname__}".encode()))
+
+    def _compiled(self, value: Any) -> bytes:
+        """The token of a function written in C."""
+        home = value.__module__
+        if isinstance(home, str):
+            self._refs.append(Mark("compiled" if origin_of(home).first_party else "package", home))
+        return join((b"builtin", f"{home}.{value.__qualname__}".encode()))
 
     def _function(self, func: types.FunctionType) -> bytes:
-        if not self._followed(func):
-            return join((b"named", f"{func.__module__}.{func.__qualname__}".encode()))
         code, space = func.__code__, func.__globals__
+        home = space.get("__name__")
+        first_party = origin_of(home).first_party
+        if not first_party and _has_name(func) and not origin_of(func.__module__).first_party:
+            return self._named(func)
         known = facts(code, self.token)
-        self._module = space.get("__name__")
+        reader = func.__qualname__ if home in (None, "__main__") else f"{home}.{func.__qualname__}"
         parts = [b"function", known.digest]
         for name, cell in zip(code.co_freevars, func.__closure__ or (), strict=True):
             if name in known.state or name == "__class__":
@@ -197,15 +155,23 @@ class Functions(Values):
             except ValueError:
                 parts += [name.encode(), b"empty"]
                 continue
-            if name in known.fills and type(content) in _FILLABLE:
+            if name in known.fills and type(content) in FILLABLE:
+                continue
+            paths = known.cells.get(name)
+            if isinstance(content, types.ModuleType) and paths:
+                root = Root("module", name)
+                self._refs += [Ref(content, root, path, reader=reader) for path in sorted(paths)]
+                parts += [name.encode(), b"module"]
                 continue
             parts += [name.encode(), self._part(content, f"closure value {name}")]
         parts.append(self._part(func.__defaults__, "a default"))
         parts.append(self._part(func.__kwdefaults__, "a default"))
-        if not is_installed(self._module):
-            for name in known.names:
-                if not (name in known.fills and type(space.get(name)) in _FILLABLE):
-                    self._refs.append((space, name))
+        if first_party:
+            self._refs.append(Mark("module", str(home)))
+            self._refs += [Mark("note", f"{_NOTES.get(note, note)} in {reader}") for note in known.notes]
+            self._refs += [Ref(space, *read, reader) for read in known.reads]
+        else:
+            self._refs.append(Mark("package", str(home)))
         return join(parts)
 
     def _part(self, value: Any, what: str) -> bytes:
@@ -215,12 +181,16 @@ class Functions(Values):
             raise Unstable(f"{what}: {why}") from None
 
     def _class(self, cls: type) -> bytes:
-        if not self._followed(cls):
-            return join((b"named", f"{cls.__module__}.{cls.__qualname__}".encode()))
+        origin = origin_of(cls.__module__)
+        if not origin.first_party and (
+            origin.kind != "standard" or not cls.__flags__ & _HEAP or _has_name(cls)
+        ):
+            return self._named(cls)
+        if isinstance(cls.__module__, str):
+            self._refs.append(Mark("module", cls.__module__))
         parts = [b"class", cls.__name__.encode(), self.token(cls.__bases__)]
         if type(cls) is not type:
             parts.append(self.token(type(cls)))
-        self._module = cls.__module__
         attributes: Mapping[str, Any] = vars(cls)
         if issubclass(cls, enum.Enum):
             parts += [self.token((name, member._value_)) for name, member in cls.__members__.items()]
@@ -233,13 +203,55 @@ class Functions(Values):
             if name == "__reduce_ex__" and attributes[name].__module__ == "fuse_widgets.engine._by_name":
                 continue  # of the decorator
             try:
-                parts += [name.encode(), self.token(attributes[name])]
+                value = attributes[name]
+                if (
+                    name == "__pydantic_decorators__"
+                ):  # what validators are for; it holds the `id` of the class as well
+                    value = _settings_of_decorators(value)
+                parts += [name.encode(), self.token(value)]
             except Unstable as why:
                 if not name.startswith("__"):
                     raise Unstable(f"attribute {name} of class {cls.__qualname__}: {why}") from None
                 parts.append(type(attributes[name]).__qualname__.encode())
         parts.append(self.token(_annotations(cls)))
+        fields = vars(cls).get("__dataclass_fields__")
+        if isinstance(fields, dict):
+            parts += [self._field(field) for field in fields.values()]
         return join(parts)
+
+    def _field(self, field: Any) -> bytes:
+        """What a field of a data class says beside its name and default, which are in `__init__`."""
+        if not isinstance(field, dataclasses.Field):
+            return b""
+        plain = (
+            field.name,
+            field.init,
+            field.repr,
+            field.compare,
+            field.hash,
+            getattr(field, "kw_only", None),
+        )
+        try:
+            return self.token((*plain[:5], bool(plain[5]), field.metadata))
+        except Unstable:
+            return field.name.encode()
+
+
+def _settings_of_decorators(decorators: Any) -> list[Any]:
+    groups = vars(decorators).values() if hasattr(decorators, "__dict__") else ()
+    return [
+        [(name, getattr(one, "info", None)) for name, one in group.items()]
+        for group in groups
+        if isinstance(group, dict)
+    ]
+
+
+def _has_name(value: Any) -> bool:
+    """Whether its module and qualified name lead to a function or class."""
+    found: Any = sys.modules.get(value.__module__) if isinstance(value.__module__, str) else None
+    for name in value.__qualname__.split("."):
+        found = getattr(found, name, None) if name != "<locals>" else None
+    return found is value
 
 
 def _annotations(cls: type) -> dict[str, str]:

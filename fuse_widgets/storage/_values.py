@@ -7,17 +7,20 @@
 from __future__ import annotations
 
 import copyreg
-import functools
 import hashlib
 import io
+import os
 import sys
 import types
 from array import array
 from collections import OrderedDict
-from typing import Any
+from pathlib import Path, PurePath
+from typing import Any, NamedTuple
 
 from ..engine.errors import shorten
 from ._code import join
+from ._origins import origin_of, origin_of_module
+from ._reads import Attributes, Root
 
 #: Types that carry no data of their own, by module: in code (not as arguments) their type is enough.
 _TOOLS = frozenset(
@@ -33,32 +36,43 @@ _TOOLS = frozenset(
         "asyncio",
     }
 )
-#: A namespace and a name in it.
-Ref = tuple[dict[str, Any], str]
+
+
+class Ref(NamedTuple):
+    """What a function reads, and where the lookup begins.
+
+    Attributes:
+        space: The function's global names, or a module (root kind `"module"`).
+        root, path: What is looked up there.
+        only_filled: See `Read`.
+        reader: The function, for notes.
+    """
+
+    space: Any
+    root: Root
+    path: Attributes = ()
+    only_filled: bool = False
+    reader: str = ""
+
+
+class Mark(NamedTuple):
+    """What else was met on the way.
+
+    Attributes:
+        kind: `"package"`, an installed module; `"distribution"`, one that is not imported yet; `"module"`, a
+            first-party module; `"compiled"`, one of C code; `"file"`, an `InputFile`; `"path"`, another path that
+            names a file; `"note"`, something that is not tracked.
+        text: Its name, or the note.
+        value: The digest of a file; the version of a distribution.
+    """
+
+    kind: str
+    text: str
+    value: str = ""
 
 
 class Unstable(Exception):
     """A value that cannot be compared from one run to the next; says which and why."""
-
-
-def is_installed(module: str | None) -> bool:
-    """Whether a module belongs to Python or to an installed package, so that its name stands for its code."""
-    return _is_installed(module, getattr(sys.modules.get(module or ""), "__file__", None))
-
-
-@functools.cache
-def _is_installed(module: str | None, file: str | None) -> bool:
-    if module in (None, "__main__"):
-        return False
-    if file is None:
-        spec = getattr(sys.modules.get(module or ""), "__spec__", None)
-        return getattr(spec, "origin", None) in ("built-in", "frozen") or module in sys.builtin_module_names
-    parts = file.replace("\\", "/").split("/")
-    if "site-packages" in parts or "dist-packages" in parts:
-        return True
-    import sysconfig
-
-    return any(file.startswith(sysconfig.get_path(key)) for key in ("stdlib", "platstdlib"))
 
 
 class Values:
@@ -69,16 +83,14 @@ class Values:
 
     State: `_stack`, the objects whose token is being made, with their depth; `_lowest`, the depth of the
     outermost object that a cycle came back to since (a token that depends on it must not be kept); `_refs`,
-    the global names that the functions met so far refer to, with the namespaces they are looked up in.
+    what the functions met so far read.
     """
 
     def __init__(self) -> None:
         self._stack: dict[int, int] = {}
         self._lowest = sys.maxsize
-        self._refs: list[Ref] = []
-        self._kept: dict[tuple[Any, ...], tuple[Any, bytes, list[Ref]]] = {}
-        #: The module whose functions and classes count by their code and not by their name.
-        self._module: str | None = None
+        self._refs: list[Ref | Mark] = []
+        self._kept: dict[tuple[Any, ...], tuple[Any, bytes, list[Ref | Mark]]] = {}
         #: True while the values that code refers to are looked at, where a lock is a tool and not an input.
         self._in_code = False
 
@@ -111,7 +123,7 @@ class Values:
         """The token of a value that lives through the run, computed once."""
         if type(value) in _SCALARS:
             return self.token(value)
-        key = (id(value), self._module, self._in_code)
+        key = (id(value), self._in_code)
         found = self._kept.get(key)
         if found is None:
             outer, self._refs = self._refs, []
@@ -137,7 +149,9 @@ class Values:
         if kind is bytearray or kind is memoryview:
             return join((kind.__name__.encode(), bytes(value)))
         if isinstance(value, types.ModuleType):
-            return _named("module", value.__name__)
+            return self._module(value)
+        if isinstance(value, PurePath):
+            return self._path(value, kind)
         found = self._code(value)
         if found is not None:
             return found
@@ -150,11 +164,34 @@ class Values:
             return found
         # some classes of Cython have no text for their module
         if self._in_code and str(kind.__module__).partition(".")[0] in _TOOLS:
-            return _named("tool", _name_of(kind))
+            return named("tool", _name_of(kind))
         return self._object(value, kind)
 
     def _code(self, value: Any) -> bytes | None:
         """The token of a function, a class or what stands for one; None for other values."""
+        raise NotImplementedError
+
+    def _module(self, module: types.ModuleType) -> bytes:
+        """A module as a value: what reads it may read anything in it."""
+        name = str(getattr(module, "__name__", ""))
+        if origin_of_module(module).first_party:
+            self._refs.append(Ref(module, Root("module", name)))
+        elif self._in_code:
+            self._refs.append(Mark("package", name))
+        return named("module", name)
+
+    def _path(self, path: PurePath, kind: type) -> bytes:
+        """A path as it is written; of an `InputFile` the content counts as well, under `Fingerprint.files`."""
+        from .input_file import InputFile
+
+        text = str(path)
+        if isinstance(path, InputFile):
+            self._refs.append(Mark("file", text, self._digest(text)))
+        elif isinstance(path, Path) and os.path.isfile(path):
+            self._refs.append(Mark("path", text))
+        return named(_name_of(kind), text)
+
+    def _digest(self, path: str) -> str:
         raise NotImplementedError
 
     def _items(self, items: list[Any] | tuple[Any, ...]) -> list[bytes]:
@@ -176,7 +213,7 @@ class Values:
             if type(value) in (numpy.ndarray, numpy.memmap):
                 return self._ndarray(value)
             if isinstance(value, numpy.dtype):
-                return _named("dtype", repr(value))
+                return named("dtype", repr(value))
             if isinstance(value, numpy.generic) and value.dtype.names is None:
                 return join((b"scalar", value.dtype.str.encode(), value.tobytes()))
         if pandas is not None:
@@ -252,7 +289,8 @@ class Values:
                 f"{_name_of(kind)} cannot be compared between runs ({shorten(_say(error))})"
             ) from error
         if isinstance(reduced, str):
-            return _named("name", f"{getattr(value, '__module__', '')}.{reduced}")
+            name = named("name", f"{getattr(value, '__module__', '')}.{reduced}")
+            return join((name, self.token(kind))) if origin_of(str(kind.__module__)).first_party else name
         make, args, state, items, pairs = (*reduced, None, None, None)[:5]
         return join(
             (
@@ -271,7 +309,7 @@ class Values:
         return join(self.token(part) for pair in pairs for part in pair)
 
 
-def _named(what: str, name: str) -> bytes:
+def named(what: str, name: str) -> bytes:
     text = f"{what} {name}".encode("utf-8", "surrogatepass")
     return text if len(text) <= 64 else join((text,))
 

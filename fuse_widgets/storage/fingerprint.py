@@ -14,10 +14,14 @@ from ..engine._arguments import nodes_inside
 from ..engine.errors import shorten
 from ..engine.nodes import Node, NodeItem, ObservedFunction
 from ._code import join
-from ._functions import NEVER, Functions, never
+from ._functions import NEVER, never
+from ._reached import Reach, Reached
 from ._values import Unstable
 
-__all__ = ["Fingerprint", "FingerprintCache", "fingerprint"]
+__all__ = ["Fingerprint", "FingerprintCache", "fingerprint", "first_party_modules"]
+
+#: Rises when fingerprints are made in another way.
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -29,10 +33,14 @@ class Fingerprint:
         arguments: By name (by position where a function does not tell its names), nodes standing for themselves.
             Their order counts: parameters sorted, then what a function takes by `**`, in the order it sees.
         parents: Digests of the parents' fingerprints, by name, in the order the arguments use them.
-        names: Of the helpers, classes and constants that the function refers to by global name, directly or
-            through each other.
-
+        names: Of the first-party functions, classes and constants that the function reaches, in whatever module they
+            are, by name.
         plugin: Of what its plugin does; empty where it has none.
+        packages: Versions of the installed packages that the code names, by distribution.
+        files: Digests of the contents of files (`InputFile`), by path.
+        not_tracked: What the function may depend on and no fingerprint covers, in words. It is no part of the digest.
+        plain_paths: Paths of existing files in the arguments that are no `InputFile`. They are no part of the digest either.
+        version: How fingerprints were made then; one made in another way matches nothing.
 
     An entry that begins with `!` stands for something that cannot be compared, with the reason; it matches nothing.
     """
@@ -42,16 +50,24 @@ class Fingerprint:
     parents: dict[str, str] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
     plugin: str = ""
+    packages: dict[str, str] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
+    not_tracked: tuple[str, ...] = field(default=(), compare=False)
+    plain_paths: tuple[str, ...] = field(default=(), compare=False)
+    version: int = VERSION
 
     @functools.cached_property
     def digest(self) -> str:
         """One digest of everything, 32 hexadecimal digits. It does not change where a parent is only renamed."""
-        digest = hashlib.blake2b(self.code.encode(), digest_size=16)
+        digest = hashlib.blake2b(f"{self.version}\0{self.code}".encode(), digest_size=16)
         for group, order in ((self.names, sorted(self.names)), (self.arguments, self.arguments)):
             digest.update(b"\0\0")
             for name in order:
                 digest.update(f"\0{name}\0{group[name]}".encode("utf-8", "surrogatepass"))
         digest.update("\0\0".join(self.parents.values()).encode())
+        for what, group in (("packages", self.packages), ("files", self.files)):
+            for name in sorted(group):
+                digest.update(f"\0\0{what}\0{name}\0{group[name]}".encode("utf-8", "surrogatepass"))
         if self.plugin:
             digest.update(f"\0\0plugin\0{self.plugin}".encode("utf-8", "surrogatepass"))
         return digest.hexdigest()
@@ -59,7 +75,10 @@ class Fingerprint:
     def to_json(self) -> dict[str, Any]:
         """A dict of JSON values; `from_json` turns it back."""
         groups = {"names": self.names, "arguments": self.arguments, "parents": self.parents}
-        return {"code": self.code, **groups, **({"plugin": self.plugin} if self.plugin else {})}
+        few = {"plugin": self.plugin, "packages": self.packages, "files": self.files}
+        notes = {"not_tracked": list(self.not_tracked)} if self.not_tracked else {}
+        some = {name: value for name, value in few.items() if value}
+        return {"version": self.version, "code": self.code, **groups, **some, **notes}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Fingerprint:
@@ -70,30 +89,41 @@ class Fingerprint:
             parents=dict(data.get("parents", {})),
             names=dict(data.get("names", {})),
             plugin=data.get("plugin", ""),
+            packages=dict(data.get("packages", {})),
+            files=dict(data.get("files", {})),
+            not_tracked=tuple(data.get("not_tracked", ())),
+            version=data.get("version", 1),
         )
 
     def difference(self, old: Fingerprint | None) -> str | None:
         """Why a result with the fingerprint `old` may not be used here, in words; None where it may.
 
-        For example `code changed`, `code changed (scale)` for a helper or constant of that name,
-        `argument x changed`, `parent y changed`, `plugin changed`; the first three, where there are more.
+        For example `code changed`, `helpers.clean changed` for a function, class or constant of that name, `argument x
+        changed`, `parent y changed`, `file data.csv changed`, `numpy 2.1 -> 2.2`; the first three, if there are more.
         """
         if old is None:
             return "it was saved without a fingerprint"
         reasons = list(self._unstable())
         if not reasons and self.digest == old.digest:
             return None
+        if self.version != old.version:
+            return "it was stored by another version of fuse_widgets, which compared other things"
         if self.code != old.code and not self.code.startswith(NEVER):
             reasons.append("code changed")
         elif not self.code.startswith(NEVER):
             names = [name for name, _ in _changes(self.names, old.names)]
             if names:
-                reasons.append(f"code changed ({_some(names)})")
+                reasons.append(f"{_some(names)} changed")
         for what, new, before in (
             ("argument", self.arguments, old.arguments),
             ("parent", self.parents, old.parents),
+            ("file", self.files, old.files),
         ):
             reasons += [f"{what} {shorten(name, 60)} {verb}" for name, verb in _changes(new, before)]
+        reasons += [
+            f"{name} {old.packages.get(name, 'not used')} -> {self.packages.get(name, 'not used')}"
+            for name, _ in _changes(self.packages, old.packages)
+        ]
         if self.plugin != old.plugin and not self.plugin.startswith(NEVER):
             reasons.append("plugin changed")
         if reasons:
@@ -110,6 +140,7 @@ class Fingerprint:
         for what, entry in entries.items():
             if entry.startswith(NEVER):
                 yield f"{shorten(what, 70)} cannot be fingerprinted: {entry.partition(' ')[2]}"
+        yield from (entry.partition(" ")[2] for entry in self.files.values() if entry.startswith(NEVER))
 
 
 def _changes(new: Mapping[str, str], old: Mapping[str, str]) -> Iterable[tuple[str, str]]:
@@ -137,7 +168,7 @@ class Parameters:
     rest: str = "argument"
 
 
-class FingerprintCache(Functions):
+class FingerprintCache(Reach):
     """What was found out about functions, classes and large values during one run.
 
     Make a new one for each run: a helper may be defined anew, and a list may change, between two runs.
@@ -145,48 +176,48 @@ class FingerprintCache(Functions):
 
     def __init__(self) -> None:
         super().__init__()
-        self._roots: dict[int, tuple[Any, str, dict[str, str]]] = {}
+        self._roots: dict[int, tuple[Any, str, Reached]] = {}
         self._parameters: dict[int, tuple[Any, Parameters]] = {}
 
-    def code_of(self, func: Any) -> tuple[str, dict[str, str]]:
-        """`Fingerprint.code` and `.names` of a node's function."""
+    def code_of(self, func: Any) -> tuple[str, Reached]:
+        """`Fingerprint.code` of a node's function, and what it reaches."""
         found = self._roots.get(id(func))
         if found is None:
-            self._module = _home(func)
             self._in_code, self._refs = True, []
-            names: dict[str, str] = {}
+            reached = Reached()
             try:
                 code = self.kept(func).hex()
-                names = self.follow(self._refs)
+                reached = self.follow(self._refs, _home(func))
             except Unstable as why:
                 code = never(why)
             finally:
                 self._in_code = False
-            found = self._roots[id(func)] = (func, code, names)
+            found = self._roots[id(func)] = (func, code, reached)
         return found[1], found[2]
 
-    def entry(self, func: Any, make: Callable[[Any], bytes], value: Any) -> str:
-        """The entry of an argument of `func`, with the names that functions in it refer to; `make` its token."""
-        self._module, self._refs = _home(func), []
+    def entry(self, func: Any, make: Callable[[Any], bytes], value: Any) -> tuple[str, Reached | None]:
+        """The entry of an argument of `func`, and what functions in it reach; `make` gives its token."""
+        self._refs = []
         try:
             token = make(value)
             if not self._refs:
-                return token.hex() if len(token) <= 16 else join((token,)).hex()
-            names = self.follow(self._refs)
+                return (token.hex() if len(token) <= 16 else join((token,)).hex()), None
+            reached = self.follow(self._refs, _home(func))
         except Unstable as why:
-            return never(why)
+            return never(why), None
         except (RecursionError, ValueError):  # of `nodes_inside`, which had more room when the node was made
-            return never(Unstable("it is nested too deeply"))
+            return never(Unstable("it is nested too deeply")), None
+        names = reached.names
         unstable = next((entry for entry in names.values() if entry.startswith(NEVER)), None)
         if unstable is not None:
-            return unstable
-        return join((token, *(f"{name} {names[name]}".encode() for name in sorted(names)))).hex()
+            return unstable, reached
+        return join((token, *(f"{name} {names[name]}".encode() for name in sorted(names)))).hex(), reached
 
     def plugin_of(self, plugin: Any, name: str) -> str:
         """`Fingerprint.plugin` of the node `name`; a plugin that cannot be compared matches nothing."""
         self._in_code = True  # a lock in it is a tool, as in code
         try:
-            return self.entry(type(plugin), self.token, _effect(plugin, name))
+            return self.entry(type(plugin), self.token, _effect(plugin, name))[0]
         except Exception as error:  # its own code: the run says it where the node begins
             return never(Unstable(f"it raised {type(error).__name__}"))
         finally:
@@ -222,7 +253,7 @@ def fingerprint(
     """What the result of a node depends on.
 
     Args:
-        node: The node; its function counts with all it refers to in the notebook or its own module.
+        node: The node; its function counts with all first-party code that it reaches.
         parent_digests: `Fingerprint.digest` of each parent.
         cache: Shared by the nodes of one run, so that a function or a large argument is looked at once.
         plugin: The node's plugin.
@@ -236,7 +267,8 @@ def fingerprint(
     func = node.func if func is None else func
     if isinstance(func, ObservedFunction):
         func = func._func
-    code, names = cache.code_of(func)
+    code, reached = cache.code_of(func)
+    paths: set[str] = set()
     arguments: dict[str, str] = {}
     order: dict[Node, int] = {}
     if node.args or node.kwargs:
@@ -251,7 +283,10 @@ def fingerprint(
                 given[f"**{name}" if name in given else name] = value
         wired = _Wiring(cache, parent_digests, order)
         for name, value in given.items():
-            arguments[name] = cache.entry(func, wired, value)
+            arguments[name], more = cache.entry(func, wired, value)
+            if more is not None:
+                reached = reached.with_those_of(more)
+                paths |= more.paths
     for parent in node.parents:
         order.setdefault(parent, len(order))
     parents: dict[str, str] = {}
@@ -261,7 +296,29 @@ def fingerprint(
             name += "'"
         parents[name] = parent_digests[parent]
     entry = "" if plugin is None else cache.plugin_of(plugin, node.name)
-    return Fingerprint(code, arguments, parents, names, entry)
+    return Fingerprint(
+        code,
+        arguments,
+        parents,
+        reached.names,
+        entry,
+        reached.packages,
+        reached.files,
+        tuple(sorted(reached.notes)),
+        tuple(sorted(paths)),
+    )
+
+
+def first_party_modules(functions: Iterable[Any], cache: FingerprintCache | None = None) -> set[str]:
+    """Return the names of the first-party modules that functions are in or reach; `__main__` may be among them.
+
+    A module that counts only because of an argument's class is not.
+    """
+    cache = FingerprintCache() if cache is None else cache
+    found: set[str] = set()
+    for func in functions:
+        found |= cache.code_of(func._func if isinstance(func, ObservedFunction) else func)[1].modules
+    return found
 
 
 def _effect(plugin: Any, name: str) -> Any:

@@ -9,12 +9,11 @@ import os
 import subprocess
 import sys
 import textwrap
-import types
 
 import pytest
 
 from fuse_widgets.engine.nodes import Node, workflow
-from fuse_widgets.storage.fingerprint import Fingerprint, FingerprintCache, fingerprint
+from fuse_widgets.storage.fingerprint import FingerprintCache, fingerprint
 from tests.lines import lines_run
 
 from .notebook import difference, fingerprint_all, node_of, notebook
@@ -68,119 +67,119 @@ CHANGES = {
     "helper": (
         "def g(): return 1\ndef f(): return g()",
         "def g(): return 2\ndef f(): return g()",
-        "code changed (g)",
+        "g changed",
     ),
     "helper of a helper": (
         "def h(): return 1\ndef g(): return h()\ndef f(): return g()",
         "def h(): return 2\ndef g(): return h()\ndef f(): return g()",
-        "code changed (h)",
+        "h changed",
     ),
     "helper used inside a nested function": (
         "def g(): return 1\ndef f(): return (lambda: g())()",
         "def g(): return 2\ndef f(): return (lambda: g())()",
-        "code changed (g)",
+        "g changed",
     ),
     "helper in a closure's default": (
         "def g(): return 1\ndef h(k=g): return k()\ndef f(): return h()",
         "def g(): return 2\ndef h(k=g): return k()\ndef f(): return h()",
-        "code changed (h)",
+        "h changed",
     ),
     "decorated helper": (
         "@workflow\ndef g(): return 1\ndef f(): return g.func()",
         "@workflow\ndef g(): return 2\ndef f(): return g.func()",
-        "code changed (g)",
+        "g changed",
     ),
-    "constant": ("N = 10\ndef f(): return N", "N = 11\ndef f(): return N", "code changed (N)"),
+    "constant": ("N = 10\ndef f(): return N", "N = 11\ndef f(): return N", "N changed"),
     "constant of a helper": (
         "N = 10\ndef g(): return N\ndef f(): return g()",
         "N = 11\ndef g(): return N\ndef f(): return g()",
-        "code changed (N)",
+        "N changed",
     ),
-    "global list": ("L = [1, 2]\ndef f(): return L", "L = [1, 3]\ndef f(): return L", "code changed (L)"),
+    "global list": ("L = [1, 2]\ndef f(): return L", "L = [1, 3]\ndef f(): return L", "L changed"),
     "order in a dict": (
         "D = {'a': 1, 'b': 2}\ndef f(): return D",
         "D = {'b': 2, 'a': 1}\ndef f(): return D",
-        "code changed (D)",
+        "D changed",
     ),
     "global frame": (
         "import pandas as pd\nD = pd.DataFrame({'a': range(1000)})\ndef f(): return D.sum()",
         "import pandas as pd\nD = pd.DataFrame({'a': range(1, 1001)})\ndef f(): return D.sum()",
-        "code changed (D)",
+        "D changed",
     ),
     "function in a global dict": (
         "T = {'a': lambda: 1}\ndef f(): return T['a']()",
         "T = {'a': lambda: 2}\ndef f(): return T['a']()",
-        "code changed (T)",
+        "T changed",
     ),
     "method of a class": (
         "class H:\n def m(self): return 1\ndef f(): return H().m()",
         "class H:\n def m(self): return 2\ndef f(): return H().m()",
-        "code changed (H)",
+        "H changed",
     ),
     "static method": (
         "class H:\n @staticmethod\n def m(): return 1\ndef f(): return H.m()",
         "class H:\n @staticmethod\n def m(): return 2\ndef f(): return H.m()",
-        "code changed (H)",
+        "H changed",
     ),
     "property": (
         "class H:\n @property\n def m(self): return 1\ndef f(): return H().m",
         "class H:\n @property\n def m(self): return 2\ndef f(): return H().m",
-        "code changed (H)",
+        "H changed",
     ),
     "class attribute": (
         "class H: k = 1\ndef f(): return H.k",
         "class H: k = 2\ndef f(): return H.k",
-        "code changed (H)",
+        "H changed",
     ),
     "base class": (
         "class B:\n def m(self): return 1\nclass H(B): pass\ndef f(): return H().m()",
         "class B:\n def m(self): return 2\nclass H(B): pass\ndef f(): return H().m()",
-        "code changed (H)",
+        "H changed",
     ),
     "helper of a method": (
         "def g(): return 1\nclass H:\n def m(self): return g()\ndef f(): return H().m()",
         "def g(): return 2\nclass H:\n def m(self): return g()\ndef f(): return H().m()",
-        "code changed (g)",
+        "g changed",
     ),
     "data class field": (
         "from dataclasses import dataclass\n@dataclass\nclass P:\n a: int = 1\ndef f(): return P()",
         "from dataclasses import dataclass\n@dataclass\nclass P:\n a: int = 2\ndef f(): return P()",
-        "code changed (P)",
+        "P changed",
     ),
     "enum member": (
         "from enum import Enum\nclass E(Enum):\n A = 1\ndef f(): return E.A",
         "from enum import Enum\nclass E(Enum):\n A = 2\ndef f(): return E.A",
-        "code changed (E)",
+        "E changed",
     ),
     "cached helper": (
         "import functools\n@functools.lru_cache\ndef g(): return 1\ndef f(): return g()",
         "import functools\n@functools.lru_cache\ndef g(): return 2\ndef f(): return g()",
-        "code changed (g)",
+        "g changed",
     ),
     "partial helper": (
         "import functools\ndef h(a): return a\ng = functools.partial(h, 1)\ndef f(): return g()",
         "import functools\ndef h(a): return a\ng = functools.partial(h, 2)\ndef f(): return g()",
-        "code changed (g)",
+        "g changed",
     ),
     "function of another package": (
         "from math import sin as g\ndef f(): return g(1)",
         "from math import cos as g\ndef f(): return g(1)",
-        "code changed (g)",
+        "g changed",
     ),
     "another module": (
         "import json as m\ndef f(): return m",
         "import math as m\ndef f(): return m",
-        "code changed (m)",
+        "m changed",
     ),
     "two things": (
         "N = 1\ndef g(): return 1\ndef f(): return g() + N",
         "N = 2\ndef g(): return 2\ndef f(): return g() + N",
-        "code changed (N, g)",
+        "N, g changed",
     ),
     "mutual recursion": (
         "def g(n): return n and f(n - 1)\ndef f(n=3): return g(n)",
         "def g(n): return n and f(n - 2)\ndef f(n=3): return g(n)",
-        "code changed (g)",
+        "g changed",
     ),
     "callable object": (
         "class C:\n def __init__(self, k): self.k = k\n def __call__(self): return self.k\nf = C(1)",
@@ -358,7 +357,7 @@ def test_a_function_defined_anew_is_noticed_by_the_next_run_and_so_is_its_helper
     node = node_of(space["f"])
     before = fingerprint_all(node)
     exec("def g(): return 2", space)
-    assert fingerprint_all(node).difference(before) == "code changed (g)"
+    assert fingerprint_all(node).difference(before) == "g changed"
     exec("def g(): return 1", space)
     assert fingerprint_all(node).difference(before) is None
 
@@ -369,25 +368,6 @@ def test_replace_func_is_noticed():
     before = fingerprint_all(node)
     node.func = space["g"]
     assert fingerprint_all(node).difference(before) == "code changed"
-
-
-def test_a_helper_in_the_same_module_counts_and_one_of_another_module_by_name(tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(tmp_path)
-    other = "def far(): return {}\n"
-    source = "from other_{0} import far\nK = {1}\ndef near(): return K\ndef f(): return near() + far()\n"
-
-    def load(number: int, near: int, far: int) -> Fingerprint:
-        (tmp_path / f"other_{number}.py").write_text(other.format(far))
-        module = types.ModuleType("work")
-        sys.modules["work"] = module
-        exec(source.format(number, near), module.__dict__)
-        module.far.__module__ = "other"
-        return fingerprint_all(node_of(module.f))
-
-    first = load(1, 1, 1)
-    assert load(2, 2, 1).difference(first) == "code changed (K)"
-    assert load(3, 1, 2).difference(first) is None
-    del sys.modules["work"]
 
 
 def test_a_function_of_an_installed_package_counts_by_its_name():

@@ -177,6 +177,9 @@ class Submitter:
 
     def _more(self, node: Node, info: RayInfo, options: dict[str, Any], inputs: list[Any]) -> dict[str, Any]:
         more: dict[str, Any] = {}
+        files = self.stored.files_of(node)
+        if files:
+            more["files"] = dict(files)
         if isinstance(node, MethodNode):
             more["method"] = node._func.name  # type: ignore[attr-defined]
         if info.retries:

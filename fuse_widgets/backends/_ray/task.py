@@ -18,6 +18,7 @@ import ray
 from ...engine.errors import FuseError, PluginError, WorkerCrashedError, message_of, shorten
 from ...engine.nodes import LEAVES, checked
 from .._pickling import dumps, portable
+from ...storage.input_file import InputFileError, check_files
 from .._stand_in import stand_in
 from .._worker import own_traceback
 from . import usage
@@ -66,7 +67,8 @@ class Spec(NamedTuple):
         code: Its function; None for a method, whose name is in `more`.
         template, sources: See `pack.unpack`.
         more: What few nodes have: `initialize` (Code), `retries`, `times` (how often Ray tries again), `raises` (after
-            which exceptions it does), `method`, `follows` (the place of the call to the object before it), `save`.
+            which exceptions it does), `method`, `follows` (the place of the call to the object before it), `save`,
+            `files` (digests of those it reads, by path).
     """
 
     collector: str
@@ -275,8 +277,13 @@ def _once(
             raise _module_missing("an argument", error) from error
         if "initialize" in node.more:
             _initialize(node.more["initialize"], inputs)
+        files = node.more.get("files")
+        if files:
+            _check_files(files, "after the run began")
         called = True
         value = call(*args, **kwargs)
+        if files:
+            _check_files(files, "while the node ran")
         if type(value) not in LEAVES:
             value = checked(call, value)
     except BaseException as error:
@@ -296,6 +303,13 @@ def _module_missing(what: str, error: ImportError) -> FuseError:
         f"{what} cannot be loaded on machine {who().host}: {message_of(error)}. Install the module there, or send "
         "it along: ray_init_args={'runtime_env': {'working_dir': '.'}}, or 'py_modules' or 'pip' in its place"
     )
+
+
+def _check_files(files: dict[str, str], when: str) -> None:
+    try:
+        check_files(files, when)
+    except InputFileError as error:
+        raise InputFileError(f"{message_of(error)} (on machine {who().host})") from None
 
 
 def _initialize(code: Code, inputs: tuple[Any, ...]) -> None:
