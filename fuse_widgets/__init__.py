@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         storage_factory,
     )
     from .storage.file import FileStorage
+    from .storage.input_file import InputFile, InputFileError
     from .storage.ray import RayFileStorage
     from .widget.dag import DAGWidget
     from .widget.parts import BackendInfoForm, GraphView, Inspector, NodeTable, ProgressBar
@@ -65,6 +66,7 @@ _HOMES = {
     "RandomStatePlugin": "plugins",
     "PluginCollection": "plugins",
     "FileStorage": "storage.file",
+    "InputFile": "storage.input_file",
     "RayFileStorage": "storage.ray",
     "storage_factory": "storage.base",
     "DAGWidget": "widget.dag",
@@ -85,6 +87,7 @@ _HOMES = {
     "PluginError": "engine.errors",
     "RunCancelledError": "engine.errors",
     "WorkerCrashedError": "engine.errors",
+    "InputFileError": "storage.input_file",
     "StorageError": "storage.base",
     "TaskNotFoundError": "storage.base",
     "DamagedTaskError": "storage.base",

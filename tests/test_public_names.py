@@ -22,6 +22,8 @@ NAMES = [
     "FuseError",
     "GraphView",
     "InitializerPlugin",
+    "InputFile",
+    "InputFileError",
     "Inspector",
     "LocalWorkflow",
     "NodeExecutionError",

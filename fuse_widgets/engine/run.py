@@ -120,10 +120,10 @@ class Run:
         return Counter(list(self._states.values()))
 
     def report(self) -> list[dict[str, Any]]:
-        """A row for each node: `node, state, seconds, attempt, source, why, worker`.
+        """A row for each node: `node, state, seconds, attempt, source, why, worker, not_tracked`.
 
         `source` is `"computed"`, `"stored"` or None where the node has no result; `seconds` is None where the
-        node did not run.
+        node did not run; `not_tracked` lists what storage cannot compare, such as the target of `eval()`.
         """
         rows = {
             name: {"node": name, "state": str(state), **_NOTHING_YET} for name, state in self._states.items()
@@ -137,6 +137,7 @@ class Run:
             row["seconds"] = detail.get("seconds", row["seconds"])
             row["why"] = detail.get("why", row["why"])
             row["worker"] = event.worker or row["worker"]
+            row["not_tracked"] = detail.get("not_tracked", row["not_tracked"])
             row["source"] = sources.get(event.state)
         return list(rows.values())
 
@@ -579,5 +580,12 @@ def _nothing() -> None:
 OWN_THREAD = "the background thread of the run"
 
 
-_NOTHING_YET: dict[str, Any] = {"seconds": None, "attempt": 0, "source": None, "why": None, "worker": None}
+_NOTHING_YET: dict[str, Any] = {
+    "seconds": None,
+    "attempt": 0,
+    "source": None,
+    "why": None,
+    "worker": None,
+    "not_tracked": [],
+}
 _RAN = (NodeState.RUNNING, NodeState.DONE, NodeState.FAILED, NodeState.CANCELLED)

@@ -119,7 +119,10 @@ class Fingerprint:
             ("parent", self.parents, old.parents),
             ("file", self.files, old.files),
         ):
-            reasons += [f"{what} {shorten(name, 60)} {verb}" for name, verb in _changes(new, before)]
+            reasons += [
+                f"{what} {shorten(name, 200 if what == 'file' else 60)} {verb}"
+                for name, verb in _changes(new, before)
+            ]
         reasons += [
             f"{name} {old.packages.get(name, 'not used')} -> {self.packages.get(name, 'not used')}"
             for name, _ in _changes(self.packages, old.packages)

@@ -17,8 +17,8 @@ import ray
 
 from ...engine.errors import FuseError, PluginError, WorkerCrashedError, message_of, shorten
 from ...engine.nodes import LEAVES, checked
-from .._pickling import dumps, portable
 from ...storage.input_file import InputFileError, check_files
+from .._pickling import dumps, portable
 from .._stand_in import stand_in
 from .._worker import own_traceback
 from . import usage
@@ -282,10 +282,10 @@ def _once(
             _check_files(files, "after the run began")
         called = True
         value = call(*args, **kwargs)
-        if files:
-            _check_files(files, "while the node ran")
         if type(value) not in LEAVES:
             value = checked(call, value)
+        if files:
+            _check_files(files, "while the node ran")
     except BaseException as error:
         return called, None, own_traceback(error)
     return called, value, None
