@@ -82,17 +82,23 @@ class Fingerprint:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Fingerprint:
-        """The fingerprint that `to_json` described."""
+        """The fingerprint that `to_json` described.
+
+        Raises:
+            TypeError: `data` is something else.
+        """
+        groups = {name: data.get(name, {}) for name in ("arguments", "parents", "names", "packages", "files")}
+        texts = [data["code"], data.get("plugin", ""), *data.get("not_tracked", ())]
+        texts += [text for group in groups.values() for pair in group.items() for text in pair]
+        version = data.get("version", 1)
+        if type(version) is not int or not all(isinstance(text, str) for text in texts):
+            raise TypeError("a fingerprint must consist of strings")
         return cls(
             code=data["code"],
-            arguments=dict(data.get("arguments", {})),
-            parents=dict(data.get("parents", {})),
-            names=dict(data.get("names", {})),
             plugin=data.get("plugin", ""),
-            packages=dict(data.get("packages", {})),
-            files=dict(data.get("files", {})),
             not_tracked=tuple(data.get("not_tracked", ())),
-            version=data.get("version", 1),
+            version=version,
+            **{name: dict(group) for name, group in groups.items()},
         )
 
     def difference(self, old: Fingerprint | None) -> str | None:
