@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..engine.errors import message_of, shorten
-from ..engine.nodes import MethodNode, Node, NodeItem, ObjectNode
+from ..engine.nodes import MethodNode, Node, NodeItem, ObjectNode, checked
 from ..storage.base import (
     DamagedTaskError,
     Storage,
@@ -331,7 +331,7 @@ class Checked:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         check_files(self.files, "after the run began")
-        value = self.func(*args, **kwargs)
+        value = checked(self.func, self.func(*args, **kwargs))
         check_files(self.files, "while the node ran")
         return value
 

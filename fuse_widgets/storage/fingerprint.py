@@ -87,7 +87,8 @@ class Fingerprint:
         Raises:
             TypeError: `data` is something else.
         """
-        groups = {name: data.get(name, {}) for name in ("arguments", "parents", "names", "packages", "files")}
+        names = ("arguments", "parents", "names", "packages", "files")
+        groups: dict[str, Any] = {name: dict(data.get(name, {})) for name in names}
         texts = [data["code"], data.get("plugin", ""), *data.get("not_tracked", ())]
         texts += [text for group in groups.values() for pair in group.items() for text in pair]
         version = data.get("version", 1)
@@ -98,7 +99,7 @@ class Fingerprint:
             plugin=data.get("plugin", ""),
             not_tracked=tuple(data.get("not_tracked", ())),
             version=version,
-            **{name: dict(group) for name, group in groups.items()},
+            **groups,
         )
 
     def difference(self, old: Fingerprint | None) -> str | None:
