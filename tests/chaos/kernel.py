@@ -57,9 +57,7 @@ def expected(x: int, factor: int) -> dict[str, Any]:
 def pipeline(name: str, x: int, factor: int, executor: Any, storage: Any) -> LocalWorkflow:
     sums = total(load(x).set_name("values"), factor).set_name("sum")
     count = Counter(x).set_name("counter").add(sums).set_name("count")
-    wf = LocalWorkflow(
-        pair(sums, count).set_name("pair"), workflow_name=name, executor=executor, max_workers=2
-    )
+    wf = LocalWorkflow(pair(sums, count).set_name("pair"), workflow_name=name, executor=executor)
     wf.set_storage(storage)
     return wf
 
@@ -114,6 +112,8 @@ def main() -> None:
             try:
                 be_kernel(sys.argv[1], seed, log)
                 status = 0
+            except BaseException:
+                traceback.print_exc()
             finally:
                 os._exit(status)
         print(pid, flush=True)

@@ -10,6 +10,7 @@ import os
 import random
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import threading
@@ -28,7 +29,7 @@ pytestmark = [
     pytest.mark.chaos,
     pytest.mark.skipif(os.name == "nt", reason="signals, FIFOs and links of POSIX"),
 ]
-SECONDS = float(os.environ.get("FUSE_CHAOS_SECONDS", "40"))
+SECONDS = float(os.environ.get("FUSE_CHAOS_SECONDS", "30"))
 SEED = os.environ.get("FUSE_CHAOS_SEED") or str(random.SystemRandom().randrange(10**9))
 
 
@@ -125,20 +126,25 @@ def instead(make: Callable[[Path], Any]) -> Callable[[Path, random.Random], None
 
 
 def other(path: Path, draw: random.Random) -> Path:
-    return draw.choice([file for folder in path.parent.parent.iterdir() for file in folder.glob("*.task")])
+    return draw.choice(plain_files(path.parent.parent))
+
+
+def plain_files(folder: Path) -> list[Path]:
+    """Results that are neither links nor FIFOs: those would be read without an end."""
+    return [path for path in sorted(folder.glob("*/*.task")) if stat.S_ISREG(path.lstat().st_mode)]
 
 
 DAMAGE: list[Callable[[Path, random.Random], Any]] = [
     flip,
     lambda path, draw: write(path, path.read_bytes()[: draw.randrange(path.stat().st_size)]),
     lambda path, draw: write(path, draw.randbytes(500)),
-    lambda path, draw: shutil.copy(other(path, draw), path),
+    lambda path, draw: write(path, other(path, draw).read_bytes()),
     lambda path, draw: os.replace(other(path, draw), path),
     lambda path, draw: path.chmod(0),
     lambda path, draw: path.unlink(),
     instead(os.mkfifo),
     instead(lambda path: path.symlink_to(path)),
-    instead(lambda path: path.symlink_to("/dev/zero")),
+    instead(lambda path: path.symlink_to("/dev/null")),
     instead(lambda path: path.mkdir()),
     lambda path, draw: shutil.rmtree(path.parent),
     lambda path, draw: write(path.parent / "workflow.json", b"{"),
@@ -149,10 +155,8 @@ DAMAGE: list[Callable[[Path, random.Random], Any]] = [
 
 def spoil(folder: Path, draw: random.Random) -> bool:
     """Damage one file; return False if there is none, or a kernel was faster."""
-    files = sorted(folder.glob("*/*.task"))
-    if not files:
-        return False
     try:
+        files = plain_files(folder)
         draw.choice(DAMAGE)(draw.choice(files), draw)
     except (OSError, ValueError, IndexError):
         return False
