@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     )
     from .storage.file import FileStorage
     from .storage.input_file import InputFile, InputFileError
+    from .storage.keep import Keep
     from .storage.ray import RayFileStorage
     from .widget.dag import DAGWidget
     from .widget.parts import BackendInfoForm, GraphView, Inspector, NodeTable, ProgressBar
@@ -68,6 +69,7 @@ _HOMES = {
     "FileStorage": "storage.file",
     "InputFile": "storage.input_file",
     "RayFileStorage": "storage.ray",
+    "Keep": "storage.keep",
     "storage_factory": "storage.base",
     "DAGWidget": "widget.dag",
     "GraphView": "widget.parts",

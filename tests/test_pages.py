@@ -54,6 +54,12 @@ def test_the_code_of_the_readme_runs_and_gives_what_it_says(
     assert "degree 1-score: done" in capsys.readouterr().out
 
 
+def test_the_code_of_the_page_on_storage_runs_and_gives_what_it_says(run: Any) -> None:
+    names, looked_at = run("docs/storage.md")
+    assert looked_at == 7
+    assert repr(names["storage"].usage()).startswith("Usage of ")
+
+
 @pytest.mark.usefixtures("ray_cluster")
 def test_the_code_of_the_page_on_ray_runs_and_gives_what_it_says(run: Any) -> None:
     names, looked_at = run("docs/ray.md")

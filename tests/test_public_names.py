@@ -25,6 +25,7 @@ NAMES = [
     "InputFile",
     "InputFileError",
     "Inspector",
+    "Keep",
     "LocalWorkflow",
     "NodeExecutionError",
     "NodeState",

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import IO, Any, Protocol, TypeVar
 
 from ._processes import is_alive, machine, writer
+from .naming import set_aside_from
 from .taskfile import Damage, Sink, Source
 
 T = TypeVar("T")
@@ -68,6 +69,7 @@ class Disk(Protocol):
         durable: bool = True,
     ) -> None: ...
     def set_aside(self, folder: str, name: str, identity: Any) -> str | None: ...
+    def obstacles(self) -> list[tuple[str, str]]: ...
     def prepare(self, folder: str) -> str | None: ...
     def entries(self, folder: str) -> dict[str, Entry]: ...
     def folders(self) -> list[str]: ...
@@ -262,7 +264,7 @@ class LocalDisk:
         return moved
 
     def entries(self, folder: str) -> dict[str, Entry]:
-        """The files of a folder, and whatever else stands there under a name: links, FIFOs, folders."""
+        """The files of a folder, and whatever else stands there: links, FIFOs, folders. Nothing if it is no folder."""
         found = {}
         try:
             with os.scandir(self.root / folder) as listing:
@@ -271,6 +273,23 @@ class LocalDisk:
                         info = entry.stat(follow_symlinks=False)
                         used = max(info.st_mtime, info.st_atime)
                         found[entry.name] = Entry(entry.name, _size(info), info.st_mtime, used)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            if error.errno not in (errno.ENOTDIR, errno.ELOOP) or not self.root.is_dir():
+                raise
+        return found
+
+    def obstacles(self) -> list[tuple[str, str]]:
+        """What stands in the root and is no folder: names, each with what it is."""
+        found = []
+        try:
+            with os.scandir(self.root) as listing:
+                for entry in listing:
+                    with suppress(OSError):
+                        kind = stat.S_IFMT(entry.stat(follow_symlinks=False).st_mode)
+                        if set_aside_from(entry.name) or not os.path.isdir(entry.path):
+                            found.append((entry.name, f"it is {_KINDS.get(kind, 'a file')}, not a folder"))
         except FileNotFoundError:
             pass
         return found

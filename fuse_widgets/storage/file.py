@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import json
-import math
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -29,23 +28,17 @@ from .base import (
 )
 from .disks import Disk, Entry, LocalDisk
 from .fingerprint import Fingerprint
-from .keep import Keep, Removed, StoredFile, Usage, WorkflowUsage, choose
+from .keep import Keep, Removed, Usage, WorkflowUsage
 from .naming import is_safe_name, parse_version, safe_name, set_aside_from, version_name
+from .pruning import SMALL, Pruner, by_task, workflows
 from .remote import RemoteDisk
 from .taskfile import Damage, Key, NewerFormat, Sink, Source
 
 __all__ = ["FileStorage"]
 
 WORKFLOW = "workflow.json"
-#: Bytes of a workflow.json, or of a lease, that are read.
-SMALL = 1 << 26
 #: Times that a remote file is read again if its parts do not fit together: it was replaced meanwhile.
 ATTEMPTS = 5
-#: Saves after which the bound is enforced at the earliest, and seconds after which a total counts as out of date.
-SAVES = 100
-TOTAL = 600.0
-#: Files that are removed between two looks at the leases.
-REMOVED = 16
 
 Header = dict[str, Any]
 
@@ -91,7 +84,7 @@ class FileStorage(Storage):
         self._key = parse_key(key)
         del key  # a traceback with local variables would show it
         self._disk = _disk(path, dict(storage_options or {}))
-        self._saved = _Saved()
+        self._pruner = Pruner(self._disk, self.keep)
 
     @property
     def path(self) -> str:
@@ -123,7 +116,7 @@ class FileStorage(Storage):
             except Damage as damage:
                 self._set_aside(folder, WORKFLOW, damage)
                 known = None
-            if known is None and not _by_task(
+            if known is None and not by_task(
                 self._disk.entries(folder)
             ):  # every task names its workflow, too
                 text = json.dumps({"workflow": workflow_name}).encode()
@@ -182,9 +175,8 @@ class FileStorage(Storage):
 
         with self._refused("could not be saved", workflow_name, task_name, name):
             self._disk.write(folder, name, fill, saved_at=saved_at)
-        if self._saved.add(count):
-            with suppress(StorageError):  # the result is saved; `prune()` says what is wrong
-                self._tidy(folder)
+        if self._pruner.count_save(count):
+            self._tidy(folder)
 
     # --- reading -------------------------------------------------------------------------------------------
 
@@ -235,7 +227,7 @@ class FileStorage(Storage):
         folder = safe_name(workflow_name)
         try:
             with self._refused("could not be listed", workflow_name):
-                listing = _by_task(self._disk.entries(folder))
+                listing = by_task(self._disk.entries(folder))
         except StorageError as error:
             return [error] * len(wanted)
 
@@ -270,7 +262,7 @@ class FileStorage(Storage):
             if digest is not None:
                 return self._under(workflow, task, digest, payload, None)
             for _ in range(ATTEMPTS):
-                versions = _by_task(self._disk.entries(safe_name(workflow))).get(safe_name(task))
+                versions = by_task(self._disk.entries(safe_name(workflow))).get(safe_name(task))
                 if not versions:
                     return None
                 found = self._newest(workflow, task, payload, versions)
@@ -385,11 +377,10 @@ class FileStorage(Storage):
         return header
 
     def _record(self, header: Header, folder: str, name: str) -> TaskRecord:
-        fingerprint = header["fingerprint"]
         return TaskRecord(
             workflow_name=header["workflow"],
             task_name=header["task"],
-            fingerprint=None if fingerprint is None else Fingerprint.from_json(fingerprint),
+            fingerprint=header["fingerprint"],
             size=sum(header["parts"]),
             saved_at=header["saved_at"],
             meta=header["meta"],
@@ -403,7 +394,7 @@ class FileStorage(Storage):
         matches = None if pattern is None else compile_pattern(pattern)
         folder = safe_name(workflow_name)
         with self._refused("could not be listed", workflow_name):
-            listing = _by_task(self._disk.entries(folder))
+            listing = by_task(self._disk.entries(folder))
         names = self._disk.each(lambda task: self._task_of(folder, listing[task]), list(listing))
         tasks = [name for name in names if name is not None]
         return sorted(task for task in tasks if matches is None or matches.fullmatch(task))
@@ -411,13 +402,17 @@ class FileStorage(Storage):
     def list_workflows(self) -> list[str]:
         with self._refused("could not be listed"):
             folders = [name for name in self._disk.folders() if is_safe_name(name)]
+        for obstacle in self._obstacles(None):
+            log_damage(
+                f"the file {obstacle.path!r} is not used: {obstacle.reason}.", obstacle.path, obstacle.reason
+            )
         found = self._disk.each(self._workflow_of, folders)
         return sorted(name for name in found if name is not None)
 
     def remove_task(self, workflow_name: str, task_name: str) -> None:
         folder = safe_name(workflow_name)
         with self._refused("could not be removed", workflow_name, task_name):
-            for entry in _by_task(self._disk.entries(folder)).get(safe_name(task_name), {}).values():
+            for entry in by_task(self._disk.entries(folder)).get(safe_name(task_name), {}).values():
                 self._disk.remove(folder, entry.name)
 
     def remove_workflow(self, workflow_name: str) -> None:
@@ -437,7 +432,7 @@ class FileStorage(Storage):
                 folders = [name for name in self._disk.folders() if is_safe_name(name)]
             else:
                 folders = [safe_name(workflow_name)]
-        found: list[DamagedFile] = []
+        found = self._obstacles(workflow_name)
         for folder in folders:
             name = workflow_name or self._workflow_of(folder)
             try:
@@ -453,17 +448,30 @@ class FileStorage(Storage):
                     found.append(DamagedFile(path, reason, name, entry.size or 0, aside))
         return found
 
+    def _obstacles(self, workflow_name: str | None) -> list[DamagedFile]:
+        """What stands, or stood, in the place of the folder of a workflow."""
+        found = []
+        with self._refused("could not be listed", workflow_name):
+            for name, reason in self._disk.obstacles():
+                aside = set_aside_from(name)
+                folder = aside or name
+                wanted = is_safe_name(folder) if workflow_name is None else folder == safe_name(workflow_name)
+                if wanted:
+                    path = self._disk.address(name)
+                    found.append(DamagedFile(path, reason, workflow_name, 0, aside is not None))
+        return found
+
     def usage(self) -> Usage:
         """Return how much each workflow takes up."""
         with self._refused("could not be listed"):
-            tree = self._workflows()
+            tree = workflows(self._disk)
         found: dict[str, WorkflowUsage] = {}
         for folder, entries in tree.items():
             versions = [entry for entry in entries.values() if parse_version(entry.name)]
             damaged = [entry for entry in entries.values() if set_aside_from(entry.name)]
             name = self._workflow_of(folder) or folder
             found[name] = WorkflowUsage(
-                tasks=len(_by_task(entries)),
+                tasks=len(by_task(entries)),
                 versions=len(versions),
                 bytes=sum(entry.size or 0 for entry in (*versions, *damaged)),
                 damaged=len(damaged),
@@ -564,11 +572,9 @@ class FileStorage(Storage):
 
     def prune(self) -> list[Removed]:
         """Remove what exceeds `keep`, and return it. What runs under way need stays, also those of other kernels."""
+        removed = []
         with self._refused("could not be pruned"):
-            tree = self._workflows()
-            going = self._choose(_stored(tree), total=True)
-            removed = []
-            for file, why in self._removing(going):
+            for file, why in self._pruner.prune():
                 header = self._header_of_listed(file.folder, file.name) if file.task else None
                 workflow = header["workflow"] if header else self._workflow_of(file.folder)
                 task = header["task"] if header else None
@@ -579,7 +585,7 @@ class FileStorage(Storage):
     def lease(self, workflow_name: str, tasks: Mapping[str, Fingerprint | None]) -> leases.Lease:
         name, content = self._begin_lease(workflow_name, tasks, leases.EXPIRES, here=True)
         return leases.Lease(
-            lambda: self._write_lease(name, content),
+            lambda: self._pruner.write_lease(name, content),
             lambda saved: self._end_lease(workflow_name, name, saved),
         )
 
@@ -589,70 +595,18 @@ class FileStorage(Storage):
         marks = [leases.mark(safe_name(task), _digest(print_)) for task, print_ in tasks.items()]
         name, content = leases.new_lease(safe_name(workflow_name), marks, expires, here=here)
         with self._refused("could not be written", workflow_name):
-            self._write_lease(name, content)
+            self._pruner.write_lease(name, content)
         return name, content
-
-    def _write_lease(self, name: str, content: bytes) -> None:
-        self._disk.write(leases.FOLDER, name, lambda sink: sink.write(content) and None, durable=False)
 
     def _end_lease(self, workflow_name: str, name: str, saved: bool) -> None:
         with suppress(OSError):
             self._disk.remove(leases.FOLDER, name)
         if saved:
-            with suppress(StorageError):  # `prune()` says what is wrong
-                self._tidy(safe_name(workflow_name))
-
-    def _workflows(self) -> dict[str, dict[str, Entry]]:
-        return {folder: entries for folder, entries in self._disk.tree().items() if is_safe_name(folder)}
+            self._tidy(safe_name(workflow_name))
 
     def _tidy(self, folder: str) -> None:
-        """Enforce the bound: of one workflow, or of the whole storage if its total may be exceeded."""
-        if self.keep == Keep(None, None, None):
-            return
-        with self._refused("could not be pruned"):
-            if self._saved.may_exceed(self.keep.bytes):
-                tree = self._workflows()
-                files = _stored(tree)
-                gone = sum(file.size for file, _ in self._removing(self._choose(files, total=True)))
-                self._saved.count(len(tree.get(folder, ())), sum(file.size for file in files) - gone)
-            else:
-                entries = self._disk.entries(folder)
-                for _ in self._removing(self._choose(_stored({folder: entries}), total=False)):
-                    pass
-                self._saved.count(len(entries))
-
-    def _choose(self, files: list[StoredFile], *, total: bool) -> list[tuple[StoredFile, str]]:
-        now = time.time()
-        if not choose(files, self.keep, now, lambda file: False, total=total):
-            return []
-        needs = self._needs()
-        return choose(files, self.keep, now, lambda file: file in needs, total=total)
-
-    def _removing(self, going: list[tuple[StoredFile, str]]) -> Iterator[tuple[StoredFile, str]]:
-        """Remove files one by one; each is yielded before it goes."""
-        for at, (file, why) in enumerate(going):
-            if at % REMOVED == 0:
-                needs = self._needs()
-            if file not in needs:
-                yield file, why
-                self._disk.remove(file.folder, file.name)
-
-    def _needs(self) -> leases.Needs:
-        """What runs under way need; leases that have ended are removed."""
-        needs = leases.Needs()
-        for entry in self._disk.entries(leases.FOLDER).values():
-            if not entry.name.endswith(leases.LEASE):
-                continue
-            lease = None
-            with suppress(Damage, OSError), self._disk.open(leases.FOLDER, entry.name) as source:
-                if source.size <= SMALL:
-                    lease = leases.parse_lease(source.read(0, source.size))
-            if leases.has_ended(lease, time.time() - entry.saved):
-                with suppress(OSError):
-                    self._disk.remove(leases.FOLDER, entry.name)
-            else:
-                needs.add(lease)
-        return needs
+        with suppress(OSError):  # what was saved is there; `prune()` says what is wrong
+            self._pruner.tidy(folder)
 
     # --- damage and errors ---------------------------------------------------------------------------------
 
@@ -711,42 +665,6 @@ class FileStorage(Storage):
             ) from error
 
 
-class _Saved:
-    """Counts what one process saves, so that the bound is looked at only when it may be exceeded."""
-
-    def __init__(self) -> None:
-        self._saves, self._next = 0, SAVES
-        self._bytes = 0
-        self._total: int | None = None
-        self._counted_at = -math.inf
-
-    def add(self, size: int) -> bool:
-        """Count a save. Return whether it is time to enforce the bound."""
-        self._saves += 1
-        self._bytes += size
-        return self._saves >= self._next
-
-    def may_exceed(self, total: float | None) -> bool:
-        """Return whether the whole storage may be larger than `total`, or nobody has looked for a while."""
-        if total is None:
-            return False
-        if self._total is None or time.monotonic() > self._counted_at + TOTAL:
-            return True
-        return self._total + self._bytes > total
-
-    def count(self, files: int, total: int | None = None) -> None:
-        """Take note of a listing.
-
-        Args:
-            files: How many files the workflow has: a listing may cost one look at each, so the next one has to wait for
-                as many saves.
-            total: Bytes of the whole storage, if the listing was of that.
-        """
-        self._saves, self._next = 0, max(SAVES, files)
-        if total is not None:
-            self._total, self._bytes, self._counted_at = total, 0, time.monotonic()
-
-
 def parse_key(key: bytes | str | None) -> Key | None:
     """Return the key that signs files.
 
@@ -766,28 +684,6 @@ def _digest(fingerprint: Fingerprint | str | None) -> str | None:
     if fingerprint is None or isinstance(fingerprint, str):
         return fingerprint
     return fingerprint.digest
-
-
-def _by_task(entries: Mapping[str, Entry]) -> dict[str, dict[str | None, Entry]]:
-    """The versions in a listing, by safe name of the task and digest of the fingerprint."""
-    found: dict[str, dict[str | None, Entry]] = {}
-    for name, entry in entries.items():
-        version = parse_version(name)
-        if version is not None:
-            found.setdefault(version[0], {})[version[1]] = entry
-    return found
-
-
-def _stored(tree: Mapping[str, Mapping[str, Entry]]) -> list[StoredFile]:
-    """What counts for the bound: versions, and files that were set aside."""
-    files = []
-    for folder, entries in tree.items():
-        for name, entry in entries.items():
-            version = parse_version(name)
-            if version is not None or set_aside_from(name) is not None:
-                task, key = version or ("", None)
-                files.append(StoredFile(folder, name, task, key, entry.size or 0, entry.saved, entry.used))
-    return files
 
 
 def _is_named_after(header: Header, name: str) -> bool:

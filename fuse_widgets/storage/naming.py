@@ -6,6 +6,7 @@ format 1, is `<task>.task`. `safe_name` contains no dot, so that names can be sp
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 import unicodedata
@@ -18,19 +19,20 @@ TASK = ".task"
 _SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*-[0-9a-f]{32}")
 _VERSION = re.compile(rf"(?P<task>{_SAFE.pattern})(?:\.(?P<key>[0-9A-Za-z_-]+))?\.task")
 _SET_ASIDE = re.compile(
-    rf"(?P<file>{_SAFE.pattern}(?:\.[0-9A-Za-z_-]+)?\.task|workflow\.json)\.damaged-[0-9]+"
+    rf"(?P<file>{_SAFE.pattern}(?:(?:\.[0-9A-Za-z_-]+)?\.task)?|workflow\.json)\.damaged-[0-9]+"
 )
 _KEY = re.compile(r"[0-9A-Za-z_-]{1,100}")
 
 
+@functools.lru_cache(maxsize=10_000)
 def safe_name(name: str) -> str:
     """A file name for `name`: letters, digits, `_` and `-` of it, then a hash of its exact characters.
 
     The hash keeps names apart that a file system would take for the same (`A` and `a`, composed and decomposed
-    accents), and the fixed end keeps reserved names (`con`, `..`, the empty text) from standing alone.
+    accents), and the fixed end keeps reserved names (`con`, `..`, the empty string) from standing alone.
 
     Args:
-        name: Any text, lone surrogates included.
+        name: Any string, lone surrogates included.
 
     Returns:
         1 to 48 readable characters, a dash and 32 hexadecimal digits.

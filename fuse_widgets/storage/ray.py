@@ -246,7 +246,7 @@ class _FileStorageThere(FileStorage):
         """Write a lease again, so that it counts as new."""
         with self._disk.open(leases.FOLDER, name, whole=True) as source:
             content = source.read(0, source.size)
-        self._write_lease(name, content)
+        self._pruner.write_lease(name, content)
 
     def end_lease(self, workflow_name: str, name: str, saved: bool) -> None:
         """Remove a lease, and enforce the bound."""

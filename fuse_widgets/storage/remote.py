@@ -148,8 +148,6 @@ class RemoteDisk:
             )
         except IsADirectoryError:
             raise Damage("it is a folder, not a file") from None
-        except PermissionError as error:
-            raise Damage(f"it cannot be opened: {error}") from None
         yield source
 
     @_as_oserror
@@ -209,6 +207,9 @@ class RemoteDisk:
         n = next(n for n in range(1, 1_000_000) if not self.fs.exists(f"{path}.damaged-{n}"))
         self.fs.mv(path, f"{path}.damaged-{n}")
         return self.address(folder, f"{name}.damaged-{n}")
+
+    def obstacles(self) -> list[tuple[str, str]]:
+        return []  # in an object store a file can have the name of a folder
 
     def prepare(self, folder: str) -> str | None:
         if self._protocol not in ATOMIC_PUT:

@@ -180,7 +180,7 @@ class Source(Protocol):
 
 
 def read_header(source: Source, key: Key | None = None) -> dict[str, Any]:
-    """Read the header of a file from its end.
+    """Read the header of a file from its end; its fingerprint as a `Fingerprint`.
 
     Args:
         source: The file.
@@ -251,7 +251,8 @@ def _check_header(header: Any) -> None:
         raise Damage("its header has no time")
     found = header.get("fingerprint")
     try:
-        digest = None if found is None else Fingerprint.from_json(found).digest
+        header["fingerprint"] = None if found is None else Fingerprint.from_json(found)
+        digest = header["fingerprint"] and header["fingerprint"].digest
     except Exception:
         raise Damage("its fingerprint cannot be read") from None
     if number == 1:

@@ -362,7 +362,7 @@ def test_foreign_files_and_folders_of_any_name_are_passed_over(local: FileStorag
     assert local.list_tasks("foreign") == []
     assert local.usage().versions == 3
     assert local.prune() == []
-    assert local.damaged() == []
+    assert {Path(damaged.path) for damaged in local.damaged()} == {loop, Path(local.path, safe_name("pipe"))}
     wf = run(local)
     assert {row["source"] for row in wf.last_run.report()} == {"stored"}
     assert (folder / "notes.txt").exists()
@@ -378,14 +378,23 @@ def test_foreign_files_and_folders_of_any_name_are_passed_over(local: FileStorag
         make_socket,
     ],
 )
-def test_what_stands_in_the_place_of_a_workflow_is_set_aside(local: FileStorage, make: Any) -> None:
+def test_what_stands_in_the_place_of_a_workflow_is_set_aside(
+    local: FileStorage, make: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     Path(local.path).mkdir()
     path = Path(local.path, safe_name("w"))
     make(path)
     assert local.list_workflows() == []
+    assert local.list_tasks("w") == []
+    assert local.lookup("w", "x") is None
+    assert local.usage().bytes == 0
+    assert local.prune() == []
+    assert [(d.path, d.set_aside) for d in local.damaged("w")] == [(str(path), False)]
+    assert len([message for message in caplog.messages if str(path) in message]) == 1
     wf = run(local)
     assert {row["source"] for row in wf.last_run.report()} == {"computed"}
     assert os.path.lexists(f"{path}.damaged-1")
+    assert [(d.path, d.set_aside) for d in local.damaged()] == [(f"{path}.damaged-1", True)]
     assert {row["source"] for row in run(local).last_run.report()} == {"stored"}
     assert local.list_workflows() == ["w"]
 

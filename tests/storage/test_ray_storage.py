@@ -124,6 +124,79 @@ def test_a_run_saves_there_before_it_is_over_and_the_next_takes_it_from_there(di
     assert sources(changed) == {"values": "stored", "sum": "computed", "text": "computed"}
 
 
+def test_going_back_to_an_earlier_argument_computes_nothing_whatever_others_save_meanwhile(
+    disk: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for factor, text in ((1, "<6>"), (2, "<12>")):
+        assert build(disk, factor).run() == text
+    real = RayFileStorage.lookup_many
+
+    def meanwhile(self: Any, *args: Any) -> Any:
+        found = real(self, *args)
+        FileStorage(tmp_path / "store").save("pipeline", "text", "of other arguments")
+        return found
+
+    monkeypatch.setattr(RayFileStorage, "lookup_many", meanwhile)
+    again = build(disk, factor=1)
+    assert again.run() == "<6>"
+    assert set(sources(again).values()) == {"stored"}
+    node = again.find_nodes("text")[0]
+    assert again.last_run.read_stored(node) == "<6>"
+    assert disk.read_task("pipeline", "text") == "of other arguments"
+    record = disk.lookup("pipeline", "text", fingerprint=disk.lookup("pipeline", "sum").fingerprint)
+    assert record is None
+
+
+def test_the_bound_is_kept_there_and_what_a_run_needs_stays(disk: Any, tmp_path: Path) -> None:
+    bounded = RayFileStorage(tmp_path / "store", THERE, keep=2)
+    for factor in range(4):
+        build(bounded, factor).run()
+        until(lambda: not list((tmp_path / "store" / "leases").glob("*.lease")))
+    until(lambda: bounded.usage().workflows["pipeline"].versions <= 5)
+    lease = disk.lease("pipeline", {"values": disk.lookup("pipeline", "values").fingerprint})
+    everything = RayFileStorage(tmp_path / "store", THERE, keep={"bytes": 1})
+    assert {removed.task for removed in everything.prune()} == {"sum", "text"}
+    lease.release()
+    until(lambda: not list((tmp_path / "store" / "leases").glob("*.lease")))
+    assert [removed.task for removed in everything.prune()] == ["values"]
+    assert disk.usage().bytes == 0
+
+
+def test_files_are_signed_there_and_the_key_shows_itself_nowhere(tmp_path: Path) -> None:
+    signed = RayFileStorage(tmp_path / "store", THERE, key="open sesame")
+    wf = build(signed)
+    assert wf.run() == "<6>"
+    assert signed.list_tasks("pipeline") == ["sum", "text", "values"]
+    assert FileStorage(tmp_path / "store", key="open sesame").read_task("pipeline", "text") == "<6>"
+    plain = RayFileStorage(tmp_path / "store", THERE)
+    with pytest.raises(DamagedTaskError, match="it is signed, and this storage has no key") as caught:
+        plain.read_task("pipeline", "text")
+    assert build(plain).run() == "<6>"
+    with pytest.raises(DamagedTaskError, match="it is not signed") as caught:
+        signed.read_task("pipeline", "text")
+    assert "sesame" not in f"{signed!r} {caught.value} {caught.value.__cause__} {vars(caught.value)}"
+    assert "sesame" not in str(vars(signed))
+    assert [damaged.reason for damaged in signed.damaged("pipeline")] == [
+        "it is not signed, and this storage has a key"
+    ] * 3
+
+
+def test_a_damaged_file_there_is_logged_here_and_computed_again(
+    disk: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    build(disk).run()
+    path = Path(disk.lookup("pipeline", "text").path)
+    path.unlink()
+    os.mkfifo(path)
+    wf = build(disk)
+    assert wf.run() == "<6>"
+    assert sources(wf) == {"values": "stored", "sum": "stored", "text": "computed"}
+    (logged,) = [message for message in caplog.messages if str(path) in message]
+    assert "it is a FIFO, not a file" in logged
+    (damaged,) = disk.damaged()
+    assert damaged.path == f"{path}.damaged-1"
+
+
 def test_what_cannot_be_saved_there_is_told_and_the_run_goes_on(disk: Any, tmp_path: Path) -> None:
     (tmp_path / "store").write_text("in the way")
     wf = build(disk)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from fuse_widgets.storage import DamagedTaskError, FileStorage, Fingerprint, TaskNotFoundError
+from fuse_widgets.storage.naming import safe_name, version_name
 
 WORKFLOWS, TASKS = ("w", "W/../é"), ("t", "T", "")
 PRINTS = [None, *(Fingerprint(code) for code in "abcd")]
@@ -131,12 +132,7 @@ class Model(RuleBasedStateMachine):
     @rule(data=st.data(), spoil=damage)
     def spoil(self, data: Any, spoil: Any) -> None:
         key = data.draw(st.sampled_from(sorted(self.sure, key=str)))
-        found = self.storage().lookup_many(
-            key[0], {key[1]: next((p for p in PRINTS if p and p.digest == key[2]), None)}
-        )
-        path = Path(found[0].path)
-        if key[2] is None and found[0].fingerprint is not None:
-            return  # a newer version
+        path = Path(self.folder, safe_name(key[0]), version_name(key[1], key[2]))
         spoil(path, path.read_bytes())
         self.sure.discard(key)
 
