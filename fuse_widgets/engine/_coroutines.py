@@ -7,14 +7,12 @@ import threading
 from collections.abc import Awaitable
 from typing import Any
 
-__all__ = ["cancel_in", "run_awaitable"]
+__all__ = ["run_awaitable"]
 
 #: Seconds between two looks whether an exception was raised in the waiting thread from outside.
 _POLL = 0.05
 #: Seconds that a cancelled coroutine has for its clean-up.
 _GRACE = 1.0
-#: What threads wait for, by thread identifier.
-_waiting: dict[int, _Running] = {}
 
 
 class _Running:
@@ -72,8 +70,6 @@ def run_awaitable(awaitable: Awaitable[Any]) -> Any:
     thread = threading.Thread(
         target=contextvars.copy_context().run, args=(running.run,), name="fuse coroutine", daemon=True
     )
-    here = threading.get_ident()
-    _waiting[here] = running
     try:
         try:
             thread.start()
@@ -87,17 +83,7 @@ def run_awaitable(awaitable: Awaitable[Any]) -> Any:
             raise running.error
         return running.value
     finally:
-        _waiting.pop(here, None)
         running.error = None
-
-
-def cancel_in(thread: int) -> bool:
-    """Cancel the coroutine that a thread waits for; return whether it waits for one."""
-    running = _waiting.get(thread)
-    if running is None:
-        return False
-    running.cancel()
-    return True
 
 
 def _without_our_frames(error: BaseException) -> BaseException:

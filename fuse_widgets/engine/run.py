@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from time import time as now
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -80,6 +81,7 @@ class Run:
         self._released = False
         self._control = threading.Condition()
         self._over = threading.Event()
+        self._waiting: list[Callable[[], None]] = []  # called when it is over
         self.cancelled = 0
         self.paused = False
         self._steps = 0
@@ -183,6 +185,30 @@ class Run:
         if self._released:
             raise FuseError(f"what {self!r} gave is no longer in memory: a newer run has begun")
         return self._outcome()
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        """Wait as `wait` does, while the event loop goes on; cancelling the task that waits cancels the run."""
+        return self._awaited().__await__()
+
+    async def _awaited(self) -> Any:
+        import asyncio
+
+        loop = asyncio.get_running_loop()
+        over = loop.create_future()
+
+        def wake() -> None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+                loop.call_soon_threadsafe(lambda: None if over.done() else over.set_result(None))
+
+        self._waiting.append(wake)
+        if self._over.is_set():
+            wake()
+        try:
+            await over
+        except asyncio.CancelledError:
+            self.cancel()
+            raise
+        return self.wait()
 
     def cancel(self) -> None:
         """Start no further node; called again, interrupt those that run, and wait for them a second at most."""
@@ -480,6 +506,9 @@ class Run:
             self._close(end)
         finally:  # another Ctrl-C must not leave the run open
             self._over.set()
+            for wake in self._waiting:
+                wake()
+            self._waiting = []
 
     def _observed(self, execute: Callable[[], Any]) -> Any:
         """Execute the run of a backend that knows nothing of controls: all of it is code that may be interrupted."""
