@@ -67,15 +67,13 @@ def stale_nodes(nodes: Iterable[Node], run: Run | None, why: Callable[[Node, Nod
         run: Its last run, which has ended.
         why: Called with a node and the node of its name in the run; "" if that gave what this one would give.
     """
-    if run is None:
-        return {}
-    before = {node._name: node for node in run.nodes}
+    before = {} if run is None else {node._name: node for node in run.nodes}
     stale: dict[Node, str] = {}
     for node in nodes:
         old = before.get(node._name)
         if node._misfit:
             stale[node] = node._misfit
-        elif old is not None and has_result(run, node._name):
+        elif run is not None and old is not None and has_result(run, node._name):
             reason = why(node, old)
             if not reason:
                 parent = next((parent for parent in node.parents if parent in stale), None)

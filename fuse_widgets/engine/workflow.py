@@ -201,7 +201,7 @@ class BaseWorkflow:
         it. Empty while a run is under way.
         """
         run = self.last_run
-        if self.active_run is not None:
+        if run is not None and not run.state.finished:
             return {}
         _definitions.settle()
         nodes = self._order().nodes

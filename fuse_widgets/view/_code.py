@@ -31,22 +31,24 @@ class Code(NamedTuple):
     source: str
 
 
-#: By the identity of the function: whether functions are equal is not for us to ask.
-_known: dict[int, tuple[weakref.ref[Any], Code]] = {}
+#: By the identity of the function, since whether functions are equal is not for us to ask; with the code that it had,
+#: since %autoreload gives functions other code.
+_known: dict[int, tuple[weakref.ref[Any], Any, Code]] = {}
 
 
 def code_of(node: Node) -> Code:
     """What can be told of a node's function; looked up once for each function."""
     func = node._func
     known = _known.get(id(func))
-    if known is not None and known[0]() is func:
-        return known[1]
+    written = getattr(_written(func), "__code__", None)
+    if known is not None and known[0]() is func and known[1] is written:
+        return known[2]
     code = _read(node)
     try:
         ref = weakref.ref(func, functools.partial(_forget, id(func)))
     except TypeError:  # built in
         return code
-    _known[id(func)] = (ref, code)
+    _known[id(func)] = (ref, written, code)
     return code
 
 

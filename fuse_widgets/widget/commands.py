@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 from ..engine.errors import FuseError, shorten
 from ..engine.output import in_no_cell
 from ..engine.run import Run
+from . import live
+from .bridge import bridge
 
 if TYPE_CHECKING:
     from .dag import DAGWidget
@@ -83,6 +85,13 @@ def _step(widget: DAGWidget, _args: Args) -> None:
     run.step()
 
 
+def _update_functions(widget: DAGWidget, _args: Args) -> dict[str, int]:
+    updated = widget.workflow.update_functions()
+    for other in live.widgets(widget.workflow):
+        bridge.post(other, other.look_again)
+    return {"updated": len(updated)}
+
+
 #: Each is given the widget and the arguments of the message, with its `id` among them.
 COMMANDS: dict[str, Callable[[DAGWidget, Args], Any]] = {
     "run": _run,
@@ -98,4 +107,5 @@ COMMANDS: dict[str, Callable[[DAGWidget, Args], Any]] = {
     "redo": lambda widget, args: widget.editing.redo(args),
     "code": lambda widget, args: widget.editing.code(args),
     "show": lambda widget, _: widget.show_everywhere(),
+    "update_functions": _update_functions,
 }

@@ -15,12 +15,13 @@ import traitlets
 from ipywidgets import Layout
 
 from ..engine import _node
-from ..engine.errors import shorten
+from ..engine.errors import FuseError, shorten
 from ..engine.events import RunEvent
 from ..engine.workflow import BaseWorkflow
 from ..view.graph import Direction, Graph, displayable
 from ..view.groups import checked_ids
 from ..view.snapshot import render_fragment, render_html, render_svg
+from ..view.stale import stale_to_wire
 from ..view.state import NodeStates, StatusColumns, clip
 from . import live
 from ._compat import echo, route_to_subshell, set_from_browser
@@ -93,6 +94,7 @@ class DAGWidget(anywidget.AnyWidget):
     _details = traitlets.Dict().tag(sync=True, echo_update=False)
     _printed = traitlets.Dict().tag(sync=True, echo_update=False)
     _edits = traitlets.Dict().tag(sync=True, echo_update=False)
+    _stale = traitlets.Dict().tag(sync=True, echo_update=False)
     _status = traitlets.Instance(StatusColumns).tag(
         sync=True, echo_update=False, to_json=lambda columns, widget: columns.to_wire()
     )
@@ -100,6 +102,7 @@ class DAGWidget(anywidget.AnyWidget):
     #: Whether it shows what another widget asks all to show.
     takes_over = True
     _following = False
+    _stale_due = False  # until the next flush
     _own_layout: Layout | None = None
     inspection: Inspection
     editing: Editing
@@ -132,6 +135,7 @@ class DAGWidget(anywidget.AnyWidget):
             collapsed=groups,
             _graph=self.graph.to_wire(1),
             _status=status,
+            _stale=stale_to_wire(workflow, self.graph.index, 1),
             _schema=schema_of(workflow),
         )
         self._own_layout = self.layout
@@ -284,7 +288,20 @@ class DAGWidget(anywidget.AnyWidget):
         with self.hold_sync():
             self.editing.publish()
             self.inspection.publish()
+            self._publish_stale()
         return delta is not None
+
+    def _publish_stale(self) -> None:
+        """Set `_stale` where what decides on it may have changed: a run, the graph, the end of a cell, an edit."""
+        if not self._stale_due:
+            return
+        self._stale_due = False
+        try:
+            found = stale_to_wire(self.workflow, self.graph.index, self._graph["version"])
+        except FuseError:  # such as two nodes of one name; the widget says that already
+            return
+        if found != self._stale:
+            self._stale = found
 
     def send_status(self) -> None:
         """Send the whole status, for a browser that missed a delta."""
@@ -298,6 +315,7 @@ class DAGWidget(anywidget.AnyWidget):
         begins = any(event.node is None and event.run != self._status.run for event in events)
         self._status.apply(events)
         self.inspection.events(events)
+        self._stale_due = self._stale_due or any(event.node is None for event in events)
         if begins:
             self._refresh_or_warn()
         if self._status.ended is not None:
@@ -311,6 +329,7 @@ class DAGWidget(anywidget.AnyWidget):
 
     def look_again(self) -> None:
         """Show what may have been changed in Python; on the bridge thread."""
+        self._stale_due = True
         if self._edition is not _node.edition:
             self._refresh_or_warn()
         else:
@@ -368,6 +387,7 @@ class DAGWidget(anywidget.AnyWidget):
 
     def _refresh(self) -> None:
         self._redraw()
+        self._stale_due = True
         self.editing.look_again()
         self.inspection.selected()  # nodes may be new ones of the same names
 

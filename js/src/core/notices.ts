@@ -4,13 +4,23 @@ import { whyLost } from "./kernel";
 import { firstFailed, heldUp, stoppingText } from "./progress";
 import { isActive, type Run } from "./reducer";
 import type { Session } from "./session";
+import { newerText, staleText } from "./stale";
 import { type Graph, State, WAITS } from "./types";
 
 export const HINT =
   "Drag to move \u00b7 click, then wheel to zoom \u00b7 Shift+drag to select \u00b7 ? for more";
 
 export interface Notice {
-  kind: "error" | "waiting" | "notice" | "stopping" | "failed" | "again" | "hint";
+  kind:
+    | "error"
+    | "waiting"
+    | "notice"
+    | "stopping"
+    | "newer"
+    | "failed"
+    | "again"
+    | "stale"
+    | "hint";
   text: string;
   /** The node that it is about, -1 for none. */
   node: number;
@@ -19,9 +29,10 @@ export interface Notice {
 }
 
 /** What a notice is made of: the parts of a `Session` that it looks at. */
-export type Situation = Pick<Session, "message" | "fault" | "kernel"> & {
-  store: Pick<Session["store"], "graph" | "run" | "live">;
-};
+export type Situation = Pick<Session, "message" | "fault" | "kernel"> &
+  Partial<Pick<Session, "stale">> & {
+    store: Pick<Session["store"], "graph" | "run" | "live">;
+  };
 
 type Source = (now: Situation) => Notice | null;
 
@@ -32,9 +43,12 @@ const SOURCES: readonly Source[] = [
   lost,
   stopping,
   waiting,
+  newer,
   failed,
   saidByRun,
   runAgain,
+  leftBehind,
+  outOfDate,
 ];
 
 export function notice(now: Situation): Notice {
@@ -80,6 +94,22 @@ function waiting({ store: { run, graph } }: Situation): Notice | null {
   const rest = [more && `and ${more} more`, failures && `${failures} failed`, againText(run)];
   const aside = rest.filter(Boolean).join(", ");
   return say("notice", aside ? `${text}  (${aside})` : text, node, text);
+}
+
+/** Also after a failure: the function may have been defined again to mend it. */
+function newer({ store: { run }, stale }: Situation): Notice | null {
+  return stale && !isActive(run.runState) ? say("newer", newerText(stale)) : null;
+}
+
+/** Nodes that cells have replaced, or left behind. */
+function leftBehind({ stale }: Situation): Notice | null {
+  return say("notice", oneLine(stale?.notices[0] ?? "", 600));
+}
+
+function outOfDate({ store: { run, graph }, stale }: Situation): Notice | null {
+  if (!stale || !graph || isActive(run.runState)) return null;
+  const [node] = stale.why.keys();
+  return say("stale", staleText(stale, graph), node);
 }
 
 function failed({ store: { run, graph } }: Situation): Notice | null {

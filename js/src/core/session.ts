@@ -11,6 +11,7 @@ import type {
   Part,
   Printed,
   Reply,
+  Stale,
 } from "./types";
 
 /** Of the graph area, pixels. */
@@ -29,6 +30,7 @@ export const TOPICS = [
   "details",
   "printed",
   "edits",
+  "stale",
   "kernel",
 ] as const;
 export type Topic = (typeof TOPICS)[number];
@@ -62,6 +64,8 @@ export interface Session {
   /** What the selected node has printed, null where nothing is known. */
   readonly printed: Printed | null;
   readonly edits: Edits | null;
+  /** What is out of date; it may still be about an earlier graph. */
+  readonly stale: Stale | null;
   readonly kernel: Kernel;
   /** The commands that wait for a reply. */
   readonly waiting: ReadonlyMap<CommandName, number>;

@@ -46,7 +46,8 @@ export type CommandName =
   | "undo"
   | "redo"
   | "code"
-  | "show";
+  | "show"
+  | "update_functions";
 /** The parts that a view may be made of, in the order in which they stand. */
 export const PARTS = [
   "toolbar",
@@ -191,6 +192,35 @@ export interface MatchesColumns {
 
 export type Matches = MatchesHead & MatchesColumns;
 
+/** A function that another cell has defined again. */
+export interface NewerFunction {
+  name: string;
+  /** The cell, "In[9]". */
+  where: string;
+  /** How many nodes use the older one. */
+  count: number;
+}
+
+export interface StaleHead {
+  version: number;
+  reasons: string[];
+  newer: NewerFunction[];
+  /** Sentences about nodes that cells have replaced or left behind. */
+  notices: string[];
+}
+
+export interface StaleColumns {
+  /** Nodes, ascending. */
+  index: Uint32Array;
+  /** For each its place in `reasons`. */
+  reason: Uint32Array;
+}
+
+export type Stale = StaleHead & {
+  /** Why the result of a node is out of date; of the others nothing stands here. */
+  why: ReadonlyMap<number, string>;
+};
+
 type OnTheWire<Columns> = { [K in keyof Columns]: Bytes };
 export type WireGraph = GraphHead & OnTheWire<GraphColumns>;
 export type WireMissed = MissedHead & OnTheWire<MissedColumns>;
@@ -199,6 +229,7 @@ export type WireStatus = RunHead & {
   missed: WireMissed;
 } & OnTheWire<RunColumns>;
 export type WireEdits = EditsHead & OnTheWire<EditsColumns>;
+export type WireStale = StaleHead & OnTheWire<StaleColumns>;
 export type WireMatches = MatchesHead & OnTheWire<MatchesColumns>;
 
 export interface Reply {

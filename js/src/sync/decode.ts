@@ -9,11 +9,13 @@ import type {
   Matches,
   Missed,
   RunColumns,
+  Stale,
   Status,
   WireEdits,
   WireGraph,
   WireMatches,
   WireMissed,
+  WireStale,
   WireStatus,
 } from "../core/types";
 
@@ -107,6 +109,18 @@ export function decodeMatches(wire: WireMatches, nodes: number): Matches {
     throw new Error(`a match names node ${wrong}, but there are ${nodes} nodes`);
   }
   return { ...wire, index };
+}
+
+export function decodeStale(wire: WireStale, nodes: number): Stale {
+  const index = column(Uint32Array, wire.index, "stale");
+  const reason = column(Uint32Array, wire.reason, "reason");
+  expect(reason.length, index.length, "reason");
+  const why = new Map<number, string>();
+  for (const [k, node] of index.entries()) {
+    if (node < nodes) why.set(node, wire.reasons[reason[k]] ?? "");
+  }
+  const { version, reasons, newer, notices } = wire;
+  return { version, reasons, newer, notices, why };
 }
 
 /** Edits of an older graph may name nodes that are gone: these are passed over. */

@@ -12,7 +12,10 @@ export class Faults {
   }
 
   /** Reads a part of the model; what is wrong with it is kept until it can be read. */
-  guard(what: "graph" | "status" | "delta" | "matches" | "edits", read: () => void): void {
+  guard(
+    what: "graph" | "status" | "delta" | "matches" | "edits" | "stale",
+    read: () => void,
+  ): void {
     const before = this.first;
     try {
       read();

@@ -9,6 +9,7 @@ import type {
   WireEdits,
   WireGraph,
   WireMatches,
+  WireStale,
   WireStatus,
 } from "../core/types";
 
@@ -27,6 +28,7 @@ export interface Traits {
   _details: Partial<Details>;
   _printed: Partial<Printed>;
   _edits: Partial<WireEdits>;
+  _stale: Partial<WireStale>;
 }
 
 export type Listener = (...args: never[]) => void;

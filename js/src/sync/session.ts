@@ -22,11 +22,13 @@ import type {
   Part,
   Printed,
   Reply,
+  Stale,
   WireEdits,
+  WireStale,
 } from "../core/types";
 import { CatchUp } from "./catchup";
 import { Commands, SLOW } from "./commands";
-import { decodeDelta, decodeEdits, decodeGraph, decodeStatus } from "./decode";
+import { decodeDelta, decodeEdits, decodeGraph, decodeStale, decodeStatus } from "./decode";
 import { Faults } from "./faults";
 import { KernelWatch } from "./kernel";
 import type { Listener, Model, Traits } from "./model";
@@ -45,6 +47,7 @@ export class Session implements SharedSession {
   details: Details | null = null;
   printed: Printed | null = null;
   edits: Edits | null = null;
+  stale: Stale | null = null;
   readonly parts: readonly Part[];
   #faults = new Faults(() => this.#tell("fault"));
   #listeners = new Set<(topic: Topic) => void>();
@@ -96,6 +99,7 @@ export class Session implements SharedSession {
       ["_details", () => this.#readDetails()],
       ["_printed", () => this.#readPrinted()],
       ["_edits", () => this.#readEdits()],
+      ["_stale", () => this.#readStale()],
     ];
     for (const [name, read] of traits) this.#on(`change:${name}`, read);
     this.#on("msg:custom", ((content: { kind?: string }, buffers?: DataView[]) => {
@@ -247,6 +251,7 @@ export class Session implements SharedSession {
     this.#faults.guard("graph", () => this.store.setGraph(decodeGraph(wire)));
     this.#searcher.forget();
     this.#readMatches();
+    this.#readStale();
     // Both may have come in one message, and the status that belongs to this graph was read before it.
     this.#readStatus();
   }
@@ -314,6 +319,15 @@ export class Session implements SharedSession {
       // `ok` here is of the request; whether the edit was taken stands in the answer itself.
       this.#commands.receive({ kind: "reply", id, ok: true, text, data: answer });
     }
+  }
+
+  #readStale(): void {
+    const wire = this.model.get("_stale");
+    if (!wire?.index) return;
+    this.#faults.guard("stale", () => {
+      this.stale = decodeStale(wire as WireStale, this.store.graph?.names.length ?? 0);
+    });
+    this.#tell("stale");
   }
 
   #readSelected(): void {

@@ -12,6 +12,14 @@ export class Footer {
   #line = element("button", { class: "fuse-line", type: "button", "data-fuse-role": "notice" });
   #kernel = element("span", { class: "fuse-kernel", "data-fuse-role": "kernel" });
   #spoken = element("div", { class: "fuse-spoken", role: "status", "aria-live": "polite" });
+  #use = element("button", {
+    class: "fuse-use",
+    type: "button",
+    text: "Use it",
+    title: "Let the nodes use the functions as they were defined last",
+    "data-fuse-role": "update-functions",
+    hidden: "",
+  });
   #goes = -1;
   #state = "";
 
@@ -36,11 +44,13 @@ export class Footer {
       "div",
       { class: "fuse-footer" },
       this.#line,
+      this.#use,
       this.#kernel,
       this.#spoken,
       this.handle,
     );
     this.#line.addEventListener("click", () => this.#goes >= 0 && show(this.#goes), { signal });
+    this.#use.addEventListener("click", () => void session.command("update_functions"), { signal });
     this.#resizing(signal);
     this.update();
   }
@@ -51,6 +61,7 @@ export class Footer {
     this.#goes = node;
     setText(this.#line, text);
     this.#line.disabled = node < 0;
+    this.#use.hidden = kind !== "newer";
     setData(this.#line, { "data-fuse-kind": kind, title: kind === "hint" ? "" : text });
     const { kernel, store } = this.session;
     const { run } = store;

@@ -94,6 +94,7 @@ export class GraphView {
     this.marks.forget();
     this.setSearch();
     this.setEdits();
+    this.setStale();
     if (turned || this.#fitted) this.fit();
     else if (before && graph) {
       this.move(kept(this.at, this.view, before, graph, this.session.selected));
@@ -121,6 +122,13 @@ export class GraphView {
   /** Takes the nodes whose settings were changed. */
   setEdits(): void {
     if (this.scene && this.marks.setEdits(this.session, this.scene.graph)) {
+      this.frames.ask(Paint.nodes);
+    }
+  }
+
+  /** Takes the nodes whose results are out of date. */
+  setStale(): void {
+    if (this.scene && this.marks.setStale(this.session, this.scene.graph)) {
       this.frames.ask(Paint.nodes);
     }
   }
@@ -305,6 +313,7 @@ export class GraphView {
         found: this.marks.found,
         current: this.marks.currentIn(this.scene.graph),
         changed: this.marks.changed,
+        stale: this.marks.stale,
       });
       const { graph } = this.scene;
       this.#paints++;

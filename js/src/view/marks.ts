@@ -18,6 +18,10 @@ export class Marks {
   changed: Uint8Array | null = null;
   /** How many nodes those are. */
   edited = 0;
+  /** 1 for a node whose result is out of date, and for a box with such a node; null for none. */
+  stale: Uint8Array | null = null;
+  /** How many nodes those are. */
+  outdated = 0;
   /** The match that was gone to, -1 for none. */
   current = -1;
 
@@ -47,6 +51,18 @@ export class Marks {
     this.changed = fresh ? new Uint8Array(drawnCount(graph)) : null;
     for (const i of fresh ? edits.changed : []) {
       if (this.changed) this.changed[i] = this.changed[drawnAs(graph, i)] = 1;
+    }
+    return true;
+  }
+
+  /** Takes the nodes whose results are out of date; true where there is something to paint. */
+  setStale({ stale }: Session, graph: Graph): boolean {
+    const fresh = stale !== null && stale.why.size > 0 && stale.version === graph.version;
+    if (!fresh && !this.stale) return false;
+    this.outdated = fresh ? stale.why.size : 0;
+    this.stale = fresh ? new Uint8Array(drawnCount(graph)) : null;
+    for (const i of fresh ? stale.why.keys() : []) {
+      if (this.stale) this.stale[i] = this.stale[drawnAs(graph, i)] = 1;
     }
     return true;
   }

@@ -5,7 +5,7 @@ import { type Chosen, isBox } from "../core/groups";
 import type { Run } from "../core/reducer";
 import { STATES, State } from "../core/types";
 import { shown, stretched } from "../core/viewport";
-import { paintBadges } from "./badges";
+import { paintBadges, paintStale } from "./badges";
 import {
   AROUND,
   type BoxLook,
@@ -111,6 +111,8 @@ export interface NodeLook extends BoxLook {
   current: number;
   /** 1 for a node whose settings were changed in the widget; null for none. */
   changed: Uint8Array | null;
+  /** 1 for a node whose result is out of date; null for none. */
+  stale: Uint8Array | null;
 }
 
 /** Paints the boxes and returns how many. */
@@ -137,6 +139,7 @@ export function paintNodes(look: NodeLook): number {
   }
   ring(matches);
   boxes(look, matches);
+  paintStale(look, visible, look.stale);
   paintBadges(look, visible, look.changed);
   return visible.length;
 }
@@ -169,13 +172,31 @@ function boxes(look: NodeLook, visible: readonly number[]): void {
     paintSheets(look, boxesAmong(look, nodes));
     outline(look, nodes, RADIUS);
     context.fill();
-    if (code === State.skipped) context.setLineDash([4, 3]);
-    context.stroke();
-    context.setLineDash([]);
+    strokes(look, nodes, code);
     marks(look, nodes, code);
   }
   if (!plain) paintBars(look, boxesAmong(look, visible));
   if (named) names(look, visible);
+}
+
+/** The borders of boxes; those that are out of date have gaps. */
+function strokes(look: NodeLook, nodes: readonly number[], code: number): void {
+  const { context, stale } = look;
+  const old = stale ? nodes.filter((i) => stale[i]) : [];
+  if (code === State.skipped) context.setLineDash([4, 3]);
+  if (old.length)
+    outline(
+      look,
+      nodes.filter((i) => !stale?.[i]),
+      RADIUS,
+    );
+  context.stroke();
+  if (old.length) {
+    context.setLineDash([3, 3]);
+    outline(look, old, RADIUS);
+    context.stroke();
+  }
+  context.setLineDash([]);
 }
 
 function marks(look: NodeLook, nodes: readonly number[], code: number): void {

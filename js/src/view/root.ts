@@ -186,7 +186,10 @@ export function mount(session: Session, el: HTMLElement, signal: AbortSignal): H
       graph?.setSelected();
       timeline?.update();
     } else if (topic === "edits") graph?.setEdits();
-    else if (topic === "search") {
+    else if (topic === "stale") {
+      graph?.setStale();
+      footer?.update();
+    } else if (topic === "search") {
       graph?.setSearch();
       search?.update();
     } else if (topic === "direction") toolbar?.direction();

@@ -23,6 +23,7 @@ export function tell(root: HTMLElement, stage: HTMLElement, told: Told): void {
     "data-fuse-matches": marks.matches?.length ?? 0,
     "data-fuse-selected": marks.selected.size,
     "data-fuse-changed": marks.edited,
+    "data-fuse-stale": marks.outdated,
     "data-fuse-painted": told.painted,
   });
   setData(stage, { "aria-label": graphLabel(graph, run) });
@@ -37,12 +38,14 @@ export function emptyText({ store, fault }: Session): string {
 }
 
 /** The same for a view without a graph, of what it knows. */
-export function tellAlone(root: HTMLElement, { store, search, selected }: Session): void {
+export function tellAlone(root: HTMLElement, session: Session): void {
+  const { store, search, selected, stale } = session;
   setData(root, {
     ...ofRun(store.run),
     "data-fuse-nodes": store.graph?.names.length ?? 0,
     "data-fuse-matches": search.index?.length ?? 0,
     "data-fuse-selected": selected.length,
+    "data-fuse-stale": stale?.version === store.graph?.version ? (stale?.why.size ?? 0) : 0,
   });
 }
 

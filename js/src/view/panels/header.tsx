@@ -2,6 +2,7 @@
 import { useLayoutEffect, useState } from "preact/hooks";
 import { nodeSeconds } from "../../core/clock";
 import { duration, oneLine, someLines } from "../../core/format";
+import { whyStale } from "../../core/stale";
 import { STATES, State } from "../../core/types";
 import { StateGlyph } from "./bits";
 import type { Given } from "./panel";
@@ -11,6 +12,8 @@ const TICK = 200;
 export function NodeHeader({ given, node }: { given: Given; node: number }) {
   const { store } = given.session;
   void given.signals.run.value;
+  void given.signals.topics.stale.value;
+  const stale = oneLine(whyStale(given.session.stale, store.graph, node), 300);
   const { run } = store;
   const code = run.state[node];
   useTicking(code === State.running && store.live);
@@ -25,6 +28,12 @@ export function NodeHeader({ given, node }: { given: Given; node: number }) {
         <StateGlyph code={code} />
         <span>{stateLine(given, node)}</span>
       </div>
+      {stale && (
+        <div class="fuse-head-stale" title={stale} data-fuse-role="stale">
+          <span class="fuse-stale-mark" aria-hidden="true" />
+          Out of date: {stale}
+        </div>
+      )}
       {notes && (
         <div class="fuse-head-why" title={notes}>
           {notes}

@@ -5,6 +5,7 @@ import type { ComponentChildren } from "preact";
 import { nodeSeconds } from "../../core/clock";
 import { duration, graphemes, oneLine } from "../../core/format";
 import type { Column } from "../../core/outline";
+import { whyStale } from "../../core/stale";
 import { STATES, State } from "../../core/types";
 import { KEYS } from "../dom";
 import { StateGlyph } from "./bits";
@@ -94,6 +95,12 @@ function live(list: List, node: number): string {
 
 function Row({ list, id, node, at }: { list: List; id: string; node: number; at: number }) {
   const [code, time, attempts] = useComputed(() => live(list, node)).value.split("|");
+  const stale = useComputed(() => {
+    list.given.signals.topics.stale.value;
+    list.given.signals.graph.value;
+    const { stale, store } = list.given.session;
+    return oneLine(whyStale(stale, store.graph, node), 300);
+  }).value;
   const selected = useComputed(() => list.selected.value.has(node)).value;
   const active = useComputed(() => list.active.value === node).value;
   const matched = useComputed(() => list.matched.value?.[node] === 1).value;
@@ -110,6 +117,7 @@ function Row({ list, id, node, at }: { list: List; id: string; node: number; at:
     selected && "fuse-selected",
     active && "fuse-active",
     matched && "fuse-matched",
+    stale && "fuse-stale",
   ];
   return (
     <div
@@ -132,9 +140,10 @@ function Row({ list, id, node, at }: { list: List; id: string; node: number; at:
       <Cell column="function" title={called}>
         {called}
       </Cell>
-      <Cell column="state">
+      <Cell column="state" title={stale && `out of date: ${stale}`}>
         <StateGlyph code={Number(code)} />
         {state}
+        {stale && <span class="fuse-stale-mark" role="img" aria-label="out of date" />}
       </Cell>
       <Cell column="seconds">{time}</Cell>
       <Cell column="attempts">{attempts}</Cell>
