@@ -7,7 +7,7 @@ import logging
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import anywidget
 import numpy as np
@@ -45,6 +45,19 @@ _UNFOLDING = 360
 _FROM_BROWSER = frozenset({"selected", "direction", "height", "query", "panels", "collapsed"})
 #: What a view may be made of, see `PARTS` in types.ts.
 _WHOLE = ["toolbar", "outline", "graph", "inspector", "timeline", "footer"]
+
+
+class PersonsView(NamedTuple):
+    """What a person has set in a widget, for the one that takes its place when the cell runs again."""
+
+    workflow_name: str
+    parts: list[str]
+    selected: list[str]
+    query: str
+    panels: list[str]
+    collapsed: list[str]
+    direction: Direction
+    height: int | None
 
 
 class DAGWidget(anywidget.AnyWidget):
@@ -94,6 +107,7 @@ class DAGWidget(anywidget.AnyWidget):
     _details = traitlets.Dict().tag(sync=True, echo_update=False)
     _printed = traitlets.Dict().tag(sync=True, echo_update=False)
     _edits = traitlets.Dict().tag(sync=True, echo_update=False)
+    _place = traitlets.Unicode("").tag(sync=True, echo_update=False)
     _stale = traitlets.Dict().tag(sync=True, echo_update=False)
     _status = traitlets.Instance(StatusColumns).tag(
         sync=True, echo_update=False, to_json=lambda columns, widget: columns.to_wire()
@@ -102,6 +116,7 @@ class DAGWidget(anywidget.AnyWidget):
     #: Whether it shows what another widget asks all to show.
     takes_over = True
     _following = False
+    _has_been_placed = False
     _stale_due = False  # until the next flush
     _own_layout: Layout | None = None
     inspection: Inspection
@@ -166,6 +181,40 @@ class DAGWidget(anywidget.AnyWidget):
         if widget is None or widget.comm is None:
             widget = workflow.__dict__["_dag_widget"] = cls(workflow)
         return widget
+
+    def persons_view(self) -> PersonsView:
+        """What a person has set here; the height only if it is not the natural one."""
+        height = None if self.height == self._natural_height() else self.height
+        return PersonsView(
+            self.workflow.workflow_name,
+            self._parts,
+            self.selected,
+            self.query,
+            self.panels,
+            self.collapsed,
+            cast(Direction, self.direction),
+            height,
+        )
+
+    def take_place(self, place: str, before: PersonsView | None) -> None:
+        """Look as the widget of the execution before did, if it showed a workflow of this name.
+
+        Args:
+            place: Identifies the place in the notebook, so that a browser shows the same part of the graph again.
+            before: What was set there; None if nothing was there.
+        """
+        self._place = place
+        if before is None or self._has_been_placed or not self.takes_over:
+            return
+        self._has_been_placed = True
+        if (before.workflow_name, before.parts) != (self.workflow.workflow_name, self._parts):
+            return
+        self.direction, self.panels, self.query = before.direction, before.panels, before.query
+        known = {group.id for group in self.graph.groups}
+        self.collapsed = [group for group in before.collapsed if group in known]
+        self.selected = [name for name in before.selected if name in self.graph.index]
+        if before.height is not None:
+            self.height = before.height
 
     # --- from Python ---------------------------------------------------------------------------------------
 

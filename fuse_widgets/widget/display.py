@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ..engine.events import RunEvent
     from ..engine.workflow import BaseWorkflow
     from .cytoscape import CytoscapeGraph
-    from .dag import DAGWidget
+    from .dag import DAGWidget, PersonsView
 
 __all__ = ["VIEW", "close_earlier", "show", "show_workflow", "somebody_watches"]
 
@@ -35,8 +35,22 @@ def somebody_watches() -> bool:
     return bool(content.get("allow_stdin", True))
 
 
-#: What each cell shows: the number of its execution, and the widgets. Owned by the thread that executes cells.
-_shown: dict[str, tuple[int, list[DAGWidget]]] = {}
+class _Shown:
+    """What one execution of a cell shows. Owned by the thread that executes cells.
+
+    Attributes:
+        execution: Its number.
+        widgets: In the order in which they were shown.
+        before: What a person had set in the widgets of the execution before, by their place in the cell.
+    """
+
+    def __init__(self, execution: int, before: list[PersonsView]) -> None:
+        self.execution, self.before = execution, before
+        self.widgets: list[DAGWidget] = []
+
+
+#: By cell.
+_shown: dict[str, _Shown] = {}
 
 
 def show_workflow(workflow: BaseWorkflow) -> None:
@@ -49,21 +63,29 @@ def show_workflow(workflow: BaseWorkflow) -> None:
 
 
 def close_earlier(widget: DAGWidget) -> None:
-    """Close what an earlier execution of the cell that is running showed in place of `widget`.
+    """Close what an earlier execution of the cell that is running showed, and let `widget` look as that did.
 
     Otherwise every execution of a cell would leave a widget behind that keeps its workflow and all results.
     """
     cell, execution = _cell()
     if cell is None:
         return
-    before, widgets = _shown.get(cell, (execution, []))
-    if before == execution:
-        _shown[cell] = (execution, [*widgets, widget])
-        return
-    _shown[cell] = (execution, [widget])
-    for old in widgets:
-        if not any(old is one for _, shown in _shown.values() for one in shown):
-            old.close()
+    known = _shown.get(cell)
+    if known is None or known.execution != execution:
+        earlier = [] if known is None else known.widgets
+        shown = _shown[cell] = _Shown(execution, [old.persons_view() for old in earlier])
+        shown.widgets.append(widget)
+        for old in earlier:
+            if not any(old is one for other in _shown.values() for one in other.widgets):
+                old.close()
+    else:
+        shown = known
+        shown.widgets.append(widget)
+    place = len(shown.widgets) - 1
+    if place < len(shown.before):
+        widget.take_place(f"{cell} {place}", shown.before[place])
+    else:
+        widget.take_place(f"{cell} {place}", None)
 
 
 def _cell() -> tuple[str | None, int]:

@@ -53,6 +53,8 @@ export interface Session {
   readonly message: Message;
   /** What this view shows. */
   readonly parts: readonly Part[];
+  /** The place in the notebook where this model is shown, the same after its cell was run again; "" if unknown. */
+  readonly place: string;
   /** The panels that are open. */
   readonly panels: readonly Panel[];
   /** The groups that are drawn as one box. */

@@ -24,6 +24,7 @@ export interface Traits {
   panels: Panel[];
   collapsed: string[];
   _parts: Part[];
+  _place: string;
   _schema: Record<string, unknown>;
   _details: Partial<Details>;
   _printed: Partial<Printed>;

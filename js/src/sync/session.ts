@@ -49,6 +49,7 @@ export class Session implements SharedSession {
   edits: Edits | null = null;
   stale: Stale | null = null;
   readonly parts: readonly Part[];
+  readonly place: string;
   #faults = new Faults(() => this.#tell("fault"));
   #listeners = new Set<(topic: Topic) => void>();
   #heard: [string, Listener][] = [];
@@ -84,6 +85,7 @@ export class Session implements SharedSession {
       },
     });
     this.parts = model.get("_parts") ?? WHOLE;
+    this.place = model.get("_place") ?? "";
     // In the order in which they are read at first: what comes later may stand on what came before.
     const traits: [keyof Traits, () => void][] = [
       ["selected", () => this.#readSelected()],

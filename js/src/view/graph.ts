@@ -14,6 +14,7 @@ import { paintLive } from "./live";
 import { type Look, namesInside } from "./look";
 import { Marks } from "./marks";
 import { paintNodes } from "./paint";
+import { earlierIn, leavePlace } from "./places";
 import { measurer, Scene } from "./scene";
 import { readTheme, type Themes } from "./theme";
 import { emptyText, tell } from "./told";
@@ -77,6 +78,7 @@ export class GraphView {
     this.#still = matchMedia("(prefers-reduced-motion: reduce)");
     this.#watch();
     this.setGraph();
+    signal.addEventListener("abort", () => this.#leave());
   }
 
   /** Takes the graph of the store; keeps the place where it can. */
@@ -273,6 +275,7 @@ export class GraphView {
       canvas.height = Math.round(height * this.#ratio);
     }
     if (!this.theme) this.setTheme();
+    if (this.#fitted && !before.width) this.#comeBack();
     if (this.#fitted) this.fit();
     // What is drawn stays where it is, and the node that was selected last in sight.
     else if (before.width && this.scene) {
@@ -280,6 +283,24 @@ export class GraphView {
       this.move(keptInSight(this.at, before, this.view, areaOf(this.scene.graph, last)));
     }
     this.frames.now(Paint.all);
+  }
+
+  /** The cell runs again, or its output goes: what is shown next in this place looks at the same part. */
+  #leave(): void {
+    const { session, scene, at } = this;
+    if (session.place && scene) {
+      const moved = this.#fitted ? null : { at, graph: scene.graph };
+      leavePlace(session.place, moved);
+    }
+  }
+
+  #comeBack(): void {
+    const { session, scene } = this;
+    const earlier = session.place ? earlierIn(session.place) : null;
+    if (!earlier || !scene || earlier.graph.direction !== scene.graph.direction) return;
+    this.#fitted = false;
+    const to = kept(earlier.at, this.view, earlier.graph, scene.graph, session.selected);
+    this.at = port.clamp(to, scene.graph, this.view);
   }
 
   #look(layer: number): Look {

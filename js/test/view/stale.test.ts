@@ -37,7 +37,7 @@ async function open(traits: object) {
   const { initialize, render } = widget();
   initialize({ model });
   const el = document.body.appendChild(document.createElement("div"));
-  render({ model, el });
+  const close = render({ model, el });
   page.resize(800, 400);
   const drawn = async (): Promise<void> => {
     page.frame();
@@ -46,7 +46,7 @@ async function open(traits: object) {
   await drawn();
   const root = el.firstElementChild as HTMLElement & { fuse: Handle };
   const part = (role: string) => root.querySelector(`[data-fuse-role="${role}"]`) as HTMLElement;
-  return { model, root, part, drawn };
+  return { model, root, part, drawn, close };
 }
 
 describe("results that are out of date", () => {
@@ -104,6 +104,27 @@ describe("a function that another cell has defined again", () => {
     model.delta(delta(1, [{ i: 0, state: State.running }]));
     await drawn();
     expect(part("update-functions").hidden).toBe(true);
+  });
+});
+
+describe("a cell that runs again", () => {
+  it("shows the same part of the graph as before, unless all of it was shown", async () => {
+    const first = await open({ _place: "cell 0" });
+    const whole = first.root.fuse.zoom();
+    first.close();
+    const second = await open({ _place: "cell 0" });
+    expect(second.root.fuse.zoom()).toBe(whole);
+    second.root
+      .querySelector<HTMLElement>(".fuse-stage")
+      ?.dispatchEvent(new KeyboardEvent("keydown", { key: "+", bubbles: true }));
+    await second.drawn();
+    const zoom = second.root.fuse.zoom();
+    expect(zoom).toBeGreaterThan(whole);
+    second.close();
+    const elsewhere = await open({ _place: "cell 1" });
+    expect(elsewhere.root.fuse.zoom()).toBe(whole);
+    const third = await open({ _place: "cell 0" });
+    expect(third.root.fuse.zoom()).toBe(zoom);
   });
 });
 
