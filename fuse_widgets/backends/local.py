@@ -48,6 +48,7 @@ class LocalWorkflow(ScheduledWorkflow):
     """
 
     backend_info_model = LocalInfo
+    _not_pickled = ScheduledWorkflow._not_pickled | {"threads", "processes"}
 
     def __init__(
         self,
@@ -63,6 +64,9 @@ class LocalWorkflow(ScheduledWorkflow):
             *nodes, workflow_name=workflow_name, targets_only=targets_only, prefix_prints=prefix_prints
         )
         self._max_workers, self._executor = max_workers, executor
+
+    def _set_up(self) -> None:
+        super()._set_up()
         #: The workers stay from run to run.
         self.threads = ThreadWorkers()
         self.processes = ProcessWorkers()

@@ -67,6 +67,7 @@ class RayWorkflow(ScheduledWorkflow):
     """
 
     backend_info_model = RayInfo
+    _not_pickled = ScheduledWorkflow._not_pickled | {"_lacking", "_table_of"}
 
     def __init__(
         self,
@@ -82,6 +83,9 @@ class RayWorkflow(ScheduledWorkflow):
             *nodes, workflow_name=workflow_name, targets_only=targets_only, prefix_prints=prefix_prints
         )
         self.ray_init_args = dict(ray_init_args or {})
+
+    def _set_up(self) -> None:
+        super()._set_up()
         self._lacking: dict[str, tuple[str | None, Mapping[str, Any]]] = {}
         self._table_of: Callable[[Any], Mapping[str, Any] | None] = lambda group: None
 

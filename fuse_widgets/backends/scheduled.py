@@ -25,6 +25,7 @@ class ScheduledWorkflow(BaseWorkflow):
     """
 
     backend_info_model: ClassVar[type[BackendInfo]] = BackendInfo
+    _not_pickled = BaseWorkflow._not_pickled | {"_scheduling", "infos"}
     observed = False
     _scheduling: Run | None = None
     #: What the `backend_info` of nodes said when the run began, and when the node itself did; nodes without any are

@@ -15,7 +15,14 @@ from ._definitions import Decorated
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["by_value", "decorated_of", "pickle_instances_by_name", "pickled_by_value", "plain_reference"]
+__all__ = [
+    "by_value",
+    "decorated_of",
+    "is_cloudpickle",
+    "pickle_instances_by_name",
+    "pickled_by_value",
+    "plain_reference",
+]
 
 
 def decorated_of(plain: Any) -> Decorated | None:
@@ -47,8 +54,12 @@ def pickled_by_value(module: str | None, caller: FrameType) -> bool:
 
     The method `dump` of cloudpickle, and of Ray's copy of it, is written in Python, so that it is what calls `__reduce_ex__`.
     """
-    registered = caller.f_globals.get("list_registry_pickle_by_value")
-    return registered is not None and by_value(module, registered())
+    return is_cloudpickle(caller) and by_value(module, caller.f_globals["list_registry_pickle_by_value"]())
+
+
+def is_cloudpickle(caller: FrameType) -> bool:
+    """Return whether the pickler that runs in the frame `caller` is one of cloudpickle."""
+    return "list_registry_pickle_by_value" in caller.f_globals
 
 
 def plain_reference(plain: Any) -> tuple[Any, ...] | None:

@@ -355,17 +355,11 @@ class Node(Promise):
     def __repr__(self) -> str:
         return f"<{self.kind} node {shorten(self.name)!r}>"
 
-    def __getstate__(self) -> dict[str, Any]:
-        slots = {slot for cls in type(self).__mro__ for slot in getattr(cls, "__slots__", ())}
-        return {slot: getattr(self, slot) for slot in slots - {"__weakref__"}} | {"_made_by": None}
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        """Pickle the node with all its ancestors; its descendants stay behind."""
+        from ._pickled_nodes import reduce_node
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        for slot, value in state.items():
-            setattr(self, slot, value)
-        # Nodes made from now on come after those of another session.
-        global _serials
-        _serials = itertools.count(max(next(_serials), self._serial + 1))
-        graph_changed()
+        return reduce_node(self)
 
 
 class NodeItem(Promise):

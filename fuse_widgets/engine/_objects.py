@@ -9,6 +9,7 @@ from typing import Any
 
 from ._definitions import Definition
 from ._node import Node
+from ._pickled_nodes import by_name
 from ._signature import Signature
 
 __all__ = ["MethodCall", "MethodNode", "ObjectNode"]
@@ -140,7 +141,7 @@ class MethodCall:
         return getattr(obj, self.name)(*args, **kwargs)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return MethodCall, (self.cls, self.name)
+        return MethodCall, (by_name(self.cls), self.name)
 
 
 def _call_method(obj: ObjectNode, name: str, /, *args: Any, **kwargs: Any) -> MethodNode:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import re
@@ -14,6 +15,7 @@ from . import _definitions, _node, cells
 from ._arguments import Promise
 from ._context import copied_context
 from ._definitions import Definition, newer_definition
+from ._pickled_nodes import NodeTable
 from ._reach import changes
 from ._signature import Signature
 from ._stale import Written, argument_changed, stale_nodes, words
@@ -66,6 +68,10 @@ class BaseWorkflow:
     #: What a backend understands in `backend_info`, as a class with pydantic's `model_json_schema()`: a widget makes
     #: its form from that. None where the backend does not say.
     backend_info_model: ClassVar[type | None] = None
+    #: Attributes that belong to this process; `_set_up` makes them.
+    _not_pickled: ClassVar[frozenset[str]] = frozenset(
+        {"runs", "_known", "_known_stale", "_left", "_hub", "_starting"}
+    )
 
     def __init__(
         self,
@@ -90,14 +96,31 @@ class BaseWorkflow:
         self.prefix_prints = prefix_prints
         self.storage: Any = None
         self.roots: list[Node] = self._find_roots()
+        self._set_up()
+        self._order()
+
+    def _set_up(self) -> None:
+        """Set the attributes in `_not_pickled`. A backend may add to this."""
         self.runs: list[Run] = []
         self._known: tuple[object, Order] | None = None
         self._known_stale: tuple[tuple[Any, ...], Written, dict[Node, str]] | None = None
         #: Nodes that go on after their run has ended: its number, the name; and where.
         self._left: dict[tuple[int, str], str] = {}
-        self._hub = EventHub(workflow_name)
+        self._hub = EventHub(self.workflow_name)
         self._starting = threading.Lock()
-        self._order()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a pickle or a copy keeps: all nodes and the storage, but no runs, subscribers or workers."""
+        nodes: NodeTable | None = None
+        with contextlib.suppress(FuseError):  # two nodes have one name: then the outputs bring what they need
+            nodes = NodeTable(self._order().nodes)
+        state = {name: value for name, value in self.__dict__.items() if name not in self._not_pickled}
+        return {"nodes of the workflow": nodes, **state}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        del self.__dict__["nodes of the workflow"]
+        self._set_up()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
