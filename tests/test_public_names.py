@@ -22,6 +22,7 @@ NAMES = [
     "FuseError",
     "GraphView",
     "InitializerPlugin",
+    "InputChangedError",
     "InputFile",
     "InputFileError",
     "Inspector",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import heapq
+import logging
 import math
 import threading
 import time
@@ -15,12 +16,14 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..engine import output
-from ..engine.errors import FuseError, NodeExecutionError, WorkerCrashedError
+from ..engine.errors import FuseError, InputChangedError, NodeExecutionError, WorkerCrashedError
 from ..engine.interrupts import GRACE, CtrlC, LeftBehind
 from ..engine.nodes import LEAVES, MethodNode, Node, checked
 from ..engine.run import OWN_THREAD, Run, describe_error
 from ..engine.states import NodeState
 from ..plugins import prepare
+from ._digest import CONSTANTS, is_constant
+from ._inputs import Guard, refusal, told
 from ._kernel_state import KernelState
 from ._prints import Incoming, Piece
 from ._worker import Job, Outcome, own_traceback
@@ -30,6 +33,10 @@ if TYPE_CHECKING:
     from ._stored import Stored
     from .local import LocalWorkflow
 
+log = logging.getLogger("fuse_widgets")
+
+#: How many notices the log tells of in one run; the events tell of all.
+WARNINGS = 3
 PENDING, QUEUED, RUNNING, DONE = NodeState.PENDING, NodeState.QUEUED, NodeState.RUNNING, NodeState.DONE
 Inputs = tuple[tuple[Any, ...], dict[str, Any]]
 #: Seconds after which a loop that waits in a thread other than the main one feels an interrupt: a node may run a workflow.
@@ -76,6 +83,10 @@ class Scheduler:
         self.presses = self.interrupts = 0
         self.give_up_at = math.inf
         self.kernel: KernelState | None = None
+        self.guard = Guard(workflow, run, stored)
+        self.again: dict[int, int] = {}  # how often each ran again on account of its inputs
+        self.changed: dict[int, list[str]] = {}
+        self.noticed = 0
 
     # --- the loop ------------------------------------------------------------------------------------------
 
@@ -111,6 +122,7 @@ class Scheduler:
             self._settle_open()
             raise
         self._settle_open()
+        self._finish_inputs()
         self.run.raise_if_incomplete(self.failures, interrupted=self.interrupts > 0)
         return self.workflow.result(self.run)
 
@@ -124,6 +136,10 @@ class Scheduler:
             self.emit(node, NodeState.CACHED, attempt=0, detail=detail)
             for waiting in self._waiting_for(self.run.order.place[node]):
                 self.waits[waiting] -= 1
+        for node, value in self.stored.values.items():
+            if not is_constant(value):
+                self.guard.made(self.run.order.place[node], node, value, saved=True)
+        self.guard.look_at_arguments(self.settled)
         self.ready = [p for p, count in enumerate(self.waits) if not count and p not in self.settled]
 
     def _waiting_for(self, place: int) -> list[int]:
@@ -181,7 +197,10 @@ class Scheduler:
         try:
             info = self.workflow.info_now(node) or DEFAULTS
             executor = info.executor or self.workflow.executor
-            inputs = node.resolve(self.lookup)
+            if self.guard.any:
+                inputs = self.guard.begin(place, node, shares=executor != "process")
+            else:
+                inputs = node.resolve(self.lookup)
             initialize = None if info.plugin is None else prepare(info.plugin, node._name)
             if executor != "inline":
                 self._submit(
@@ -194,6 +213,7 @@ class Scheduler:
                 )
                 return
         except Exception as error:
+            self.guard.forget(place, node)
             self.emit(node, RUNNING, attempt=attempt)
             self._missed(place, node, attempt, Outcome(error=error), inputs)
             return
@@ -216,12 +236,15 @@ class Scheduler:
             if incoming.add(piece):
                 self.inbox.put((self._show, printer, incoming))
 
+        if executor == "process" and self.guard.mode != "off":
+            job = job._replace(checked=self.guard.shown(place, node))
         if executor == "thread":
             slot = self.workflow.threads.submit(job, printer, began, ended)
         else:
             slot = self.workflow.processes.submit(
                 job, self._state_of_kernel(), printed, began, ended, timeout
             )
+            self.guard.handed_over(place, node)
         self.running[place] = _Running(executor, slot, attempt, job, incoming)
         if self.run.states[node._name] is not QUEUED:  # as it is for another attempt, and after a pause
             self.emit(node, QUEUED, attempt=attempt)
@@ -269,14 +292,78 @@ class Scheduler:
         seconds = time.perf_counter() - began
         if output.after_node is not None:
             output.end_node()
-        if error is None:
+        if error is None and not self.guard.any:
             self._succeeded(place, node, attempt, value, seconds, inputs)
+        else:
+            self._ended_inline(place, node, attempt, Outcome(value, error, seconds), inputs)
+
+    def _ended_inline(self, place: int, node: Node, attempt: int, outcome: Outcome, inputs: Inputs) -> None:
+        if self.guard.any:
+            looked = self._look_at_inputs(place, node, attempt, outcome, shares=True)
+            if looked is None:
+                return
+            outcome = looked
+        if outcome.error is None:
+            self._succeeded(place, node, attempt, outcome.value, outcome.seconds, inputs)
             return
-        interrupted = isinstance(error, KeyboardInterrupt)
-        if interrupted and not guard.refuse:  # the node raised it; else the loop knows already
+        interrupted = isinstance(outcome.error, KeyboardInterrupt)
+        if interrupted and not self.inline.refuse:  # the node raised it; else the loop knows already
             self._interrupted()
-        outcome = Outcome(error=own_traceback(error), seconds=seconds)
+        outcome = outcome._replace(error=own_traceback(outcome.error))
         self._missed(place, node, attempt, outcome, inputs, interrupted)
+
+    def _look_at_inputs(
+        self, place: int, node: Node, attempt: int, outcome: Outcome, *, shares: bool
+    ) -> Outcome | None:
+        """Tell what a node changed of its inputs.
+
+        Returns:
+            What came of the node; None where it runs again, since others changed its inputs while it ran.
+        """
+        try:
+            changed, again = self.guard.end(place, node, shares=shares)
+        except InputChangedError as error:
+            return Outcome(error=error, seconds=outcome.seconds)
+        changed += outcome.changed
+        if changed:
+            self.changed[place] = changed
+            if self.guard.mode == "raise":
+                return (
+                    outcome
+                    if outcome.error
+                    else Outcome(error=refusal(node, changed), seconds=outcome.seconds)
+                )
+            self._notice(told(node, changed, self.guard.is_lost(place, node)))
+        if not again or isinstance(outcome.error, KeyboardInterrupt):
+            return outcome
+        why = {"seconds": outcome.seconds, "why": "another node changed its inputs in place while it ran"}
+        if self.run.cancelled:
+            self.emit(node, NodeState.CANCELLED, attempt, None, why)
+            return None
+        self.attempts[place] = attempt + 1
+        self.again[place] = self.again.get(place, 0) + 1
+        self.emit(node, QUEUED, attempt, None, why)
+        heapq.heappush(self.ready, place)
+        return None
+
+    def _finish_inputs(self) -> None:
+        """Give back the inputs of the run as they were.
+
+        Raises:
+            InputChangedError: A result that is returned was changed, and cannot be had any more.
+        """
+        if self.guard.any and not self.running:
+            for text in self.guard.finish():
+                self._notice(text)
+
+    def _notice(self, text: str) -> None:
+        """Tell something of the run as a whole; the first few times in the log as well."""
+        self.noticed += 1
+        if self.noticed <= WARNINGS:
+            log.warning("%s", text)
+        with self.run._control:
+            if not self.run.state.finished:
+                self.emit(None, self.run.state, detail={"notice": text})
 
     def _began(self, place: int, attempt: int, worker: str, when: float) -> None:
         if place in self.running:
@@ -286,6 +373,12 @@ class Scheduler:
         running, node = self.running.pop(place), self.nodes[place]
         inputs = (running.job.args, running.job.kwargs)
         self._show(self.run.printer(node._name), running.printed)
+        if self.guard.any or outcome.changed:
+            shares = running.kind == "thread"
+            looked = self._look_at_inputs(place, node, running.attempt, outcome, shares=shares)
+            if looked is None:
+                return
+            outcome = looked
         if outcome.error is None:
             if running.job.changes_object:
                 assert isinstance(node, MethodNode)
@@ -307,8 +400,14 @@ class Scheduler:
         self.values[node] = value
         detail: dict[str, Any] | float = seconds
         if self.storing:
-            saved = self._save(node, value, seconds)
-            detail = {"seconds": seconds, **self.stored.why(node), **saved}
+            detail = {"seconds": seconds, **self.stored.why(node), **self._save(node, value, seconds)}
+        if type(value) not in CONSTANTS and not is_constant(value):
+            self.guard.made(place, node, value, saved=isinstance(detail, dict) and detail.get("saved", False))
+        if self.changed and place in self.changed:
+            detail = {
+                **(detail if isinstance(detail, dict) else {"seconds": seconds}),
+                "changed": self.changed[place],
+            }
         self.emit(node, DONE, attempt, None, detail)
         waits = self.waits
         for child in self.children[place]:
@@ -343,7 +442,8 @@ class Scheduler:
             self.emit(node, NodeState.CANCELLED, attempt=attempt, detail={"seconds": outcome.seconds})
             return
         detail = {"seconds": outcome.seconds, "error": describe_error(outcome.error), **self.stored.why(node)}
-        if attempt <= self.infos.get(node, DEFAULTS).retries and not self.run.cancelled:
+        tries = attempt - self.again.get(place, 0)
+        if tries <= self.infos.get(node, DEFAULTS).retries and not self.run.cancelled:
             self.attempts[place] = attempt + 1
             self.emit(node, QUEUED, attempt=attempt, detail=detail)
             heapq.heappush(self.ready, place)

@@ -165,6 +165,10 @@ class Stored:
         self._saved = True
         return {"saved": True}
 
+    def again(self, node: Node) -> Any:
+        """Read a result that this run has saved or read before."""
+        return _read(self.storage, self.workflow.workflow_name, self._fingerprints, node)
+
     def warn(self, node: Node, text: str) -> None:
         """Say why a result was not saved, for the first few of a run."""
         if len(self._unsaved) < WARNINGS:

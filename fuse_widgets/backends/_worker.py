@@ -18,13 +18,17 @@ from ._prints import connect, recorded
 
 
 class Job(NamedTuple):
-    """One attempt of a node: what to call. `changes_object` asks for the first argument back as well."""
+    """One attempt of a node: what to call. `changes_object` asks for the first argument back as well.
+
+    `checked` are the inputs to compare before and after, by what a person calls them; None to compare nothing.
+    """
 
     func: Any
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     initialize: Any = None
     changes_object: bool = False
+    checked: tuple[tuple[str, Any], ...] | None = None
 
     def call(self) -> Any:
         """Run the plugin, then the node's function."""
@@ -35,16 +39,27 @@ class Job(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What came of a job: a value or an error, and seconds."""
+    """What came of a job: a value or an error, seconds, and which inputs it changed in place."""
 
     value: Any = None
     error: BaseException | None = None
     seconds: float = 0.0
     object: Any = None
+    changed: tuple[str, ...] = ()
 
 
 def perform(job: Job) -> Outcome:
     """Do a job in this process."""
+    if job.checked is None:
+        return _perform(job)
+    from ._inputs import Compared
+
+    with Compared(job.func, job.checked) as compared:
+        outcome = _perform(job)
+    return outcome._replace(changed=compared.changed) if compared.changed else outcome
+
+
+def _perform(job: Job) -> Outcome:
     begin = time.perf_counter()
     try:
         value = job.call()

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from ..engine.errors import BackendInfoError
 from ..engine.nodes import Node, NodeItem
 from ._executors import ProcessWorkers, ThreadWorkers
+from ._inputs import CheckInputs, check_mode
 from ._scheduler import Scheduler
 from ._stored import Stored
 from .info import LocalInfo
@@ -34,6 +35,9 @@ class LocalWorkflow(ScheduledWorkflow):
             more than 1, else `"inline"`.
         targets_only: Leave out descendants that the outputs do not need.
         prefix_prints: Whether lines that nodes print begin with `[name of the node]` in the cell; see `BaseWorkflow`.
+        check_inputs: What happens when a node changes an input in place: the result of another node, an argument or a
+            default. `"notice"`: it is told, and others get the value as it was. `"raise"`: the node fails. `"off"`: nothing is
+            compared. None, the default, is `"notice"` with storage on or for what several nodes read.
 
     Raises:
         ValueError: `executor` or `max_workers` is none of these, or `executor="inline"` has several workers.
@@ -58,8 +62,11 @@ class LocalWorkflow(ScheduledWorkflow):
         executor: Executor | None = None,
         targets_only: bool = False,
         prefix_prints: bool | None = None,
+        check_inputs: CheckInputs | None = None,
     ) -> None:
         self._check_workers(executor, max_workers)
+        check_mode(check_inputs)
+        self.check_inputs = check_inputs
         super().__init__(
             *nodes, workflow_name=workflow_name, targets_only=targets_only, prefix_prints=prefix_prints
         )

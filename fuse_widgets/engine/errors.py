@@ -17,6 +17,7 @@ __all__ = [
     "DuplicateNodeNameError",
     "ExceptionStandIn",
     "FuseError",
+    "InputChangedError",
     "NodeExecutionError",
     "NodeTimeoutError",
     "OutdatedNodeError",
@@ -232,6 +233,10 @@ class NodeTimeoutError(FuseError, TimeoutError):
 
 class WorkerCrashedError(FuseError, RuntimeError):
     """The process that ran a node died."""
+
+
+class InputChangedError(FuseError):
+    """A node changed one of its inputs in place, and `check_inputs` forbids that; or needs one that was changed and is lost."""
 
 
 class PluginError(FuseError, RuntimeError):

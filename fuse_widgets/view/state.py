@@ -249,6 +249,8 @@ class StatusColumns:
             notes.append(again)
         if detail.get("why_not_saved"):
             notes.append(f"not saved: {detail['why_not_saved']}")
+        if "changed" in detail:
+            notes.append(f"changed in place: {', '.join(detail['changed'])}")
         return notes
 
     def _worker_number(self, worker: str) -> int:
