@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from typing import TYPE_CHECKING, Any
 
 from ..engine.errors import message_of, shorten
@@ -42,6 +43,22 @@ def stale_in_storage(workflow: BaseWorkflow, nodes: list[Node], run: Run | None)
         if node not in stale and parent is not None and node._name in before:
             stale[node] = f"{shorten(parent._name)} is out of date"
     return stale | {node: node._misfit for node in nodes if node._misfit}
+
+
+def files_of(run: Run | None) -> list[tuple[Any, ...]]:
+    """The files that nodes of a run depend on, with what tells whether they may have changed since."""
+    paths = (
+        {path for found in run.fingerprints.values() for path in found.files} if run is not None else set()
+    )
+    return [(path, *_stat(path)) for path in sorted(paths)]
+
+
+def _stat(path: str) -> tuple[int, ...]:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return ()
+    return found.st_mtime_ns, found.st_size
 
 
 def _digest(fingerprint: Fingerprint | None) -> str | None:

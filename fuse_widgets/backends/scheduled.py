@@ -12,7 +12,7 @@ from ..engine.errors import FuseError
 from ..engine.nodes import Node
 from ..engine.run import Run
 from ..engine.workflow import BaseWorkflow
-from ._stale import stale_in_storage
+from ._stale import files_of, stale_in_storage
 from .info import OF_OTHERS, BackendInfo, not_understood, parse, warn_of_key
 
 __all__ = ["ScheduledWorkflow"]
@@ -96,7 +96,8 @@ class ScheduledWorkflow(BaseWorkflow):
         return self.storage is not None and getattr(self.storage, "match", "fingerprint") != "name"
 
     def _decides_stale(self, nodes: list[Node]) -> tuple[Any, ...]:
-        return tuple((node, node.backend_info.get("plugin")) for node in nodes if node.backend_info)
+        plugins = tuple((node, node.backend_info.get("plugin")) for node in nodes if node.backend_info)
+        return (*plugins, *files_of(self.last_run)) if self._has_fingerprints else plugins
 
     def _find_stale(self, nodes: list[Node], run: Run | None, written: Written) -> dict[Node, str]:
         if not self._has_fingerprints:

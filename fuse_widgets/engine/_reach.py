@@ -23,6 +23,7 @@ __all__ = ["Reach", "changes", "reach", "same_value"]
 #: By name, with "" for the code of the function itself.
 Reach = dict[str, Any]
 
+_PACKAGE = f"{__name__.partition('.')[0]}."
 #: Items of a container that are compared; one with more counts by identity.
 ITEMS = 1_000
 #: What is looked into; of other objects, only their class.
@@ -108,7 +109,8 @@ class _Walk:
             return
         self._seen.add(id(cls))
         for attribute, item in vars(cls).items():
-            if attribute not in _OF_EACH_CLASS:
+            ours = isinstance(item, types.FunctionType) and item.__module__.startswith(_PACKAGE)
+            if attribute not in _OF_EACH_CLASS and not ours:
                 item = getattr(item, "fget", None) or getattr(item, "__func__", item)
                 self.add(f"{name}.{attribute}", item)
         for number, base in enumerate(cls.__bases__):

@@ -33,7 +33,7 @@ class Written:
 
     def __init__(self, functions: Iterable[Any]) -> None:
         self._reach: dict[int, tuple[Any, Reach]] = {}
-        for func in functions:
+        for func in {id(func): func for func in functions}.values():
             self.of(func)
 
     def of(self, func: Any) -> Reach:
@@ -90,7 +90,7 @@ def words(changed: list[str]) -> str:
     if changed == [""]:
         return "code changed"
     more = len(changed) - NAMES
-    return f"code changed ({', '.join(changed[:NAMES])}{f' and {more} more' if more > 0 else ''})"
+    return f"{', '.join(changed[:NAMES])}{f' and {more} more' if more > 0 else ''} changed"
 
 
 def argument_changed(node: Node, old: Node) -> str:
