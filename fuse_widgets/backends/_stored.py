@@ -2,7 +2,7 @@
 
 All of it is decided before the first node runs, since a fingerprint depends on code and arguments, not on results.
 
-An object that methods change cannot be stored in between, so the nodes of one object stand together: where one
+An object that methods change cannot be stored in between, so the nodes of one object stand together: if one
 that needs the object has to run, its constructor and all its methods run again.
 """
 
@@ -136,13 +136,13 @@ class Stored:
         return Checked(func, files) if files else func
 
     def saves(self, node: Node) -> bool | None:
-        """Whether a node's result is to be saved; None where that need not be told."""
+        """Whether a node's result is to be saved; None if that is not said of it."""
         if self.storage is None or not self.workflow.infos.get(node, DEFAULTS).cache:
             return None
         return not isinstance(node, ObjectNode)
 
     def fingerprint_of(self, node: Node) -> Fingerprint | None:
-        """What a node's result depends on; None where storage goes by names."""
+        """What a node's result depends on; None if storage goes by names."""
         return self._fingerprints.get(node)
 
     def save(self, node: Node, value: Any, seconds: float) -> dict[str, Any]:

@@ -132,7 +132,7 @@ class TaskRecord:
 
     Attributes:
         workflow_name, task_name: The exact names it was saved under.
-        fingerprint: What the result was computed from, or None where it was saved without.
+        fingerprint: What the result was computed from, or None if it was saved without.
         size: Bytes of the pickled result.
         saved_at: Seconds since the epoch.
         meta: What the backend added, JSON values.
@@ -275,7 +275,7 @@ class Storage(ABC):
             pattern: A regular expression that must match the whole name.
 
         Raises:
-            PatternError: `pattern` is no regular expression.
+            PatternError: `pattern` is not a regular expression.
         """
 
     @abstractmethod

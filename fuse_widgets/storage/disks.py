@@ -102,7 +102,7 @@ for _flag in ("O_NONBLOCK", "O_NOFOLLOW", "O_CLOEXEC", "O_NOCTTY", "O_BINARY"):
     _READ |= getattr(os, _flag, 0)
 
 
-#: Reading a header is no use of the result.
+#: Reading a header does not count as using the result.
 _NO_ATIME = getattr(os, "O_NOATIME", 0)
 
 
@@ -162,7 +162,7 @@ class LocalDisk:
         """Open a file.
 
         Raises:
-            Damage: It is no plain file, or cannot be opened.
+            Damage: It is not a plain file, or cannot be opened.
         """
         path = os.path.join(self.root, folder, name)
         found = os.lstat(path)
@@ -248,7 +248,7 @@ class LocalDisk:
         """Make the folder, and remove what killed writers left in it.
 
         Returns:
-            Where something that is no folder, and stood in its place, was set aside; None if there was nothing.
+            The path to which something else in its place was moved; None if there was nothing.
         """
         directory, moved = os.path.join(self.root, folder), None
         if os.path.lexists(directory) and not os.path.isdir(directory):
@@ -264,7 +264,7 @@ class LocalDisk:
         return moved
 
     def entries(self, folder: str) -> dict[str, Entry]:
-        """The files of a folder, and whatever else stands there: links, FIFOs, folders. Nothing if it is no folder."""
+        """The files of a folder, and whatever else stands there: links, FIFOs, folders. Nothing if it is not a folder."""
         found = {}
         try:
             with os.scandir(self.root / folder) as listing:
@@ -281,7 +281,7 @@ class LocalDisk:
         return found
 
     def obstacles(self) -> list[tuple[str, str]]:
-        """What stands in the root and is no folder: names, each with what it is."""
+        """What stands in the root and is not a folder: names, each with what it is."""
         found = []
         try:
             with os.scandir(self.root) as listing:

@@ -674,9 +674,8 @@ def parse_key(key: bytes | str | None) -> Key | None:
     if key is None:
         return None
     if not isinstance(key, bytes | bytearray | str) or not key:
-        raise StorageError(
-            f"key must be bytes or a string, and not empty, got {'an empty one' if isinstance(key, bytes | bytearray | str) else type(key).__name__}."
-        )
+        got = type(key).__name__ if key else "an empty one"
+        raise StorageError(f"key must be bytes or a string, and not empty, got {got}.")  # without the key
     return Key(key.encode("utf-8", "surrogatepass") if isinstance(key, str) else bytes(key))
 
 

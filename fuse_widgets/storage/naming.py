@@ -73,6 +73,6 @@ def parse_version(name: str) -> tuple[str, str | None] | None:
 
 
 def set_aside_from(name: str) -> str | None:
-    """Return the name that a damaged file had before it was set aside; None if `name` is no such file."""
+    """Return the name that a damaged file had before it was set aside; None for other files."""
     match = _SET_ASIDE.fullmatch(name)
     return None if match is None else match["file"]

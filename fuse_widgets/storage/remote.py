@@ -23,7 +23,7 @@ __all__ = ["RemoteDisk"]
 
 T = TypeVar("T")
 
-#: Protocols where putting an object replaces the old one as a whole.
+#: Protocols with which putting an object replaces the old one as a whole.
 ATOMIC_PUT = frozenset(
     {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oss", "oci", "cos", "r2", "hf", "memory"}
 )
@@ -112,7 +112,7 @@ class RemoteDisk:
         self._address = address.rstrip("/")
         self._options = {"use_listings_cache": False, **options}
         self._protocol = split_protocol(address)[0]
-        fsspec.get_filesystem_class(self._protocol)  # raises where the protocol or its package is missing
+        fsspec.get_filesystem_class(self._protocol)  # raises if the protocol or its package is missing
         self._owner: int | None = None
         self._fs: Any = None
         self._root = ""
@@ -122,7 +122,7 @@ class RemoteDisk:
 
     @property
     def fs(self) -> Any:
-        """The file system, connected anew in each process."""
+        """The file system, connected again in each process."""
         if self._owner != os.getpid():
             from fsspec.core import url_to_fs
 
