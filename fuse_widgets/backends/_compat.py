@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["close_figures", "flush_c_stdout", "make_shell"]
+__all__ = ["class_by_value", "close_figures", "flush_c_stdout", "function_by_value", "make_shell"]
 
 
 @functools.cache
@@ -76,3 +76,26 @@ def close_figures() -> None:
     helpers = sys.modules.get("matplotlib._pylab_helpers")
     if helpers is not None and getattr(getattr(helpers, "Gcf", None), "figs", None):
         sys.modules["matplotlib.pyplot"].close("all")
+
+
+def class_by_value(cls: type) -> tuple[Any, ...] | None:
+    """What a pickler needs to pickle a class by value, even if its name leads to it; None where cloudpickle has no such function.
+
+    cloudpickle does this for all classes of a module by its public `register_pickle_by_value`, not for one of them.
+    """
+    from cloudpickle import cloudpickle
+
+    reduce = getattr(cloudpickle, "_dynamic_class_reduce", None)
+    if reduce is None:
+        return None
+    reduced: tuple[Any, ...] = reduce(cls)
+    state = reduced[2]
+    if isinstance(state, tuple) and state and isinstance(state[0], dict):
+        state[0].setdefault("__qualname__", cls.__qualname__)
+    return reduced
+
+
+def function_by_value(pickler: Any, func: Any) -> tuple[Any, ...] | None:
+    """What a cloudpickle pickler needs to pickle a function with some globals of its own, even if its name leads to it."""
+    reduce = getattr(pickler, "_dynamic_function_reduce", None)
+    return None if reduce is None else reduce(func)

@@ -335,7 +335,7 @@ class _Task:
         try:
             self.prints = self.process.prints
             self.prints.expect(number, self.printed)  # type: ignore[union-attr]
-            state = None if self.process.has is self.kernel else self.kernel.pickled
+            state = self.kernel.since(self.process.has)
             self.process.has = self.kernel
             future = self.process.pool.submit(perform_pickled, self.payload, number, state)
         except Exception as error:  # killed meanwhile
@@ -435,7 +435,7 @@ def _error_of(future: Any) -> BaseException | None:
 
 
 def _pickled(job: Job) -> bytes:
-    from ._pickling import dumps
+    from ._references import dumps
 
     try:
         return dumps(job)

@@ -112,7 +112,8 @@ def perform_pickled(payload: bytes, number: int, state: bytes | None) -> bytes:
 
 
 def _perform_pickled(payload: bytes, state: bytes | None) -> bytes:
-    from ._pickling import dumps, portable
+    from ._pickling import portable
+    from ._references import dumps
 
     try:
         follow_kernel(state)

@@ -1,0 +1,313 @@
+"""What the user's modules are in the kernel: each name of theirs as a digest and as bytes, for the workers.
+
+What the kernel has counts, not what is in the files: a module may have been edited and not reloaded, reloaded, changed from
+outside, or made without a file.
+"""
+
+from __future__ import annotations
+
+import pickle
+import sys
+import threading
+import types
+from typing import Any, NamedTuple
+
+from ..engine.nodes import Promise, WorkflowClass, WorkflowFunction
+from ..storage._code import join
+from ..storage._functions import Functions
+from ..storage._values import _SCALARS, Unstable
+from ._references import Reference, dumps, is_own, reference
+
+__all__ = ["SYSTEM", "ModuleState", "is_code", "own_modules", "tokens_of"]
+
+#: Names that the import system sets.
+SYSTEM = frozenset(
+    {
+        *("__builtins__", "__cached__", "__doc__", "__file__", "__loader__"),
+        *("__name__", "__package__", "__path__", "__spec__"),
+    }
+)
+#: Of a class: what follows from the rest, or differs from process to process.
+_OF_CLASS = frozenset(
+    {
+        *("__annotations__", "__annotations_cache__", "__dataclass_fields__", "__dataclass_params__"),
+        *("__dict__", "__doc__", "__firstlineno__", "__module__", "__slotnames__", "__static_attributes__"),
+        *("__weakref__", "_abc_impl", "_value2member_map_"),
+        *("__pydantic_core_schema__", "__pydantic_serializer__", "__pydantic_validator__"),
+    }
+)
+
+
+class ModuleState(NamedTuple):
+    """A module as it is in the kernel.
+
+    Attributes:
+        name, file: The module's; None for one without a file.
+        folders: Where its submodules are; None if it is no package.
+        executable: Whether its file may be executed in a worker: not while the kernel itself is at it.
+        digest: Of all its names.
+        tokens: By name, a digest of the value; None for one that cannot be compared.
+        values: By name, the pickled value; None for one that cannot be pickled.
+        code: The names of functions, classes, and what decorators have made of them.
+    """
+
+    name: str
+    file: str | None
+    folders: list[str] | None
+    executable: bool
+    digest: bytes
+    tokens: dict[str, bytes | None]
+    values: dict[str, bytes | None]
+    code: frozenset[str]
+
+
+class _Contents(Functions):
+    """Digests of what stands in modules: by name where that leads to it, else by all that it consists of.
+
+    Line numbers count, so that tracebacks are right.
+    """
+
+    def __init__(self, home: tuple[str, str]) -> None:
+        super().__init__()
+        self._home = home
+        self._in_code = True
+
+    def _code(self, value: Any) -> bytes | None:
+        if isinstance(value, types.CodeType):
+            return self._code_object(value)
+        if isinstance(value, types.FunctionType | type):
+            found = reference(value)
+            if found is not None and (found.module, found.path[0]) != self._home:
+                return join((b"name", repr(found).encode("utf-8", "backslashreplace")))
+            return self._func(value) if isinstance(value, types.FunctionType) else self._cls(value)
+        if isinstance(value, WorkflowFunction | WorkflowClass):
+            return join((b"workflow", self.token(value.func)))
+        if isinstance(value, Promise):
+            raise Unstable("a node")
+        return super()._code(value)
+
+    def _code_object(self, code: types.CodeType) -> bytes:
+        numbers = (
+            code.co_argcount,
+            code.co_posonlyargcount,
+            code.co_kwonlyargcount,
+            code.co_flags,
+            code.co_firstlineno,
+        )
+        names = (code.co_name, code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars)
+        lines = repr(list(code.co_lines())).encode()
+        exceptions = getattr(code, "co_exceptiontable", b"")
+        text = repr((numbers, names)).encode("utf-8", "backslashreplace")
+        return join((b"code", code.co_code, text, lines, exceptions, self.token(code.co_consts)))
+
+    def _func(self, func: types.FunctionType) -> bytes:
+        space = str(func.__globals__.get("__name__"))
+        parts = [b"function", space.encode(), func.__qualname__.encode(), self._code_object(func.__code__)]
+        parts += map(self._leaf, (func.__defaults__, func.__kwdefaults__, func.__dict__))
+        for cell in func.__closure__ or ():
+            try:
+                parts.append(self._leaf(cell.cell_contents))
+            except ValueError:
+                parts.append(b"empty")
+        return join(parts)
+
+    def _cls(self, cls: type) -> bytes:
+        parts = [b"class", cls.__qualname__.encode(), self.token(cls.__bases__), self.token(type(cls))]
+        for name, value in sorted(vars(cls).items(), key=lambda item: str(item[0])):
+            if name not in _OF_CLASS:
+                parts += [str(name).encode("utf-8", "backslashreplace"), self._leaf(value)]
+        return join(parts)
+
+    def _leaf(self, value: Any) -> bytes:
+        """A part of something that is compared in any case."""
+        try:
+            return self.token(value)
+        except Exception:
+            return f"a {type(value).__qualname__}".encode()
+
+
+def is_code(value: Any) -> bool:
+    """Whether a value is a function, a class, or what a decorator has made of one."""
+    return isinstance(value, types.FunctionType | type) or (
+        callable(value) and any(hasattr(value, link) for link in ("__wrapped__", "func"))
+    )
+
+
+def _names(module: types.ModuleType) -> dict[str, Any]:
+    while True:
+        try:
+            return {name: value for name, value in vars(module).items() if name not in SYSTEM}
+        except RuntimeError:  # another thread has added a name
+            continue
+
+
+def _token(module: str, name: str, value: Any) -> bytes | None:
+    contents = _Contents((module, name))
+    try:
+        return contents.token(value)
+    except Exception:  # whatever a user's object may raise
+        return contents._cls(type(value)) if is_code(value) else None
+
+
+def tokens_of(module: types.ModuleType) -> dict[str, bytes | None]:
+    """By name, a digest of what a module has; None for what cannot be compared."""
+    return {name: _token(module.__name__, name, value) for name, value in _names(module).items()}
+
+
+# --- in the kernel -------------------------------------------------------------------------------------------
+
+
+class _Entry(NamedTuple):
+    stamp: tuple[Any, ...] | None
+    token: bytes | None
+    value: bytes | None
+
+
+class _Known:
+    """What was found out about a module, while it stays the same object."""
+
+    def __init__(self, module: types.ModuleType) -> None:
+        self.module = module
+        self.entries: dict[str, _Entry] = {}
+        self.state: ModuleState | None = None
+        self.pickled = b""
+
+    def look(self) -> ModuleState:
+        """The state now; the same object as before if nothing has changed."""
+        module, before = self.module, self.entries
+        values = _names(module)
+        self.entries = {name: self._entry(name, value, before.get(name)) for name, value in values.items()}
+        executable = not getattr(getattr(module, "__spec__", None), "_initializing", False)
+        same = self.state is not None and self.state.executable == executable
+        if (
+            not same
+            or len(before) != len(self.entries)
+            or any(before.get(n) is not e for n, e in self.entries.items())
+        ):
+            self._make(values, executable)
+        assert self.state is not None
+        return self.state
+
+    def _entry(self, name: str, value: Any, before: _Entry | None) -> _Entry:
+        stamp = _stamp(self.module.__name__, value)
+        if before is not None and stamp is not None and _same(stamp, before.stamp):
+            return before
+        token = _token(self.module.__name__, name, value)
+        if before is not None and token is not None and token == before.token:
+            return before if stamp is None else before._replace(stamp=stamp)
+        try:
+            pickled = dumps(value, (self.module.__name__, name))
+        except Exception:  # as for a lock, or a connection
+            pickled = None
+        if before is not None and token is None and before[1:] == (None, pickled):
+            return before
+        return _Entry(stamp, token, pickled)
+
+    def _make(self, values: dict[str, Any], executable: bool) -> None:
+        module, entries = self.module, self.entries
+        file = getattr(module, "__file__", None)
+        folders = getattr(module, "__path__", None)
+        parts = [
+            part
+            for name, entry in entries.items()
+            for part in (name.encode(), entry.token or b"?", entry.value or b"")
+        ]
+        self.state = ModuleState(
+            module.__name__,
+            file if isinstance(file, str) else None,
+            None if folders is None else [str(folder) for folder in folders],
+            executable and isinstance(file, str),
+            join((*parts, b"%d" % executable)),
+            {name: entry.token for name, entry in entries.items()},
+            {name: entry.value for name, entry in entries.items()},
+            frozenset(name for name, value in values.items() if is_code(value)),
+        )
+        self.pickled = pickle.dumps(tuple(self.state), protocol=5)
+
+
+def _same(stamp: tuple[Any, ...], before: tuple[Any, ...] | None) -> bool:
+    return (
+        before is not None
+        and len(stamp) == len(before)
+        and all(
+            one is other or (type(one) is Reference and one == other)
+            for one, other in zip(stamp, before, strict=True)
+        )
+    )
+
+
+_FIXED = (
+    types.BuiltinFunctionType,
+    types.GetSetDescriptorType,
+    types.MemberDescriptorType,
+    types.WrapperDescriptorType,
+)
+
+
+def _stamp(module: str, value: Any, depth: int = 0) -> tuple[Any, ...] | None:
+    """Objects that are the same ones as long as a value has not changed; None for what may change in place."""
+    kind = type(value)
+    if kind in _SCALARS or kind is types.ModuleType or isinstance(value, _FIXED):
+        return (value,)
+    if kind is tuple or kind is frozenset:
+        return (value,) if all(type(item) in _SCALARS for item in value) else None
+    if depth > 3:
+        return None
+    if kind is types.FunctionType:
+        return _stamp_of_function(module, value, depth)
+    if kind is staticmethod or kind is classmethod:
+        return _stamp_of_parts(module, value, [value.__func__], depth)
+    if kind is property:
+        return _stamp_of_parts(module, value, [value.fget, value.fset, value.fdel], depth)
+    if isinstance(value, type):
+        found = reference(value)
+        if depth or value.__module__ != module:
+            return (value, found) if found is not None else None
+        return _stamp_of_parts(
+            module, value, [part for name, part in vars(value).items() if name not in _OF_CLASS], depth
+        )
+    return None
+
+
+def _stamp_of_function(module: str, func: types.FunctionType, depth: int) -> tuple[Any, ...] | None:
+    parts = [*(func.__defaults__ or ()), *(func.__kwdefaults__ or {}).values(), *func.__dict__.values()]
+    for cell in func.__closure__ or ():
+        try:
+            parts.append(cell.cell_contents)
+        except ValueError:
+            return None
+    found = _stamp_of_parts(module, func, parts, depth)
+    return None if found is None else (*found, func.__code__, reference(func))
+
+
+def _stamp_of_parts(module: str, value: Any, parts: list[Any], depth: int) -> tuple[Any, ...] | None:
+    stamp: list[Any] = [value]
+    for part in parts:
+        inner = _stamp(module, part, depth + 1)
+        if inner is None:
+            return None
+        stamp += inner
+    return tuple(stamp)
+
+
+_known: dict[str, _Known] = {}
+_looking = threading.Lock()
+
+
+def own_modules() -> dict[str, bytes]:
+    """By name, the pickled state of each of the user's modules; the same object as long as a module has not changed."""
+    with _looking:
+        found = {}
+        for name, module in list(sys.modules.items()):
+            if not isinstance(module, types.ModuleType) or not is_own(name):
+                continue
+            if getattr(module, "__name__", None) != name:  # another name of it
+                continue
+            known = _known.get(name)
+            if known is None or known.module is not module:
+                known = _known[name] = _Known(module)
+            known.look()
+            found[name] = known.pickled
+        for name in _known.keys() - found.keys():
+            del _known[name]
+        return found

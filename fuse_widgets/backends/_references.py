@@ -1,0 +1,202 @@
+"""How the user's own functions and classes travel between the kernel and its workers: by name, and where no name leads to
+them by value, but with the globals of their module.
+
+So functions of one module share its globals in a worker as they do in the kernel, and an instance comes back as one of the
+kernel's class. `_module_state` and `_module_sync` see to it that the worker's modules are those of the kernel.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import io
+import sys
+import types
+import typing
+import weakref
+from typing import Any, NamedTuple
+
+from ..storage._origins import origin_of
+from ._compat import class_by_value, function_by_value
+from ._pickling import Pickler
+
+__all__ = ["ModulePickler", "Reference", "dumps", "is_own", "reference"]
+
+#: What leads from a decorator's product to what it decorates.
+_LINKS = ("func", "__wrapped__", "__func__")
+
+
+def is_own(name: Any) -> bool:
+    """Whether a module of this name is the user's: no part of Python, of an installed package, or of this one."""
+    return (
+        isinstance(name, str)
+        and name not in ("__main__", "__mp_main__")
+        and name in sys.modules
+        and origin_of(name).first_party
+    )
+
+
+class Reference(NamedTuple):
+    """Where something is found in a module.
+
+    Attributes:
+        module: The module's name.
+        path: Names of attributes, from the module on.
+    """
+
+    module: str
+    path: tuple[str, ...]
+
+    def follow(self) -> Any:
+        """What is found there; imports the module."""
+        found: Any = importlib.import_module(self.module)
+        for name in self.path:
+            found = getattr(found, name)
+        return found
+
+
+def reference(value: Any) -> Reference | None:
+    """Where a function or a class is found, also under what a decorator has made of it; None if its name leads elsewhere."""
+    name, qualname = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
+    module = sys.modules.get(name) if isinstance(name, str) else None
+    if module is None or not isinstance(qualname, str) or "<" in qualname:
+        return None
+    path = tuple(qualname.split("."))
+    found: Any = module
+    try:
+        for part in path:
+            found = getattr(found, part)
+        for _ in range(8):
+            if found is value:
+                return Reference(name, path)  # type: ignore[arg-type]
+            link = next((link for link in _LINKS if hasattr(found, link)), None)
+            if link is None:
+                return None
+            found, path = getattr(found, link), (*path, link)
+    except Exception:  # not there, or an attribute that is computed
+        return None
+    return None
+
+
+class ModulePickler(Pickler):
+    """Pickles what is in the user's modules by name, and functions that no name leads to with the globals of their module.
+
+    Args:
+        out, protocol: As of `pickle.Pickler`.
+        home: The module and the name in it that is to be pickled by value.
+    """
+
+    def __init__(
+        self, out: io.BytesIO, protocol: int | None = None, home: tuple[str, str] | None = None
+    ) -> None:
+        super().__init__(out, protocol)
+        self._home = home
+
+    def reducer_override(self, obj: Any) -> Any:
+        kind = type(obj)
+        if kind is types.FunctionType:
+            module = obj.__globals__.get("__name__")
+            if is_own(module) or is_own(obj.__module__):
+                if found := self._by_name(obj):
+                    return found
+                if getattr(sys.modules.get(module), "__dict__", None) is obj.__globals__:
+                    return _function(obj, module)
+                return function_by_value(self, obj) or super().reducer_override(obj)
+        elif isinstance(obj, type):
+            if is_own(obj.__module__):
+                return self._by_name(obj) or class_by_value(obj) or super().reducer_override(obj)
+        elif kind is types.ModuleType:
+            if is_own(obj.__name__) and sys.modules[obj.__name__] is obj:
+                return _follow, (obj.__name__, ())
+        elif self._home is not None:
+            found = _by_value(obj, kind, self._home)
+            if found is not None:
+                return found
+        return super().reducer_override(obj)
+
+    def _by_name(self, obj: Any) -> tuple[Any, ...] | None:
+        found = reference(obj)
+        if found is None or (found.module, found.path[0]) == self._home:
+            return None
+        return _follow, tuple(found)
+
+
+def dumps(value: Any, home: tuple[str, str] | None = None) -> bytes:
+    """A value as bytes for a worker, or from there; `pickle.loads` reads them. See `ModulePickler`."""
+    out = io.BytesIO()
+    ModulePickler(out, 5, home).dump(value)
+    return out.getvalue()
+
+
+def _follow(module: str, path: tuple[str, ...]) -> Any:
+    return Reference(module, tuple(path)).follow()
+
+
+# --- functions -----------------------------------------------------------------------------------------------
+
+
+def _function(func: types.FunctionType, module: str) -> tuple[Any, ...]:
+    state = {
+        "defaults": func.__defaults__,
+        "kwdefaults": func.__kwdefaults__,
+        "annotations": func.__annotations__,
+        "doc": func.__doc__,
+        "module": func.__module__,
+        "qualname": func.__qualname__,
+        "attributes": func.__dict__,
+        "closure": [_content(cell) for cell in func.__closure__ or ()],
+    }
+    made = (module, func.__code__, func.__name__, len(func.__closure__ or ()))
+    return _make_function, made, state, None, None, _fill_function
+
+
+def _content(cell: Any) -> tuple[Any, ...]:
+    try:
+        return (cell.cell_contents,)
+    except ValueError:  # it is empty
+        return ()
+
+
+def _make_function(module: str, code: types.CodeType, name: str, cells: int) -> types.FunctionType:
+    """A function without what may refer back to it."""
+    space = importlib.import_module(module).__dict__
+    return types.FunctionType(code, space, name, None, tuple(types.CellType() for _ in range(cells)))
+
+
+def _fill_function(func: types.FunctionType, state: dict[str, Any]) -> None:
+    func.__defaults__, func.__kwdefaults__ = state["defaults"], state["kwdefaults"]
+    func.__annotations__, func.__doc__ = state["annotations"], state["doc"]
+    func.__module__, func.__qualname__ = state["module"], state["qualname"]
+    func.__dict__.update(state["attributes"])
+    for cell, content in zip(func.__closure__ or (), state["closure"], strict=True):
+        if content:
+            cell.cell_contents = content[0]
+
+
+def _by_value(obj: Any, kind: type, home: tuple[str, str]) -> tuple[Any, ...] | None:
+    """What `pickle` would look up by name, or cannot pickle, in the definition of something."""
+    if kind is functools._lru_cache_wrapper and (obj.__module__, obj.__qualname__.partition(".")[0]) == home:
+        options = obj.cache_parameters()
+        return _make_cached, (obj.__wrapped__, options["maxsize"], options["typed"])
+    if kind is typing.TypeVar and (obj.__module__, obj.__name__) == home:
+        options = {
+            "bound": obj.__bound__,
+            "covariant": obj.__covariant__,
+            "contravariant": obj.__contravariant__,
+        }
+        return _make_type_variable, (obj.__name__, obj.__constraints__, obj.__module__, options)
+    if kind is weakref.WeakKeyDictionary:
+        return weakref.WeakKeyDictionary, (dict(obj),)
+    if kind is types.MappingProxyType:
+        return types.MappingProxyType, (dict(obj),)
+    return None
+
+
+def _make_cached(func: Any, maxsize: int | None, typed: bool) -> Any:
+    return functools.lru_cache(maxsize, typed)(func)
+
+
+def _make_type_variable(name: str, constraints: tuple[Any, ...], module: str, options: dict[str, Any]) -> Any:
+    made = typing.TypeVar(name, *constraints, **options)  # type: ignore[misc]
+    made.__module__ = module
+    return made
