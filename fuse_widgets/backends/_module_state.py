@@ -27,6 +27,8 @@ SYSTEM = frozenset(
         *("__name__", "__package__", "__path__", "__spec__"),
     }
 )
+#: Parts of a value that are compared; what has more is compared, and sent, as a pickle.
+MOST = 20_000
 #: Of a class: what follows from the rest, or differs from process to process.
 _OF_CLASS = frozenset(
     {
@@ -71,6 +73,13 @@ class _Contents(Functions):
         super().__init__()
         self._home = home
         self._in_code = True
+        self._left = MOST
+
+    def token(self, value: Any) -> bytes:
+        self._left -= 1
+        if self._left < 0:
+            raise Unstable("it has too many parts")
+        return super().token(value)
 
     def _code(self, value: Any) -> bytes | None:
         if isinstance(value, types.CodeType):
@@ -136,7 +145,13 @@ def is_code(value: Any) -> bool:
 def _names(module: types.ModuleType) -> dict[str, Any]:
     while True:
         try:
-            return {name: value for name, value in vars(module).items() if name not in SYSTEM}
+            return {
+                name: value
+                for name, value in vars(module).items()
+                if name not in SYSTEM
+                # a submodule is there once it is imported
+                and not (type(value) is types.ModuleType and value.__name__ == f"{module.__name__}.{name}")
+            }
         except RuntimeError:  # another thread has added a name
             continue
 

@@ -28,24 +28,20 @@ __all__ = ["follow_modules"]
 _states: dict[str, ModuleState] = {}
 #: The digests of the modules here that are as in the kernel.
 _applied: dict[str, bytes] = {}
-#: Whether a module that is imported is not as in the kernel.
-_unfinished = False
 _here = threading.local()
 
 
 def follow_modules(changed: dict[str, bytes]) -> None:
-    """Have the kernel's modules, now where they are imported already, else as they are imported.
+    """Have the kernel's modules: those that are imported now, the others as they are imported.
+
+    What cannot be had as it is in the kernel raises where it is used.
 
     Args:
         changed: Pickled states of those that are new, or have changed.
 
-    Raises:
-        FuseError: One that is imported cannot be had as it is in the kernel.
     """
-    global _unfinished
-    if not changed and not _unfinished:
+    if not changed:
         return
-    _unfinished = True
     for name, pickled in changed.items():
         _states[name] = ModuleState(*pickle.loads(pickled))
     if _finder not in sys.meta_path:
@@ -53,11 +49,10 @@ def follow_modules(changed: dict[str, bytes]) -> None:
     late = [
         state for name, state in _states.items() if name in sys.modules and _applied.get(name) != state.digest
     ]
-    failed = {state.name: failed for state in late if (failed := _follow(sys.modules[state.name], state))}
-    for name in list(failed):  # one may have needed what another has got since
-        failed[name] = _follow(sys.modules[name], _states[name])
-    _refuse(failed)
-    _unfinished = False
+    failed = {state.name: _follow(sys.modules[state.name], state) for state in late}
+    for name, reasons in failed.items():
+        if reasons:  # one may have needed what another has got since
+            _give_up(name, _follow(sys.modules[name], _states[name]))
 
 
 class _Finder:
@@ -123,12 +118,9 @@ class _Loader:
                 self._execute(module)
             waiting[state.name] = _follow(module, state, fresh=True)
             if outermost:  # those that were imported meanwhile may have needed what has come since
-                failed = {
-                    name: _follow(sys.modules[name], _states[name], fresh=True)
-                    for name, reasons in list(waiting.items())
-                    if reasons and name in sys.modules
-                }
-                _refuse(failed)
+                for name, reasons in list(waiting.items()):
+                    if reasons and name in sys.modules:
+                        _give_up(name, _follow(sys.modules[name], _states[name], fresh=True))
         finally:
             if outermost:
                 waiting.clear()
@@ -295,19 +287,30 @@ def _different(module: types.ModuleType, state: ModuleState) -> list[str]:
             # What cannot be pickled, such as a connection, is this process's own, unless it is code.
             if mine[name] != token and (state.values[name] is not None or name in state.code):
                 found.append(name)
-        elif mine[name] is not None and state.values[name] is not None:
+        elif state.values[name] is not None:
             found.append(name)
     return found
 
 
-def _refuse(failed: dict[str, dict[str, str]]) -> None:
-    failed = {name: reasons for name, reasons in failed.items() if reasons}
-    if not failed:
-        return
-    name, reasons = next(iter(failed.items()))
-    what, why = next(iter(reasons.items()))
-    more = f", nor {len(reasons) - 1} more names of it" if len(reasons) > 1 else ""
-    raise FuseError(
-        f"the worker cannot get {what!r} of module {name!r} as it is in the kernel ({why}){more}: reload the module in the "
-        "kernel if its file has changed, or run this node with executor 'thread' or 'inline'"
-    )
+class _Unavailable:
+    """Stands for what a worker cannot get from the kernel; raises where it is used."""
+
+    def __init__(self, module: str, name: str, why: str) -> None:
+        self._fuse_message = (
+            f"the worker cannot get {name!r} of module {module!r} as it is in the kernel ({why}): reload the module in the "
+            "kernel if its file has changed, or run this node with executor 'thread' or 'inline'"
+        )
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        raise FuseError(self._fuse_message)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise FuseError(self._fuse_message)
+
+
+def _give_up(name: str, failed: dict[str, str]) -> None:
+    for what, why in failed.items():
+        setattr(sys.modules[name], what, _Unavailable(name, what, why))
+    _applied[name] = _states[name].digest

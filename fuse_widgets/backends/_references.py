@@ -16,6 +16,7 @@ import typing
 import weakref
 from typing import Any, NamedTuple
 
+from ..engine.sources import located
 from ..storage._origins import origin_of
 from ._compat import class_by_value, function_by_value
 from ._pickling import Pickler
@@ -108,6 +109,14 @@ class ModulePickler(Pickler):
         elif kind is types.ModuleType:
             if is_own(obj.__name__) and sys.modules[obj.__name__] is obj:
                 return _follow, (obj.__name__, ())
+        elif self._home is not None and kind is types.CodeType:
+            reduced = super().reducer_override(obj)
+            # without the text of its file, which each function of the module would bring along
+            return (
+                (*reduced[:1], (*reduced[1][:2], (obj.co_filename, 1, "")))
+                if reduced[0] is located
+                else reduced
+            )
         elif self._home is not None:
             found = _by_value(obj, kind, self._home)
             if found is not None:

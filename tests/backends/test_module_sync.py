@@ -390,7 +390,8 @@ def test_what_cannot_be_pickled_is_the_workers_own_unless_it_is_code(
     with pytest.raises(
         NodeExecutionError, match=r"cannot get 'use' of module 'resources' as it is in the kernel"
     ):
-        processes(workflow(lambda: resources.N)()).run()
+        processes(workflow(lambda: resources.use())()).run()
+    assert processes(workflow(lambda: resources.N)()).run() == 2
     project.reload("resources")
     assert processes(workflow(lambda: resources.N)()).run() == 1
     resources.HANDLE.close()
