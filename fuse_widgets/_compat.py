@@ -9,7 +9,23 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from weakref import WeakKeyDictionary
 
-__all__ = ["in_cell_of_context", "separate_figures", "show_figures"]
+__all__ = ["in_cell_of_context", "on_idle_interrupt", "separate_figures", "show_figures"]
+
+
+def on_idle_interrupt(shell: Any, handler: Callable[[int, Any], object]) -> bool:
+    """Let `handler` have the SIGINT that comes while no cell runs, in the main thread; ipykernel ignores it then.
+
+    ipykernel sets its own handler for each message and puts back what `saved_sigint_handler` says. Without that attribute,
+    the kernel's interrupt does not reach runs in the background, and the button Stop does.
+
+    Returns:
+        Whether that is so.
+    """
+    kernel: Any = getattr(shell, "kernel", None)
+    if not hasattr(kernel, "saved_sigint_handler"):
+        return False
+    kernel.saved_sigint_handler = handler
+    return True
 
 
 @contextlib.contextmanager

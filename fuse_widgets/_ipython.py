@@ -13,12 +13,14 @@ from __future__ import annotations
 import contextlib
 import functools
 import sys
+import threading
 from collections.abc import Iterator
+from queue import SimpleQueue
 from types import TracebackType
 from typing import Any
 
-from ._compat import in_cell_of_context, separate_figures, show_figures
-from .engine import cells, output
+from ._compat import in_cell_of_context, on_idle_interrupt, separate_figures, show_figures
+from .engine import cells, output, run
 from .engine._imports import when_imported
 from .engine.errors import FuseError
 
@@ -42,6 +44,7 @@ def register() -> None:
     shell.events.register("pre_run_cell", _begin_cell)
     shell.events.register("post_run_cell", _end_cell)
     _begin_current_cell(shell)
+    _hear_interrupts(shell)
     _keep_displays(shell)
     _refuse_input(shell)
     when_imported("matplotlib._pylab_helpers", _keep_figures)
@@ -100,7 +103,36 @@ _PACKAGE = f"{__name__.partition('.')[0]}."
 
 
 def _begin_cell(info: Any) -> None:
-    cells.begin(getattr(info, "cell_id", None) or None)
+    if not _hears_interrupts:
+        _hear_interrupts(_shell())
+    cell_id = getattr(info, "cell_id", None) or None
+    cells.begin(cell_id)
+    display = sys.modules.get("fuse_widgets.widget.display")
+    if display is not None:
+        display.cell_begins(cell_id)
+
+
+#: Whether SIGINT reaches runs in the background while no cell runs.
+_hears_interrupts = False
+
+
+def _hear_interrupts(shell: Any) -> None:
+    """Let the kernel's interrupt end runs in the background, such as a click on Run begins, while no cell runs."""
+    global _hears_interrupts
+    presses: SimpleQueue[None] = SimpleQueue()
+    # Nothing else is done in a signal handler: what it interrupts may hold any lock.
+    _hears_interrupts = on_idle_interrupt(shell, lambda number, frame: presses.put(None))
+    if not _hears_interrupts:
+        return
+
+    def interrupt() -> None:
+        while True:
+            presses.get()
+            for one in run.in_background():
+                one.interrupt()
+
+    with contextlib.suppress(RuntimeError):  # no threads here, and so no runs in the background
+        threading.Thread(target=interrupt, name="fuse interrupts", daemon=True).start()
 
 
 def _end_cell(result: Any) -> None:
@@ -143,6 +175,9 @@ def _keep_displays(shell: Any) -> None:
     def clear_and_forget(wait: bool = False) -> Any:
         who = output.printer.get()
         if who is None:
+            display = sys.modules.get("fuse_widgets.widget.display")
+            if display is not None:
+                display.cleared(wait=wait)
             return clear(wait)
         tail = who.tail()
         tail.settle()

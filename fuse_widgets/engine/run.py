@@ -481,6 +481,7 @@ class Run:
         """Like `drive`, for a thread in which nobody hears: what comes of the run is kept in it, and not raised."""
         self.thread = self.guard.thread = threading.get_ident()
         self.started = time.time()
+        _under_way[id(self)] = self
         end = NodeState.DONE
         if self.workflow.observed:
             _node.observed_runs = (*_node.observed_runs, self)
@@ -534,6 +535,7 @@ class Run:
 
     def _close(self, end: NodeState) -> None:
         _node.observed_runs = tuple(run for run in _node.observed_runs if run is not self)
+        _under_way.pop(id(self), None)
         if end is NodeState.FAILED or self._failed is not None:
             self._skip_descendants_of_failed()
         self.ended = time.time()
@@ -569,6 +571,16 @@ class Run:
         ]
         name = shorten(self.workflow.workflow_name)
         return f"<Run {self.number} of {name!r}: {self.state}, {', '.join(parts)}>"
+
+
+def in_background() -> list[Run]:
+    """The runs under way that no cell or program waits for in the main thread."""
+    main = threading.main_thread().ident
+    return [run for run in list(_under_way.values()) if run.thread != main]
+
+
+#: The runs under way, by identity. Single operations on a dict need no lock.
+_under_way: dict[int, Run] = {}
 
 
 def describe_error(error: BaseException) -> dict[str, Any]:

@@ -7,7 +7,15 @@ from typing import Any
 
 from ipywidgets.widgets import widget as ipywidgets_widget
 
-__all__ = ["echo", "route_to_subshell", "set_from_browser"]
+__all__ = ["echo", "open_widgets", "route_to_subshell", "set_from_browser"]
+
+
+def open_widgets() -> list[Any]:
+    """All widgets of this kernel that were not closed.
+
+    Without ipywidgets' `_instances` none are found, and a widget in an `Output` that was cleared stays open.
+    """
+    return list(getattr(ipywidgets_widget, "_instances", {}).values())
 
 
 def echo(widget: Any, name: str, value: Any) -> None:

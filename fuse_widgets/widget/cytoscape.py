@@ -22,7 +22,7 @@ from ..view.snapshot import render_fragment
 from ..view.state import STATES, NodeStates, StatusColumns
 from ._compat import echo, route_to_subshell, set_from_browser
 from .bridge import bridge
-from .display import show
+from .display import Outputs, show
 from .elements import Elements
 from .front_end import asset
 from .search import Found, Search
@@ -134,6 +134,7 @@ class CytoscapeGraph(ipycytoscape.CytoscapeWidget):  # type: ignore[misc]
         placing = dict(layout) if layout is not None else _dagre(direction)
         own_style = self._own_style = _rules(style or ())
         self.workflow = workflow
+        self.shown_in = Outputs(self)
         self.shown = _graph_of(workflow, direction)
         self._status = StatusColumns(self.shown.names)
         self._codes = self._status.state.copy()
@@ -208,10 +209,14 @@ class CytoscapeGraph(ipycytoscape.CytoscapeWidget):  # type: ignore[misc]
         super().close()
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        shown = super()._repr_mimebundle_(**kwargs)
-        data, metadata = shown if isinstance(shown, tuple) else (shown or {}, {})
         self.workflow.drain_events()
         bridge.wait_idle()
+        return self.bundle(**kwargs)
+
+    def bundle(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What stands in an output: the view of the model, and a picture of what it shows now."""
+        shown = super()._repr_mimebundle_(**kwargs)
+        data, metadata = shown if isinstance(shown, tuple) else (shown or {}, {})
         picture = render_fragment(self.shown, self._status)
         return {**data, "text/plain": repr(self), "text/html": picture}, metadata
 
@@ -267,6 +272,7 @@ class CytoscapeGraph(ipycytoscape.CytoscapeWidget):  # type: ignore[misc]
         now = time.monotonic()
         if now >= self._due:
             self._due = math.inf
+        self.shown_in.flush()
         if now < self._flushed + PAUSE:
             if self._due == math.inf:
                 self._due = self._flushed + PAUSE
@@ -301,6 +307,7 @@ class CytoscapeGraph(ipycytoscape.CytoscapeWidget):  # type: ignore[misc]
                 log.exception("the graph of %r cannot be drawn anew", self.workflow.workflow_name)
         if self._status.ended is not None:
             self.set_trait("states", self._status.states())  # the browser may have to wait, `run()` does not
+            self.shown_in.run_ended()
 
     def _show_matches(self, found: Found) -> None:
         if found.pattern != self.query:  # another one was set meanwhile; its answer is on its way

@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import logging
 import os
-from collections.abc import Iterable
+import weakref
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -28,7 +29,7 @@ from ._compat import echo, route_to_subshell, set_from_browser
 from .bridge import bridge
 from .collapsed import warn_of_unknown
 from .commands import CommandError, execute
-from .display import show
+from .display import Outputs, running_cell, show
 from .editing import Editing, schema_of
 from .front_end import NOT_BUILT, asset
 from .inspection import Inspection
@@ -135,7 +136,8 @@ class DAGWidget(anywidget.AnyWidget):
             raise TypeError(
                 f"{type(self).__name__} shows a workflow such as LocalWorkflow(...), not {shorten(repr(workflow))}"
             )
-        self.workflow = workflow
+        self._workflow: Callable[[], BaseWorkflow | None] = lambda: workflow
+        self._workflow_name = workflow.workflow_name
         whole = Graph.of(workflow, direction)
         groups = checked_ids(whole.big_groups() if collapsed is None else collapsed)
         if collapsed is not None:
@@ -154,6 +156,8 @@ class DAGWidget(anywidget.AnyWidget):
             _schema=schema_of(workflow),
         )
         self._own_layout = self.layout
+        self.made_in = running_cell()
+        self.shown_in = Outputs(self)
         self.inspection = Inspection(self)
         self.editing = Editing(self)
         self._publish_columns()
@@ -182,11 +186,40 @@ class DAGWidget(anywidget.AnyWidget):
             widget = workflow.__dict__["_dag_widget"] = cls(workflow)
         return widget
 
+    @property
+    def workflow(self) -> BaseWorkflow:
+        """The workflow.
+
+        Raises:
+            FuseError: It is no longer in memory: the cell that made this widget has run again, and nothing else kept it.
+        """
+        workflow = self._workflow()
+        if workflow is None:
+            raise FuseError("this workflow is no longer in memory: use the one that its cell has made since")
+        return workflow
+
+    def follows(self, workflow: BaseWorkflow | None) -> bool:
+        """Whether this shows `workflow`; with None, whether it shows one that is in memory."""
+        own = self._workflow()
+        return own is not None and (workflow is None or own is workflow)
+
+    def keep(self) -> None:
+        """Keep the workflow in memory, until the cell that runs now runs again."""
+        workflow = self._workflow()
+        if workflow is not None:
+            self._workflow, self.made_in = lambda: workflow, running_cell()
+
+    def let_go(self) -> None:
+        """Keep the workflow, its values and its inputs no longer in memory; what is drawn stays."""
+        workflow = self._workflow()
+        if workflow is not None:
+            self._workflow = weakref.ref(workflow)
+
     def persons_view(self) -> PersonsView:
         """What a person has set here; the height only if it is not the natural one."""
         height = None if self.height == self._natural_height() else self.height
         return PersonsView(
-            self.workflow.workflow_name,
+            self._workflow_name,
             self._parts,
             self.selected,
             self.query,
@@ -207,7 +240,7 @@ class DAGWidget(anywidget.AnyWidget):
         if before is None or self._has_been_placed or not self.takes_over:
             return
         self._has_been_placed = True
-        if (before.workflow_name, before.parts) != (self.workflow.workflow_name, self._parts):
+        if (before.workflow_name, before.parts) != (self._workflow_name, self._parts):
             return
         self.direction, self.panels, self.query = before.direction, before.panels, before.query
         known = {group.id for group in self.graph.groups}
@@ -263,16 +296,24 @@ class DAGWidget(anywidget.AnyWidget):
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         self.refresh()
+        self._snapshot()
+        return self.bundle(**kwargs)
+
+    def bundle(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What stands in an output: the view of the model, and a picture of what it shows now."""
         shown = super()._repr_mimebundle_(**kwargs)
         data, metadata = shown if isinstance(shown, tuple) else (shown or {}, {})
-        data = {**data, "text/plain": repr(self), "text/html": render_fragment(*self._snapshot())}
-        return data, metadata
+        picture = render_fragment(self.graph, self._status)
+        return {**data, "text/plain": repr(self), "text/html": picture}, metadata
 
     def _ipython_display_(self) -> None:
         show(self)
 
     def __repr__(self) -> str:
-        return f"DAGWidget({self.workflow!r})"
+        workflow = self._workflow()
+        return (
+            f"DAGWidget({'a workflow that is no longer in memory' if workflow is None else repr(workflow)})"
+        )
 
     # --- from anywhere, only enqueued ----------------------------------------------------------------------
 
@@ -295,6 +336,7 @@ class DAGWidget(anywidget.AnyWidget):
     def _on_selected(self, _change: Any) -> None:
         if bridge.is_current:  # so that all that follows goes out in one message
             self.inspection.selected()
+            bridge.post(self, _nothing)  # also where it is a link to another widget that has set it
         elif self._following:
             bridge.post(self, self.inspection.selected)
 
@@ -320,7 +362,7 @@ class DAGWidget(anywidget.AnyWidget):
         unknown = [name for name in names if name not in self.graph.index]
         if unknown:
             raise traitlets.TraitError(
-                f"selected: workflow {self.workflow.workflow_name!r} has no node {shorten(repr(unknown[0]))}"
+                f"selected: workflow {self._workflow_name!r} has no node {shorten(repr(unknown[0]))}"
             )
         return list(dict.fromkeys(names))
 
@@ -334,6 +376,9 @@ class DAGWidget(anywidget.AnyWidget):
             self._publish_columns()
             if self._status.ended is not None:
                 self.send_status()  # what the browser saves with the notebook
+        self.shown_in.flush()
+        if self._workflow() is None:
+            return delta is not None
         with self.hold_sync():
             self.editing.publish()
             self.inspection.publish()
@@ -369,6 +414,7 @@ class DAGWidget(anywidget.AnyWidget):
             self._refresh_or_warn()
         if self._status.ended is not None:
             self._publish_columns()  # what goes to the browser may have to wait, `run()` does not
+            self.shown_in.run_ended()
 
     def _reply(self, reply: dict[str, Any]) -> None:
         if bridge.is_current:
@@ -435,6 +481,8 @@ class DAGWidget(anywidget.AnyWidget):
             self._status.warn(f"the graph shown is not the present one: {error}")
 
     def _refresh(self) -> None:
+        if self._workflow() is None:
+            return
         self._redraw()
         self._stale_due = True
         self.editing.look_again()
@@ -465,3 +513,7 @@ class DAGWidget(anywidget.AnyWidget):
             self.send_status()
         if self.query:
             self._search.ask(self.query)
+
+
+def _nothing() -> None:
+    pass

@@ -111,8 +111,13 @@ class QueryView(DAGWidget):
         if not isinstance(query, Query):
             raise TypeError(f"QueryView shows what workflow.query() gives, not {shorten(repr(query))}")
         super().__init__(query.workflow)
-        self.of_query = query
+        self.of_query: Query | None = query
+        self._of_query = [node.name for node in query], query.pattern, _static(query)
         self._point_out()
+
+    def let_go(self) -> None:
+        super().let_go()
+        self.of_query = None
 
     def show_everywhere(self) -> dict[str, int]:
         """Search and select in the other widgets of the workflow what the query is about, whatever is selected here."""
@@ -120,12 +125,13 @@ class QueryView(DAGWidget):
         return super().show_everywhere()
 
     def _point_out(self) -> None:
-        self.selected = [node.name for node in self.of_query if node.name in self.graph.index]
-        self.query = ".*" if self.of_query.pattern is None else self.of_query.pattern
+        names, pattern, _ = self._of_query
+        self.selected = [name for name in names if name in self.graph.index]
+        self.query = ".*" if pattern is None else pattern
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        data, metadata = super()._repr_mimebundle_(**kwargs)
-        return {**data, **_static(self.of_query)}, metadata
+    def bundle(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        data, metadata = super().bundle(**kwargs)
+        return {**data, **self._of_query[2]}, metadata
 
 
 def show_query(query: Query) -> None:

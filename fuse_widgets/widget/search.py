@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -78,7 +79,8 @@ class Search:
     """
 
     def __init__(self, workflow: BaseWorkflow, found: Callable[[Found], object]) -> None:
-        self._workflow, self._found = workflow, found
+        # Weakly: a widget whose workflow is let go keeps its pattern.
+        self._workflow, self._found = weakref.ref(workflow), found
         self._changed = threading.Condition()
         self._waiting: str | None = None
         self._busy = self._closed = False
@@ -135,12 +137,15 @@ class Search:
             return Found("", [])
         try:
             compile_pattern(pattern)
-            names = [node.name for node in self._workflow.find_nodes()]
+            workflow = self._workflow()
+            if workflow is None:
+                return Found(pattern, [], "this workflow is no longer in memory")
+            names = [node.name for node in workflow.find_nodes()]
             if not trial.ends(pattern, names):
                 return Found(
                     pattern, [], f"{shorten(pattern)!r} was stopped: it takes longer than {LIMIT:g} s"
                 )
-            return Found(pattern, [node.name for node in self._workflow.find_nodes(pattern)])
+            return Found(pattern, [node.name for node in workflow.find_nodes(pattern)])
         except PatternError as error:
             return Found(pattern, [], str(error))
         except Exception as error:  # shown in the widget, under the field

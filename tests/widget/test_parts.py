@@ -196,7 +196,7 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     monkeypatch.setattr("IPython.get_ipython", lambda: Shell("text/plain", "text/html"))
     monkeypatch.setattr("IPython.display.display", lambda data, **_: found.append(data))
     monkeypatch.setattr(parts, "somebody_watches", lambda: True)
-    monkeypatch.setattr(display, "_shown", {})
+    monkeypatch.setattr(display, "_places", {})
     return found
 
 

@@ -42,7 +42,7 @@ class Cell:
 
 @pytest.fixture
 def cell(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cell]:
-    monkeypatch.setattr(display, "_shown", {})
+    monkeypatch.setattr(display, "_places", {})
     monkeypatch.setattr(display, "_cell", lambda: ("a cell", Cell.execution))
     return Cell()
 

@@ -68,6 +68,36 @@ describe("closing a view", () => {
   });
 });
 
+describe("an output that JupyterLab draws again", () => {
+  it("shows the view that it took out of the page, as it was", () => {
+    const { model, view } = open();
+    const old = view();
+    old.button("timeline").click();
+    old.el.remove();
+    const again = view();
+    expect(again.el.firstElementChild).toBe(old.root);
+    model.delta(delta(1, [{ i: 0, state: State.done, seconds: 1 }]));
+    page.frame();
+    expect(old.root.getAttribute("data-fuse-done")).toBe("1");
+    const other = view();
+    expect(other.el.firstElementChild).not.toBe(old.root);
+    again.close();
+    expect(again.el.firstElementChild).toBeNull();
+    expect(other.el.firstElementChild).toBe(other.root);
+  });
+
+  it("leaves a view alone that is out of sight with its cell, or not on the page yet", () => {
+    const { view } = open();
+    const cell = document.body.appendChild(document.createElement("div"));
+    const hidden = view();
+    cell.append(hidden.el);
+    cell.remove();
+    const second = view();
+    expect(hidden.el.firstElementChild).toBe(hidden.root);
+    expect(second.root).not.toBe(hidden.root);
+  });
+});
+
 describe("a view", () => {
   it("says on its root what it has painted", () => {
     const { model, view } = open();
