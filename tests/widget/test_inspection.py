@@ -520,6 +520,8 @@ def test_a_preview_comes_from_storage_where_the_result_is_there_only(tmp_path: A
         wf.run()
     widget = DAGWidget(wf)
     assert widget.inspection.preview({"node": 0, "version": 1}).result(10)["content"] == "2"
+    wf.storage.save("workflow", "first", "what another kernel saved under this name")
+    assert widget.inspection.preview({"node": 0, "version": 1}).result(10)["content"] == "2"
     wf.storage.remove_task("workflow", "first")
     with pytest.raises(CommandError, match="first"):
         widget.inspection.preview({"node": 0, "version": 1}).result(10)
