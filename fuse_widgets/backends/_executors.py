@@ -25,9 +25,10 @@ from ..engine import output
 from ..engine._context import copied_context
 from ..engine.errors import FuseError, NodeTimeoutError, WorkerCrashedError, message_of, shorten
 from ..engine.interrupts import Interruptible, LeftBehind
-from ._kernel_state import KernelState
+from ._kernel_state import NOTHING, KernelState, Sent
 from ._parent import Lifeline
 from ._prints import Piece, Pipe
+from ._references import Reached, dumps_reached
 from ._worker import Job, Outcome, perform, perform_pickled, set_up, start
 
 __all__ = ["ProcessWorkers", "ThreadWorkers"]
@@ -181,7 +182,7 @@ class _Process:
         self.pool: Any = None
         self.prints: Pipe | None = None
         self.lifeline: Lifeline | None = None
-        self.has: KernelState | None = None  # what it was sent last
+        self.has: Sent = NOTHING
         self.used = 0.0
 
 
@@ -208,7 +209,8 @@ class ProcessWorkers:
         Raises:
             FuseError: The function or an argument cannot be pickled. Names what.
         """
-        payload = _pickled(job)
+        payload, reached = _pickled(job)
+        kernel.modules.reach(reached)
         number, new = self._slots.take()
         process = self._processes[number] = _Process(number) if new else self._processes[number]
         ended = partial(self._done, self._slots, process, done)
@@ -242,7 +244,7 @@ class ProcessWorkers:
         from loky import ProcessPoolExecutor
 
         _kill(process)
-        process.has = None
+        process.has = NOTHING
         process.prints, process.lifeline = Pipe(process.name), Lifeline()
         process.pool = ProcessPoolExecutor(
             max_workers=1,
@@ -335,8 +337,7 @@ class _Task:
         try:
             self.prints = self.process.prints
             self.prints.expect(number, self.printed)  # type: ignore[union-attr]
-            state = self.kernel.since(self.process.has)
-            self.process.has = self.kernel
+            state, self.process.has = self.kernel.since(self.process.has)
             future = self.process.pool.submit(perform_pickled, self.payload, number, state)
         except Exception as error:  # killed meanwhile
             self.done(Outcome(error=self._crash(error)))
@@ -434,18 +435,16 @@ def _error_of(future: Any) -> BaseException | None:
     return error
 
 
-def _pickled(job: Job) -> bytes:
-    from ._references import dumps
-
+def _pickled(job: Job) -> tuple[bytes, Reached]:
     try:
-        return dumps(job)
+        return dumps_reached(job)
     except Exception as whole:
         parts = {"its function": job.func, "its plugin": job.initialize}
         parts |= {f"argument {place}": value for place, value in enumerate(job.args)}
         parts |= {f"argument {key}": value for key, value in job.kwargs.items()}
         for part, value in parts.items():
             try:
-                dumps(value)
+                dumps_reached(value)
             except Exception as error:
                 raise FuseError(
                     f"{part}, {_shown(value)}, cannot be pickled for a worker process "

@@ -5,18 +5,22 @@ from __future__ import annotations
 import pickle
 from typing import NamedTuple
 
-from ._module_state import own_modules
+from ._module_state import OwnModules
 from ._module_sync import follow_modules
 from ._surroundings import Surroundings, put_in_place, take, thread_limits
 
-__all__ = ["KernelState", "follow_kernel"]
+__all__ = ["NOTHING", "KernelState", "Sent", "follow_kernel"]
 
 
-class _Parts(NamedTuple):
-    """What is sent to a worker process."""
+class Sent(NamedTuple):
+    """What a worker process has been sent: surroundings, and the states of modules by name."""
 
-    surroundings: Surroundings
+    surroundings: Surroundings | None
     modules: dict[str, bytes]
+
+
+#: What a fresh worker process has.
+NOTHING = Sent(None, {})
 
 
 class KernelState:
@@ -24,11 +28,12 @@ class KernelState:
 
     Attributes:
         limits: Environment variables that a worker process needs as it starts.
+        modules: Those that the jobs of the run have reached.
     """
 
-    def __init__(self, surroundings: Surroundings, limits: dict[str, str], modules: dict[str, bytes]) -> None:
-        self.limits = limits
-        self._surroundings, self._modules = surroundings, modules
+    def __init__(self, surroundings: Surroundings, limits: dict[str, str]) -> None:
+        self.limits, self._surroundings = limits, surroundings
+        self.modules = OwnModules()
 
     @classmethod
     def take(cls, workers: int) -> KernelState:
@@ -41,15 +46,19 @@ class KernelState:
             FuseError: The working directory is gone.
         """
         limits = thread_limits(workers)
-        return cls(take(limits), limits, own_modules())
+        return cls(take(limits), limits)
 
-    def since(self, before: KernelState | None) -> bytes | None:
-        """What a worker process is sent that has been sent the state `before`; None if it has all of this."""
-        if before is self:
-            return None
-        known = {} if before is None else before._modules
-        changed = {name: state for name, state in self._modules.items() if known.get(name) is not state}
-        return pickle.dumps(tuple(_Parts(self._surroundings, changed)), protocol=5)
+    def since(self, before: Sent) -> tuple[bytes | None, Sent]:
+        """What a worker process is sent, None if it has all of this; and what it has been sent then."""
+        surroundings, modules = self._surroundings, self.modules.states
+        if before.surroundings is surroundings and before.modules is modules:
+            return None, before
+        known = before.modules
+        changed = {name: state for name, state in modules.items() if known.get(name) is not state}
+        after = Sent(surroundings, {**known, **modules} if known.keys() - modules.keys() else modules)
+        if before.surroundings is surroundings and not changed:
+            return None, after
+        return pickle.dumps((surroundings, changed), protocol=5), after
 
 
 _surroundings: Surroundings | None = None

@@ -6,6 +6,8 @@ outside, or made without a file.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import pickle
 import sys
 import threading
@@ -16,9 +18,9 @@ from ..engine.nodes import Promise, WorkflowClass, WorkflowFunction
 from ..storage._code import join
 from ..storage._functions import Functions
 from ..storage._values import _SCALARS, Unstable
-from ._references import Reference, dumps, is_own, reference
+from ._references import ModulePickler, Reached, Reference, is_own, reference
 
-__all__ = ["SYSTEM", "ModuleState", "is_code", "own_modules", "tokens_of"]
+__all__ = ["SYSTEM", "ModuleState", "OwnModules", "is_code", "tokens_of"]
 
 #: Names that the import system sets.
 SYSTEM = frozenset(
@@ -176,6 +178,7 @@ class _Entry(NamedTuple):
     stamp: tuple[Any, ...] | None
     token: bytes | None
     value: bytes | None
+    reached: Reached
 
 
 class _Known:
@@ -186,6 +189,7 @@ class _Known:
         self.entries: dict[str, _Entry] = {}
         self.state: ModuleState | None = None
         self.pickled = b""
+        self.reached = Reached(set(), set())
 
     def look(self) -> ModuleState:
         """The state now; the same object as before if nothing has changed."""
@@ -210,13 +214,16 @@ class _Known:
         token = _token(self.module.__name__, name, value)
         if before is not None and token is not None and token == before.token:
             return before if stamp is None else before._replace(stamp=stamp)
-        try:
-            pickled = dumps(value, (self.module.__name__, name))
-        except Exception:  # as for a lock, or a connection
-            pickled = None
-        if before is not None and token is None and before[1:] == (None, pickled):
+        out = io.BytesIO()
+        pickler = ModulePickler(out, 5, (self.module.__name__, name))
+        pickled: bytes | None = None
+        with contextlib.suppress(Exception):  # as for a lock, or a connection
+            pickler.dump(value)
+            pickled = out.getvalue()
+        if before is not None and token is None and before[1:3] == (None, pickled):
             return before
-        return _Entry(stamp, token, pickled)
+        pickler.reached.modules.update(filter(is_own, (type(value).__module__,)))
+        return _Entry(stamp, token, pickled, pickler.reached)
 
     def _make(self, values: dict[str, Any], executable: bool) -> None:
         module, entries = self.module, self.entries
@@ -238,6 +245,10 @@ class _Known:
             frozenset(name for name, value in values.items() if is_code(value)),
         )
         self.pickled = pickle.dumps(tuple(self.state), protocol=5)
+        self.reached = Reached(
+            set().union(*(entry.reached.modules for entry in entries.values())),
+            set().union(*(entry.reached.names for entry in entries.values())),
+        )
 
 
 def _same(stamp: tuple[Any, ...], before: tuple[Any, ...] | None) -> bool:
@@ -307,22 +318,76 @@ def _stamp_of_parts(module: str, value: Any, parts: list[Any], depth: int) -> tu
 
 _known: dict[str, _Known] = {}
 _looking = threading.Lock()
+#: Code with one of these names may import whatever it likes.
+_DYNAMIC = frozenset(
+    {
+        *("__import__", "cloudpickle", "dill", "eval", "exec", "find_spec", "import_module"),
+        *("joblib", "modules", "pickle", "reload", "run_module", "run_path"),
+    }
+)
 
 
-def own_modules() -> dict[str, bytes]:
-    """By name, the pickled state of each of the user's modules; the same object as long as a module has not changed."""
-    with _looking:
-        found = {}
-        for name, module in list(sys.modules.items()):
-            if not isinstance(module, types.ModuleType) or not is_own(name):
-                continue
-            if getattr(module, "__name__", None) != name:  # another name of it
-                continue
-            known = _known.get(name)
-            if known is None or known.module is not module:
-                known = _known[name] = _Known(module)
-            known.look()
-            found[name] = known.pickled
-        for name in _known.keys() - found.keys():
-            del _known[name]
+class OwnModules:
+    """The user's modules as they are where a run begins, as far as its nodes reach them.
+
+    Each is looked at once in a run. The cost grows with what is reached, and not with what is imported.
+
+    Attributes:
+        states: By name, the pickled state; the same object as in the run before if the module has not changed.
+    """
+
+    def __init__(self) -> None:
+        self.states: dict[str, bytes] = {}
+        self._count = 0
+        self._index: dict[str, set[str]] = {}
+
+    def reach(self, reached: Reached) -> None:
+        """Add the modules that something refers to, and those that they refer to."""
+        waiting = self._named(reached)
+        if waiting <= self.states.keys():
+            return
+        states = dict(self.states)
+        with _looking:
+            while waiting:
+                name = waiting.pop()
+                known = None if name in states else _look_at(name)
+                if known is not None:
+                    states[name] = known.pickled
+                    waiting |= self._named(known.reached) - states.keys()
+        self.states = states
+
+    def _named(self, reached: Reached) -> set[str]:
+        """The names of the modules that are meant, with the packages that they are in."""
+        if len(sys.modules) != self._count:
+            self._count = len(sys.modules)
+            self._index = {}
+            for name, module in list(sys.modules.items()):
+                if isinstance(module, types.ModuleType) and is_own(name):
+                    last = name.rpartition(".")[2]
+                    self._index.setdefault(last, set()).add(name)
+        index = self._index
+        if not reached.names.isdisjoint(_DYNAMIC):
+            found = set().union(*index.values())
+        else:
+            found = set(reached.modules)
+            for name in reached.names:
+                found |= index.get(name.rpartition(".")[2], set())
+        for name in list(found):
+            while name := name.rpartition(".")[0]:
+                found.add(name)
         return found
+
+
+def _look_at(name: str) -> _Known | None:
+    """What a module is now; None if there is no such module of the user's."""
+    module = sys.modules.get(name)
+    if not isinstance(module, types.ModuleType) or not is_own(name):
+        _known.pop(name, None)
+        return None
+    if getattr(module, "__name__", None) != name:  # another name of it
+        return None
+    known = _known.get(name)
+    if known is None or known.module is not module:
+        known = _known[name] = _Known(module)
+    known.look()
+    return known

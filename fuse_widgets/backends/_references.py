@@ -21,7 +21,7 @@ from ..storage._origins import origin_of
 from ._compat import class_by_value, function_by_value
 from ._pickling import Pickler
 
-__all__ = ["ModulePickler", "Reference", "dumps", "is_own", "reference"]
+__all__ = ["ModulePickler", "Reached", "Reference", "dumps", "dumps_reached", "is_own", "reference"]
 
 #: What leads from a decorator's product to what it decorates.
 _LINKS = ("func", "__wrapped__", "__func__")
@@ -79,12 +79,27 @@ def reference(value: Any) -> Reference | None:
     return None
 
 
+class Reached(NamedTuple):
+    """What something that was pickled refers to, for whoever unpickles and runs it.
+
+    Attributes:
+        modules: Names of the user's modules.
+        names: The global names, attributes and imports in its code, some of which may be modules.
+    """
+
+    modules: set[str]
+    names: set[str]
+
+
 class ModulePickler(Pickler):
     """Pickles what is in the user's modules by name, and functions that no name leads to with the globals of their module.
 
     Args:
         out, protocol: As of `pickle.Pickler`.
         home: The module and the name in it that is to be pickled by value.
+
+    Attributes:
+        reached: What was met on the way.
     """
 
     def __init__(
@@ -92,36 +107,45 @@ class ModulePickler(Pickler):
     ) -> None:
         super().__init__(out, protocol)
         self._home = home
+        self.reached = Reached(set(), set())
 
     def reducer_override(self, obj: Any) -> Any:
         kind = type(obj)
         if kind is types.FunctionType:
-            module = obj.__globals__.get("__name__")
-            if is_own(module) or is_own(obj.__module__):
-                if found := self._by_name(obj):
-                    return found
-                if getattr(sys.modules.get(module), "__dict__", None) is obj.__globals__:
-                    return _function(obj, module)
-                return function_by_value(self, obj) or super().reducer_override(obj)
+            if is_own(obj.__globals__.get("__name__")) or is_own(obj.__module__):
+                return self._function(obj)
         elif isinstance(obj, type):
             if is_own(obj.__module__):
+                self._reach(obj.__module__)
                 return self._by_name(obj) or class_by_value(obj) or super().reducer_override(obj)
         elif kind is types.ModuleType:
             if is_own(obj.__name__) and sys.modules[obj.__name__] is obj:
+                self._reach(obj.__name__)
                 return _follow, (obj.__name__, ())
-        elif self._home is not None and kind is types.CodeType:
+        elif kind is types.CodeType:
+            self.reached.names.update(obj.co_names)
             reduced = super().reducer_override(obj)
+            if self._home is None or reduced[0] is not located:
+                return reduced
             # without the text of its file, which each function of the module would bring along
-            return (
-                (*reduced[:1], (*reduced[1][:2], (obj.co_filename, 1, "")))
-                if reduced[0] is located
-                else reduced
-            )
+            return located, (*reduced[1][:2], (obj.co_filename, 1, ""))
         elif self._home is not None:
             found = _by_value(obj, kind, self._home)
             if found is not None:
                 return found
         return super().reducer_override(obj)
+
+    def _function(self, func: types.FunctionType) -> Any:
+        module = func.__globals__.get("__name__")
+        self._reach(module, func.__module__)
+        if found := self._by_name(func):
+            return found
+        if getattr(sys.modules.get(module), "__dict__", None) is func.__globals__:
+            return _function(func, module)
+        return function_by_value(self, func) or super().reducer_override(func)
+
+    def _reach(self, *modules: Any) -> None:
+        self.reached.modules.update(filter(is_own, modules))
 
     def _by_name(self, obj: Any) -> tuple[Any, ...] | None:
         found = reference(obj)
@@ -130,11 +154,17 @@ class ModulePickler(Pickler):
         return _follow, tuple(found)
 
 
-def dumps(value: Any, home: tuple[str, str] | None = None) -> bytes:
+def dumps(value: Any) -> bytes:
     """A value as bytes for a worker, or from there; `pickle.loads` reads them. See `ModulePickler`."""
+    return dumps_reached(value)[0]
+
+
+def dumps_reached(value: Any) -> tuple[bytes, Reached]:
+    """Like `dumps`, with what the value refers to."""
     out = io.BytesIO()
-    ModulePickler(out, 5, home).dump(value)
-    return out.getvalue()
+    pickler = ModulePickler(out, 5)
+    pickler.dump(value)
+    return out.getvalue(), pickler.reached
 
 
 def _follow(module: str, path: tuple[str, ...]) -> Any:

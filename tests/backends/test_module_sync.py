@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import pickle
 import sys
@@ -410,23 +411,48 @@ def test_a_package_its_submodules_and_relative_imports_follow(project: Project, 
     assert same(lambda: (shop.price(1), shop.tax.total(1))) == (4, 12)
 
 
-def test_nothing_is_sent_where_nothing_has_changed(project: Project) -> None:
-    from fuse_widgets.backends._kernel_state import KernelState
-    from fuse_widgets.backends._module_state import own_modules
+def test_only_what_is_reached_and_has_changed_is_sent(project: Project) -> None:
+    from fuse_widgets.backends._kernel_state import NOTHING, KernelState
+    from fuse_widgets.backends._references import dumps_reached
 
     project.edit(
         "quiet",
-        "import json\nclass C:\n    x = 1\n    def f(self): return json.dumps(1)\nDATA = {'a': [1]}\ndef g(): pass",
+        "import json, under\nfrom dataclasses import dataclass\n@dataclass\nclass C:\n    x: int = 1\n    def f(self): return json.dumps(self.x)\nDATA = {'a': [1]}\ndef g(): pass",
     )
+    project.edit("under", "def h():\n    import late\n    return late")
+    project.edit("late", "X = 1")
+    project.edit("apart", "X = 1")
     quiet = project.load("quiet")
-    first = KernelState.take(1)
-    second = KernelState.take(1)
-    assert second.since(second) is None
-    changed = pickle.loads(second.since(first) or b"")[1]
-    assert "quiet" not in changed
-    assert "quiet" in own_modules()
-    assert not [
-        name for name in own_modules() if name.startswith(("fuse_widgets", "numpy", "json", "pytest"))
-    ]
+    project.load("late")
+    project.load("apart")
+
+    def take() -> KernelState:
+        state = KernelState.take(1)
+        state.modules.reach(dumps_reached(quiet.g)[1])
+        return state
+
+    def sent(content: bytes | None) -> set[str]:
+        return set(pickle.loads(content or b"")[1])
+
+    first = take()
+    content, has = first.since(NOTHING)
+    assert sent(content) == {"quiet", "under", "late"}
+    assert first.since(has)[0] is None
+    content, has = take().since(has)
+    assert sent(content) == set()
     quiet.DATA["a"].append(2)
-    assert "quiet" in pickle.loads(KernelState.take(1).since(second) or b"")[1]
+    content, has = take().since(has)
+    assert sent(content) == {"quiet"}
+    sys.modules["under"].h = lambda: importlib.import_module("apart")  # type: ignore[attr-defined]
+    assert "apart" in sent(take().since(has)[0])
+
+
+def test_a_class_by_value_needs_a_private_function_of_cloudpickle(project: Project) -> None:
+    """Without it a class that has changed reaches no worker: the name leads to the class of the worker."""
+    from fuse_widgets.backends._compat import class_by_value, function_by_value
+    from fuse_widgets.backends._references import ModulePickler
+
+    project.edit("kinds", "import collections\nclass A: x = 1\nP = collections.namedtuple('P', 'x')")
+    kinds = project.load("kinds")
+    assert class_by_value(kinds.A) is not None
+    assert function_by_value(ModulePickler(io.BytesIO(), 5), kinds.P.__new__) is not None
