@@ -136,7 +136,7 @@ class ModulePickler(Pickler):
         return super().reducer_override(obj)
 
     def _function(self, func: types.FunctionType) -> Any:
-        module = func.__globals__.get("__name__")
+        module: Any = func.__globals__.get("__name__")
         self._reach(module, func.__module__)
         if found := self._by_name(func):
             return found
