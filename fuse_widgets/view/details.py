@@ -20,6 +20,8 @@ __all__ = ["attempts_of", "node_details", "result_facts", "selection_key"]
 
 #: Arguments of a node, nodes in all of them, and attempts that are told; values that are looked at to find the nodes.
 ARGUMENTS, NODES, ATTEMPTS, LOOKED_AT = 200, 5_000, 100, 20_000
+#: Notes on what is not tracked.
+NOTES = 20
 
 
 def selection_key(names: Iterable[str]) -> str:
@@ -58,7 +60,18 @@ def node_details(
         "failure": _failure(run, events, index),
         "result": result,
         "why_no_result": why_no_result,
+        "not_tracked": _not_tracked(events),
     }
+
+
+def _not_tracked(events: Sequence[RunEvent]) -> list[str]:
+    """What storage could not compare for the node in its newest run, in words."""
+    notes = next(
+        (event.detail["not_tracked"] for event in reversed(events) if "not_tracked" in (event.detail or ())),
+        (),
+    )
+    told = [one_line(note, 300) for note in notes[:NOTES]]
+    return [*told, f"{len(notes) - NOTES:,} more"] if len(notes) > NOTES else told
 
 
 def _arguments(node: Node, index: Mapping[str, int]) -> list[dict[str, Any]]:

@@ -91,6 +91,7 @@ export class FakeInspection {
       failure: null,
       result: { type: "numpy.ndarray", shape: "1000 x 3", detail: "float64", bytes: 24_000 },
       why_no_result: "",
+      not_tracked: [],
       ...this.made.get(index),
     };
   }

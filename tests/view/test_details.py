@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fuse_widgets import LocalWorkflow, NodeExecutionError, RunEvent, workflow
+from fuse_widgets import FileStorage, LocalWorkflow, NodeExecutionError, RunEvent, workflow
 from fuse_widgets.engine.nodes import Node
 from fuse_widgets.engine.output import Display, Tail
 from fuse_widgets.engine.states import NodeState
@@ -562,6 +562,31 @@ def test_a_message_full_of_what_a_browser_or_terminal_acts_on_is_plain_text() ->
     failed = details(node, wf)["failure"]
     assert failed["message"] == "<script>alert(1)</script>?"
     assert "\x1b" not in failed["text"]
+
+
+def test_what_storage_cannot_compare_is_listed_within_a_bound(tmp_path: Path) -> None:
+    def plain(x: int) -> int:
+        return x
+
+    def dynamic(x: int) -> int:
+        return int(eval("x"))
+
+    many = [f"late_{i}" for i in range(40)]
+    space: dict[str, Any] = {"__name__": "__main__"}
+    exec("def many(x=0):\n" + "".join(f"    if x: {name}()\n" for name in many) + "    return 1", space)
+    nodes = [workflow(func)(*args) for func, args in ((plain, (1,)), (dynamic, (2,)), (space["many"], ()))]
+    wf = LocalWorkflow(*nodes, workflow_name="w")
+    assert [details(node, wf)["not_tracked"] for node in nodes] == [[], [], []]
+    wf.set_storage(FileStorage(tmp_path))
+    for _ in range(2):  # computed, then stored
+        wf.run()
+        first, second, third = (details(node, wf)["not_tracked"] for node in nodes)
+        assert first == []
+        assert len(second) == 1
+        assert second[0].startswith("eval() in ")
+        assert len(third) == 21
+        assert third[0] == "late_0, which does not exist yet, in many"
+        assert third[-1] == "20 more"
 
 
 # --- results ---------------------------------------------------------------------------------------------

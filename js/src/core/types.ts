@@ -314,6 +314,8 @@ export interface NodeDetails {
   /** null where there is no result to look at; `why_no_result` says why. */
   result: ResultFacts | null;
   why_no_result: string;
+  /** What storage cannot compare for the node, in words. */
+  not_tracked: string[];
 }
 
 /** Objects taken together. */

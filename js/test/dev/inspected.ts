@@ -90,5 +90,6 @@ export function details(i: number, specs: Spec[], model: FakeModel): Partial<Nod
     ],
     result: null,
     why_no_result: "This node failed, so there is no result.",
+    not_tracked: [],
   };
 }

@@ -99,6 +99,18 @@ describe("the overview", () => {
     expect(root.fuse.nodeCentre("scores")).toEqual(before);
   });
 
+  it("lists what is not tracked as text, and has no heading where all is", async () => {
+    const { root, kernel, select, one } = await open();
+    expect(root.querySelector(".fuse-notes")).toBeNull();
+    kernel.made.set(4, { not_tracked: ["eval() in score", HOSTILE] });
+    await select("moons, QDA-model");
+    await select(RBF);
+    expect([...one(".fuse-notes").children].map((item) => item.textContent)).toEqual([
+      "eval() in score",
+      '<img src=x onerror="document.title=1">red',
+    ]);
+  });
+
   it("shows functions, arguments and docstrings as text, whatever is in them", async () => {
     const { root, one } = await open([RBF], ({ kernel }) => {
       kernel.made.set(4, {

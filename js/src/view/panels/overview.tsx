@@ -62,6 +62,7 @@ export function Overview({ given, node, details }: Props) {
           </dl>
         </Section>
       )}
+      {details && details.not_tracked.length > 0 && <NotTracked notes={details.not_tracked} />}
       {details && details.attempts.length > 1 && <Attempts attempts={details.attempts} />}
       {details?.docstring && (
         <Section title="Docstring">
@@ -69,6 +70,19 @@ export function Overview({ given, node, details }: Props) {
         </Section>
       )}
     </>
+  );
+}
+
+function NotTracked({ notes }: { notes: readonly string[] }) {
+  return (
+    <Section title="Not tracked">
+      <p class="fuse-quiet">A change of these does not make the node run again.</p>
+      <ul class="fuse-notes" data-fuse-role="not-tracked">
+        {notes.map((note) => (
+          <li key={note}>{printable(note)}</li>
+        ))}
+      </ul>
+    </Section>
   );
 }
 
