@@ -56,7 +56,7 @@ def test_the_code_of_the_readme_runs_and_gives_what_it_says(
 
 def test_the_code_of_the_page_on_storage_runs_and_gives_what_it_says(run: Any) -> None:
     names, looked_at = run("docs/storage.md")
-    assert looked_at == 7
+    assert looked_at == 8
     assert repr(names["storage"].usage()).startswith("Usage of ")
 
 
