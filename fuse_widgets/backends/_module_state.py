@@ -356,6 +356,17 @@ class OwnModules:
                     waiting |= self._named(known.reached) - states.keys()
         self.states = states
 
+    def closure(self, reached: Reached) -> dict[str, bytes]:
+        """The states of the modules that something refers to, and of those that they refer to."""
+        self.reach(reached)
+        waiting, found = self._named(reached), {}
+        while waiting:
+            name = waiting.pop()
+            if name in self.states:
+                found[name] = self.states[name]
+                waiting |= self._named(_known[name].reached) - found.keys()
+        return dict(sorted(found.items()))
+
     def _named(self, reached: Reached) -> set[str]:
         """The names of the modules that are meant, with the packages that they are in."""
         if len(sys.modules) != self._count:

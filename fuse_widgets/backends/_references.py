@@ -97,29 +97,34 @@ class ModulePickler(Pickler):
     Args:
         out, protocol: As of `pickle.Pickler`.
         home: The module and the name in it that is to be pickled by value.
+        apart: Names of modules that cloudpickle is to pickle by value.
 
     Attributes:
         reached: What was met on the way.
     """
 
     def __init__(
-        self, out: io.BytesIO, protocol: int | None = None, home: tuple[str, str] | None = None
+        self,
+        out: io.BytesIO,
+        protocol: int | None = None,
+        home: tuple[str, str] | None = None,
+        apart: frozenset[str] = frozenset(),
     ) -> None:
         super().__init__(out, protocol)
-        self._home = home
+        self._home, self._apart = home, apart
         self.reached = Reached(set(), set())
 
     def reducer_override(self, obj: Any) -> Any:
         kind = type(obj)
         if kind is types.FunctionType:
-            if is_own(obj.__globals__.get("__name__")) or is_own(obj.__module__):
+            if self._is_own(obj.__globals__.get("__name__")) or self._is_own(obj.__module__):
                 return self._function(obj)
         elif isinstance(obj, type):
-            if is_own(obj.__module__):
+            if self._is_own(obj.__module__):
                 self._reach(obj.__module__)
                 return self._by_name(obj) or class_by_value(obj) or super().reducer_override(obj)
         elif kind is types.ModuleType:
-            if is_own(obj.__name__) and sys.modules[obj.__name__] is obj:
+            if self._is_own(obj.__name__) and sys.modules[obj.__name__] is obj:
                 self._reach(obj.__name__)
                 return _follow, (obj.__name__, ())
         elif kind is types.CodeType:
@@ -145,7 +150,10 @@ class ModulePickler(Pickler):
         return function_by_value(self, func) or super().reducer_override(func)
 
     def _reach(self, *modules: Any) -> None:
-        self.reached.modules.update(filter(is_own, modules))
+        self.reached.modules.update(filter(self._is_own, modules))
+
+    def _is_own(self, name: Any) -> bool:
+        return is_own(name) and name not in self._apart
 
     def _by_name(self, obj: Any) -> tuple[Any, ...] | None:
         found = reference(obj)
@@ -159,10 +167,10 @@ def dumps(value: Any) -> bytes:
     return dumps_reached(value)[0]
 
 
-def dumps_reached(value: Any) -> tuple[bytes, Reached]:
-    """Like `dumps`, with what the value refers to."""
+def dumps_reached(value: Any, apart: frozenset[str] = frozenset()) -> tuple[bytes, Reached]:
+    """Like `dumps`, with what the value refers to. For `apart` see `ModulePickler`."""
     out = io.BytesIO()
-    pickler = ModulePickler(out, 5)
+    pickler = ModulePickler(out, 5, apart=apart)
     pickler.dump(value)
     return out.getvalue(), pickler.reached
 

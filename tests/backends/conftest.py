@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -68,3 +70,18 @@ def make(request: pytest.FixtureRequest) -> Callable[..., BaseWorkflow]:
         return LocalWorkflow(*nodes, executor=executor, **options)
 
     return make
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Any]:
+    from .project import Project
+
+    before = set(sys.modules)
+    sys.path.insert(0, str(tmp_path))
+    yield Project(tmp_path)
+    sys.path.remove(str(tmp_path))
+    for name in set(sys.modules) - before:
+        if getattr(sys.modules[name], "__file__", None) is None or str(tmp_path) in str(
+            sys.modules[name].__file__
+        ):
+            del sys.modules[name]

@@ -4,57 +4,16 @@ from __future__ import annotations
 
 import importlib
 import io
-import os
 import pickle
 import sys
-import time
 import types
-from collections.abc import Iterator
-from pathlib import Path
-from textwrap import dedent
 from typing import Any
 
 import pytest
 
 from fuse_widgets import NodeExecutionError, workflow
 
-
-class Project:
-    """Modules of a user in a folder on `sys.path`. `edit` writes one, `reload` imports it again."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self._later = folder, 0
-
-    def edit(self, name: str, source: str) -> None:
-        path = self.folder / (name.replace(".", "/") + ".py")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(dedent(source))
-        self._later += 10
-        os.utime(path, (time.time() + self._later,) * 2)
-        importlib.invalidate_caches()
-
-    def reload(self, name: str) -> Any:
-        return importlib.reload(sys.modules[name])
-
-    def load(self, name: str) -> Any:
-        return importlib.import_module(name)
-
-    def remake(self, name: str, source: str) -> Any:
-        self.edit(name, source)
-        return self.reload(name)
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Iterator[Project]:
-    before = set(sys.modules)
-    sys.path.insert(0, str(tmp_path))
-    yield Project(tmp_path)
-    sys.path.remove(str(tmp_path))
-    for name in set(sys.modules) - before:
-        if getattr(sys.modules[name], "__file__", None) is None or str(tmp_path) in str(
-            sys.modules[name].__file__
-        ):
-            del sys.modules[name]
+from .project import Project
 
 
 @pytest.fixture

@@ -25,7 +25,10 @@ from ray import cloudpickle as ray_cloudpickle
 
 from ...engine.errors import FuseError, NodeName, message_of, shorten
 from ...engine.nodes import MethodNode, Node, NodeItem, Promise
+from .._module_state import OwnModules
+from .._module_sync import follow_modules
 from .._pickling import Pickler, dumps
+from .._references import ModulePickler, Reached, dumps_reached
 from .literals import Literals
 
 __all__ = ["Code", "Packed", "Packer", "by_value", "load_code", "unpack", "writable"]
@@ -44,6 +47,9 @@ class Code(NamedTuple):
     place: int | None = None
 
 
+NOTHING = Reached(set(), set())
+
+
 class Packed(NamedTuple):
     """What a task of a node needs: its arguments, and the inputs that Ray resolves.
 
@@ -51,11 +57,13 @@ class Packed(NamedTuple):
         template: The pickled arguments; None where the inputs are the arguments.
         sources: The nodes whose results are the first inputs.
         literals: References to large values, the further inputs.
+        reached: What of the user's code the arguments refer to.
     """
 
     template: bytes | None
     sources: list[Node]
     literals: list[Any]
+    reached: Reached = NOTHING
 
 
 class Packer:
@@ -70,6 +78,10 @@ class Packer:
         self.literals = Literals()
         self._sized: dict[type, bool] = {}
         self._storage: Code | None = None
+        self._modules = OwnModules()
+        self._states: dict[frozenset[str], tuple[Code, Any]] = {}
+        #: Modules that no worker can import by name before it has loaded anything of ours, see `by_value`.
+        self.apart = frozenset(cloudpickle.list_registry_pickle_by_value())
 
     def code(self, func: Any, what: str = "its function") -> tuple[Code, Any]:
         """A function, pickled once in a run, and the reference to it where it is large, else None.
@@ -79,10 +91,32 @@ class Packer:
         """
         found = self._codes.get(id(func))
         if found is None:
-            code = _code(self.pickled(func, what))
-            ref = ray.put(code.pickled) if len(code.pickled or b"") > LARGE else None
-            found = self._codes[id(func)] = (func, code if ref is None else code._replace(pickled=None), ref)
+            try:
+                content, reached = dumps_reached(func, self.apart)
+            except Exception as error:
+                raise _cannot(what, func, error) from error
+            found = self._codes[id(func)] = (func, *self._placed(self._modules.closure(reached), content))
         return found[1], found[2]
+
+    def modules(self, reached: Reached) -> tuple[Code, Any] | None:
+        """The user's modules that an argument refers to, like `code`; None if it refers to none."""
+        if not reached.modules and not reached.names:
+            return None
+        states = self._modules.closure(reached)
+        if not states:
+            return None
+        key = frozenset(states)
+        if key not in self._states:
+            self._states[key] = self._placed(states, _NONE)
+        return self._states[key]
+
+    @staticmethod
+    def _placed(states: dict[str, bytes], content: bytes) -> tuple[Code, Any]:
+        """Something with the modules that it refers to, and the reference to both where they are large, else None."""
+        code = _code(content, states)
+        if len(code.pickled or b"") <= LARGE:
+            return code, None
+        return code._replace(pickled=None), ray.put(code.pickled)
 
     def storage(self, storage: Any) -> Code:
         """A storage, pickled once in a run."""
@@ -126,7 +160,7 @@ class Packer:
         if out.tell() > LARGE and self._put_large(args, node.kwargs):
             return self.arguments(node)
         self.literals.take(node, pickler.taken)
-        return Packed(out.getvalue(), list(pickler.sources), pickler.literals)
+        return Packed(out.getvalue(), list(pickler.sources), pickler.literals, pickler.reached)
 
     def reference(self, value: Any) -> Any:
         """The reference to a value in the object store where it is large, else None."""
@@ -170,7 +204,11 @@ class Packer:
         return FuseError(f"its arguments cannot be pickled for a Ray worker: {message_of(whole)}")
 
 
-def _code(pickled: bytes) -> Code:
+_NONE = pickle.dumps(None)
+
+
+def _code(content: bytes, states: dict[str, bytes] | None = None) -> Code:
+    pickled = pickle.dumps((states or {}, content), protocol=5)
     return Code(hashlib.blake2b(pickled, digest_size=16).digest(), pickled)
 
 
@@ -178,9 +216,9 @@ class _NodeInside(Exception):
     """A value holds a node, so it is not a literal."""
 
 
-class _Pickler(Pickler):
+class _Pickler(ModulePickler):
     def __init__(self, out: io.BytesIO, packer: Packer, node: Node | None) -> None:
-        super().__init__(out, protocol=5)
+        super().__init__(out, 5, apart=packer.apart)
         self.packer, self.node = packer, node
         self.sources: dict[Node, int] = {}
         self.literals: list[Any] = []
@@ -238,6 +276,8 @@ class _Unpickler(pickle.Unpickler):
 
 
 _loaded: dict[bytes, Any] = {}
+#: The states of the driver's modules that this worker was given.
+_given: dict[str, bytes] = {}
 
 
 def load_code(code: Code, inputs: tuple[Any, ...]) -> Any:
@@ -246,7 +286,13 @@ def load_code(code: Code, inputs: tuple[Any, ...]) -> Any:
         while len(_loaded) >= KEPT:
             del _loaded[next(iter(_loaded))]
         pickled = inputs[code.place] if code.pickled is None else code.pickled  # type: ignore[index]
-        _loaded[code.digest] = pickle.loads(pickled)
+        states, content = pickle.loads(pickled)
+        changed = {name: state for name, state in states.items() if _given.get(name) != state}
+        if changed:
+            _loaded.clear()  # what is in there may be of a module as it was before
+            follow_modules(changed)
+            _given.update(changed)
+        _loaded[code.digest] = pickle.loads(content)
     return _loaded[code.digest]
 
 

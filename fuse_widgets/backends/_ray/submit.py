@@ -100,6 +100,9 @@ class Submitter:
         packed = self.packer.arguments(node)
         inputs = [self._input(place, source, refs) for source in packed.sources] + packed.literals
         more = self._more(node, info, options, inputs)
+        modules = self.packer.modules(packed.reached)
+        if modules is not None:
+            more["modules"] = self._placed(modules, inputs)
         code = None
         if not isinstance(node, MethodNode):
             code = self._code(self.run.functions[place], "its function", inputs)
@@ -195,7 +198,11 @@ class Submitter:
         return more
 
     def _code(self, func: Any, what: str, inputs: list[Any]) -> Code:
-        code, ref = self.packer.code(func, what)
+        return self._placed(self.packer.code(func, what), inputs)
+
+    @staticmethod
+    def _placed(packed: tuple[Code, Any], inputs: list[Any]) -> Code:
+        code, ref = packed
         if ref is not None:
             code = code._replace(place=len(inputs))
             inputs.append(ref)
