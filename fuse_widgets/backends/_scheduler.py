@@ -83,6 +83,7 @@ class Scheduler:
         self.presses = self.interrupts = 0
         self.give_up_at = math.inf
         self.kernel: KernelState | None = None
+        self.executor = workflow.executor
         self.guard = Guard(workflow, run, stored)
         self.again: dict[int, int] = {}  # how often each ran again on account of its inputs
         self.changed: dict[int, list[str]] = {}
@@ -196,7 +197,7 @@ class Scheduler:
         inputs: Inputs | None = None
         try:
             info = self.workflow.info_now(node) or DEFAULTS
-            executor = info.executor or self.workflow.executor
+            executor = info.executor or self.executor
             if self.guard.any:
                 inputs = self.guard.begin(place, node, shares=executor != "process")
             else:
