@@ -49,7 +49,7 @@ class WorkflowFunction(Decorated):
 
     def __get__(self, obj: Any, owner: type | None = None) -> Any:
         """Bind as the function does: on an object, a call takes the object as its first argument."""
-        if obj is None or not hasattr(type(self.func), "__get__"):
+        if obj is None or isinstance(self.func, functools.partial) or not hasattr(type(self.func), "__get__"):
             return self
         return types.MethodType(self, obj)
 

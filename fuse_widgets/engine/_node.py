@@ -161,24 +161,22 @@ class Node(Promise):
                 needed[value._source()] = None
             else:
                 wiring = "nested"
-                needed.update(self._search(value))
+                self._search(value, needed)
         if wiring == "flat" and not self.kwargs and all(issubclass(type(value), Node) for value in self.args):
             wiring = "nodes"
         self._wiring = wiring
         return needed
 
-    def _search(self, value: Any) -> dict[Node, None]:
-        """Return the nodes in the containers of an argument.
+    def _search(self, value: Any, nodes: dict[Node, None]) -> None:
+        """Add the nodes in the containers of an argument to `nodes`.
 
         Raises:
             TypeError: It is or holds an iterator, or it holds a node where nodes are not replaced by their results.
         """
-        search = Search()
         try:
-            search.look(value)
+            Search(nodes).look(value)
         except Refused as found:
             raise TypeError(f"{self._name_of(value)} {_is_or_holds(value, found)}") from None
-        return search.nodes
 
     def _name_of(self, value: Any) -> str:
         """What to call an argument in an error."""
@@ -312,13 +310,15 @@ class Node(Promise):
         for value in (*self.args, *self.kwargs.values()):
             if type(value) in LEAVES or isinstance(value, Promise):
                 continue
+            found: dict[Node, None] = {}
             try:
-                new = [node for node in self._search(value) if node not in self.parents]
+                self._search(value, found)
             except TypeError as error:
                 raise FuseError(f"{error}. It has changed since the call.") from None
-            if new:
+            new = next((node for node in found if node not in self.parents), None)
+            if new is not None:
                 raise FuseError(
-                    f"{self._name_of(value)} holds {new[0]!r}, which was put there after the call: "
+                    f"{self._name_of(value)} holds {new!r}, which was put there after the call: "
                     "call the function again with the new value"
                 )
 

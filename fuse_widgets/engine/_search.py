@@ -108,8 +108,8 @@ class Search:
 
     __slots__ = ("_objects", "_seen", "nodes")
 
-    def __init__(self) -> None:
-        self.nodes: dict[Node, None] = {}
+    def __init__(self, nodes: dict[Node, None] | None = None) -> None:
+        self.nodes: dict[Node, None] = {} if nodes is None else nodes
         self._objects: list[tuple[Any, str]] = []
         self._seen: set[int] = set()
 
@@ -154,7 +154,7 @@ class Search:
     def _look(self, value: Any, inside: str | None) -> None:
         kind = type(value)
         if kind not in LEAVES:
-            (_hows.get(kind) or _how(kind))(self, value, inside)
+            (_builtin.get(kind) or _how(kind))(self, value, inside)
 
     # --- one method for each way to look at a value ----------------------------------------------------------
 
@@ -171,17 +171,21 @@ class Search:
             if id(value) in self._seen:
                 return
             self._seen.add(id(value))
-        elif type(value) not in CONTAINERS and getattr(value, "__dict__", None):
-            self._objects.append((value.__dict__, _name_of(value)))
-        if type(value) is collections.defaultdict:
-            self._look(value.default_factory, inside or "defaultdict")
+        if type(value) not in _builtin:
+            if getattr(value, "__dict__", None):
+                self._objects.append((value.__dict__, inside or _name_of(value)))
+            if isinstance(value, collections.defaultdict):
+                self._look(value.default_factory, inside or "a defaultdict")
         if isinstance(value, dict):
             if LEAVES.issuperset(map(type, value.keys())) and LEAVES.issuperset(map(type, value.values())):
                 return
         elif LEAVES.issuperset(map(type, parts_of(value))):
             return
         for item in parts_of(value):
-            self._look(item, inside)
+            if inside is None and isinstance(item, Promise):
+                self.nodes[item._source()] = None
+            elif type(item) not in LEAVES:
+                self._look(item, inside)
 
     def _whole(self, value: Any, inside: str | None) -> None:
         self._each(value, gc.get_referents(value), inside)
@@ -234,7 +238,7 @@ class Search:
                 kind = type(value)
                 if kind in LEAVES or id(value) in seen:
                     continue
-                how = _hows.get(kind) or _how(kind)
+                how = _builtin.get(kind) or _how(kind)
                 if how is Search._nothing:
                     continue
                 seen.add(id(value))
@@ -259,7 +263,8 @@ class Search:
 
 _PROXIES = (weakref.ProxyType, weakref.CallableProxyType)
 How = Callable[[Search, Any, "str | None"], None]
-#: How values of a type are looked at.
+#: How values of a type are looked at; the built-in containers have a plain dict, which is much faster.
+_builtin: dict[type, How] = dict.fromkeys(CONTAINERS, Search._container)
 _hows: weakref.WeakKeyDictionary[type, How] = weakref.WeakKeyDictionary()
 
 
@@ -269,7 +274,9 @@ class _Found(Exception):
 
 
 def _how(kind: type) -> How:
-    how = _hows[kind] = _way_to_look(kind)
+    how = _builtin.get(kind) or _hows.get(kind)
+    if how is None:
+        how = _hows[kind] = _way_to_look(kind)
     return how
 
 
@@ -331,7 +338,7 @@ def _parts_of_special(value: Any, kind: type) -> Iterable[Any] | None:
         return (target,) if isinstance(target, Promise) else ()
     if kind in _PROXIES:
         return (value.__repr__.__self__,) if issubclass(value.__class__, Promise) else ()
-    if _hows[kind] is Search._array:
+    if _how(kind) is Search._array:
         return [getattr(value, "__dict__", None), *(value.ravel().tolist() if value.dtype.hasobject else ())]
     return None
 

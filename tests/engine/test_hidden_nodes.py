@@ -195,9 +195,7 @@ def test_a_node_in_hiding_is_refused_where_the_call_is_written(hide: Callable[[A
 def test_a_weak_proxy_of_a_node_stands_for_the_node() -> None:
     node = one()
     proxy = weakref.proxy(node)
-    assert LocalWorkflow(same(proxy), targets_only=True).run() == (1,)
-    with pytest.raises(TypeError, match="Pass the node as an argument of its own"):
-        same([proxy])
+    assert LocalWorkflow(same(proxy, [proxy]), targets_only=True).run() == (1, [1])
 
 
 def test_a_position_is_told_where_there_is_no_name() -> None:
@@ -404,6 +402,8 @@ def test_an_iterator_is_refused_as_an_argument_and_as_a_result(make: Callable[[]
         iterator = make()
         if hasattr(iterator, "close"):
             stack.callback(iterator.close)
+        if isinstance(iterator, sqlite3.Cursor):
+            stack.callback(iterator.connection.close)
         with pytest.raises(TypeError, match=r"show: argument 'x' (is|holds) an? .* once: pass .* instead"):
             show(iterator)
         with pytest.raises(TypeError, match=r"same: argument 'key' holds an? .* once: pass .* instead"):
