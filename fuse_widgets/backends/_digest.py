@@ -213,7 +213,7 @@ class _Walk:
 
     def _object(self, value: Any, kind: type) -> None:
         """Any other object."""
-        if isinstance(value, io.IOBase) and not isinstance(value, io.BytesIO | io.StringIO):
+        if issubclass(kind, io.IOBase) and not issubclass(kind, io.BytesIO | io.StringIO):
             return self._mark(id(value))
         if kind not in copyreg.dispatch_table and _is_plain(kind):
             return self._attributes(value)

@@ -277,7 +277,7 @@ class Values:
 
     def _object(self, value: Any, kind: type) -> bytes:
         """Any other object: what pickle would keep of it."""
-        if isinstance(value, io.IOBase) and not isinstance(value, io.BytesIO | io.StringIO):
+        if issubclass(kind, io.IOBase) and not issubclass(kind, io.BytesIO | io.StringIO):
             raise Unstable(f"{_name_of(kind)} is an open file")
         try:
             reducer = copyreg.dispatch_table.get(kind)

@@ -52,10 +52,10 @@ def named(func: Any, args: Any, kwargs: Any, node: Any, *, name: Any, depth: Any
 
 @workflow
 class Holder:
-    def __init__(this, **given: Any) -> None:  # noqa: N805
+    def __init__(this, **given: Any) -> None:
         this.given = given
 
-    def options(this, **given: Any) -> tuple[Any, Any]:  # noqa: N805
+    def options(this, **given: Any) -> tuple[Any, Any]:
         return this.given, given
 
     @staticmethod
@@ -63,16 +63,16 @@ class Holder:
         return given
 
     @classmethod
-    def of_the_class(this, **given: Any) -> dict[str, Any]:  # noqa: N804
+    def of_the_class(this, **given: Any) -> dict[str, Any]:
         return given
 
 
 class Plain:
     @workflow
-    def options(this, **given: Any) -> dict[str, Any]:  # noqa: N805
+    def options(this, **given: Any) -> dict[str, Any]:
         return given
 
-    def __call__(this, **given: Any) -> dict[str, Any]:  # noqa: N805
+    def __call__(this, **given: Any) -> dict[str, Any]:
         return given
 
 

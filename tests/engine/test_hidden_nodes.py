@@ -400,10 +400,10 @@ INSIDE: dict[str, Callable[[Any], Any]] = {
 def test_an_iterator_is_refused_as_an_argument_and_as_a_result(make: Callable[[], Any]) -> None:
     with contextlib.ExitStack() as stack:
         iterator = make()
-        if hasattr(iterator, "close"):
-            stack.callback(iterator.close)
         if isinstance(iterator, sqlite3.Cursor):
             stack.callback(iterator.connection.close)
+        if hasattr(iterator, "close"):
+            stack.callback(iterator.close)
         with pytest.raises(TypeError, match=r"show: argument 'x' (is|holds) an? .* once: pass .* instead"):
             show(iterator)
         with pytest.raises(TypeError, match=r"same: argument 'key' holds an? .* once: pass .* instead"):
