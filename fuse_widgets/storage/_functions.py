@@ -16,8 +16,8 @@ from typing import Any
 
 from ..engine.nodes import MethodCall, Node, NodeItem, ObservedFunction, WorkflowClass, WorkflowFunction
 from ._code import facts, join
-from ._origins import origin_of
-from ._reads import Root
+from ._origins import origin_of, origin_of_globals
+from ._reads import OWN, Root
 from ._values import Mark, Ref, Unstable, Values
 
 #: Begins the entry of something that matches nothing, not even itself.
@@ -141,7 +141,7 @@ class Functions(Values):
     def _function(self, func: types.FunctionType) -> bytes:
         code, space = func.__code__, func.__globals__
         home = space.get("__name__")
-        first_party = origin_of(home).first_party
+        first_party = origin_of_globals(space).first_party
         if not first_party and _has_name(func) and not origin_of(func.__module__).first_party:
             return self._named(func)
         known = facts(code, self.token)
@@ -168,7 +168,7 @@ class Functions(Values):
         parts.append(self._part(func.__kwdefaults__, "a default"))
         if first_party:
             self._refs.append(Mark("module", str(home)))
-            self._refs += [Mark("note", f"{_NOTES.get(note, note)} in {reader}") for note in known.notes]
+            self._refs += [Mark("note", _in_words(note, reader)) for note in known.notes]
             self._refs += [Ref(space, *read, reader) for read in known.reads]
         else:
             self._refs.append(Mark("package", str(home)))
@@ -235,6 +235,12 @@ class Functions(Values):
             return self.token((*plain[:5], bool(plain[5]), field.metadata))
         except Unstable:
             return field.name.encode()
+
+
+def _in_words(note: str, reader: str) -> str:
+    if note.startswith(OWN):
+        return f"the value of {note.removeprefix(OWN)} at the start, which {reader} assigns itself"
+    return f"{_NOTES.get(note, note)} in {reader}"
 
 
 def _settings_of_decorators(decorators: Any) -> list[Any]:

@@ -19,7 +19,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
-__all__ = ["FIRST_PARTY", "Origin", "find", "is_extension", "origin_of", "origin_of_module"]
+__all__ = [
+    "FIRST_PARTY",
+    "Origin",
+    "find",
+    "is_extension",
+    "origin_of",
+    "origin_of_globals",
+    "origin_of_module",
+]
 
 
 class Origin(NamedTuple):
@@ -68,6 +76,16 @@ def origin_of_module(module: ModuleType) -> Origin:
         return origin_of(name)
     file, folders = _places(module)
     return _origin(name, file, folders) if file or folders else FIRST_PARTY
+
+
+def origin_of_globals(space: dict[str, Any]) -> Origin:
+    """Return where the module with these global names comes from, which need not be in `sys.modules`."""
+    name = space.get("__name__")
+    module = sys.modules.get(name) if isinstance(name, str) else None
+    if getattr(module, "__dict__", None) is space:
+        return origin_of(name)
+    file = space.get("__file__")
+    return _origin(str(name), file, ()) if isinstance(file, str) else FIRST_PARTY
 
 
 def _places(module: ModuleType) -> tuple[str | None, tuple[str, ...]]:

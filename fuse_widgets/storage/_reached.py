@@ -304,6 +304,7 @@ class Reach(Functions):
                 return found
         if "__getattr__" in space:
             self._refs.append(Ref(space, Root("global", "__getattr__"), reader=str(module.__name__)))
+        if "__getattr__" in space or type(module) is not types.ModuleType:
             try:
                 return getattr(module, name)
             except Exception:

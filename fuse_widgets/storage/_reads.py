@@ -118,6 +118,8 @@ def _simple(steps: list[dis.Instruction]) -> list[_Step]:
     return found
 
 
+#: Begins a note on a variable that code reads and assigns itself: its state, whose value at the start does not count.
+OWN = "assigned: "
 _TWO = frozenset({"LOAD", "STORE"})
 _IMPORTERS = frozenset({"import_module", "__import__"})
 Target = tuple[Root, Attributes]
@@ -181,6 +183,9 @@ class Uses:
             and not any((root, path[:i]) in self.own for i in range(len(path) + 1))
         }
         looked_into = {(root, path[:i]) for root, path in self.reads for i in range(len(path) + 1)}
+        own = {".".join((root.name, *path)) for root, path in self.own & looked_into}
+        own |= {name for name in self.state & self.cell_reads.keys() if name in self.code.co_freevars}
+        self.notes |= {f"{OWN}{name}" for name in own}
         read_cells = {name for name, paths in self.cell_reads.items() if paths}
         free = frozenset(self.code.co_freevars)
         return CodeFacts(
@@ -289,6 +294,7 @@ class Uses:
             attribute = self.steps[after + 1].arg
             if attribute in self.assigned:  # `helpers.count += 1`
                 self._add(verb, name, (*path, attribute), self.own)
+                self._add(verb, name, (*path, attribute), self.reads)
                 return
         if self._verb(after) == "store attribute":  # `helpers.count = 1`
             self._add(verb, name, (*path, self.steps[after].arg), self.own)

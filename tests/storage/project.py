@@ -19,7 +19,7 @@ class Project:
     """Modules in a folder that is on `sys.path`; none is left behind in `sys.modules`."""
 
     def __init__(self, folder: Path, patch: pytest.MonkeyPatch) -> None:
-        self.folder = folder
+        self.folder, self.tops = folder, {"loose", "lib", "helpers"}
         patch.syspath_prepend(str(folder))
         patch.setattr(sys, "dont_write_bytecode", True)
 
@@ -36,9 +36,9 @@ class Project:
 
     def forget(self) -> Project:
         """As a new session: what was imported from the folder is not any more."""
-        for name, module in list(sys.modules.items()):
-            places = [getattr(module, "__file__", None), *getattr(module, "__path__", ())]
-            if any(str(place).startswith(str(self.folder)) for place in places):
+        tops = {path.name.partition(".")[0] for path in self.folder.iterdir()} | self.tops
+        for name in list(sys.modules):
+            if name.partition(".")[0] in tops:
                 del sys.modules[name]
         importlib.invalidate_caches()
         return self

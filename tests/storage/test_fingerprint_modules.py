@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.machinery
+import importlib.util
 import inspect
+import json
+import os
+import subprocess
 import sys
 import types
 import zipfile
@@ -331,6 +335,19 @@ REACHED = {
         "def step(): return N",
         "from helpers import step as f",
     ),
+    "pydantic model in a pydantic model": (
+        "import pydantic\nclass Q(pydantic.BaseModel):\n b: int = N\nclass P(pydantic.BaseModel):\n q: Q = None",
+        "import helpers\ndef f(): return helpers.P()",
+    ),
+    "function of a module that makes its attributes up": (
+        "import sys, types\ndef clean(): return N\nclass M(types.ModuleType):\n def __getattr__(self, name):\n"
+        "  return clean\nsys.modules[__name__].__class__ = M",
+        "import helpers\ndef f(): return helpers.made_up()",
+    ),
+    "object in the place of a module": (
+        "import sys\nclass M:\n def clean(self): return N\nsys.modules[__name__] = M()",
+        "import helpers\ndef f(): return helpers.clean()",
+    ),
     "vectorize": (
         "import numpy as np\n@np.vectorize\ndef clean(x): return x * N",
         "import helpers\ndef f(): return helpers.clean([1])",
@@ -360,6 +377,97 @@ def test_a_change_in_another_module_is_noticed_and_nothing_else_is(case: str, pr
     assert reason is not None
     assert "changed" in reason
     assert "cannot be fingerprinted" not in reason
+
+
+#: What people keep in modules; with `getattr(helpers, name)` all of it counts.
+KEPT = """
+import collections, contextvars, dataclasses, datetime, decimal, enum, fractions, functools, itertools, json, logging
+import operator, pathlib, random, re, string, threading, typing, uuid, weakref
+import attrs, numpy as np, pandas as pd, pydantic
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Literal, NamedTuple, NewType, Optional, Protocol, TypedDict, TypeVar, Union
+log, lock, local, T = logging.getLogger(__name__), threading.Lock(), threading.local(), TypeVar("T")
+var, cell, weak = contextvars.ContextVar("var", default=3), itertools.count, weakref.WeakValueDictionary()
+names, frozen, pattern = {"alpha", "beta", "gamma"}, frozenset("abcdef"), re.compile(r"a+b", re.I)
+by_name = collections.defaultdict(list, {"a": [1], "b": [{"x", "y"}]})
+when, money, part, path = datetime.datetime(2020, 1, 1), decimal.Decimal("1.5"), fractions.Fraction(1, 3), pathlib.Path("a")
+Alias, Maybe, Choice, Id = dict[str, list[int]], Optional[int], Literal["a", "b"], NewType("Id", int)
+array, frame, dtype = np.arange(6.0), pd.DataFrame({"a": [1, 2], "b": ["x", None]}), np.dtype([("a", "f8"), ("b", "U3")])
+getter, add, rng, seed = operator.itemgetter(1), np.add, np.random.default_rng(3), uuid.UUID(int=3)
+class Color(enum.Flag):
+    RED = enum.auto()
+    BLUE = enum.auto()
+class Shape(Protocol):
+    def area(self) -> float: ...
+class Row(TypedDict, total=False):
+    a: int
+class Point(NamedTuple):
+    x: int = 1
+@attrs.define
+class A:
+    x: int = attrs.field(default=1, validator=attrs.validators.instance_of(int), converter=int)
+class Model(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(frozen=True)
+    x: int = pydantic.Field(1, gt=0)
+    inner: Optional["Model"] = None
+    @pydantic.field_validator("x")
+    def check(cls, x): return x
+    @pydantic.computed_field
+    def double(self) -> int: return 2 * self.x
+@dataclasses.dataclass(frozen=True, order=True)
+class D:
+    x: list = dataclasses.field(default_factory=list, metadata={"unit": {"m", "s"}})
+class Generic(typing.Generic[T]):
+    x: T
+the_a, the_model, the_d, the_point, many = A(2), Model(x=2), D([1]), Point(3), [A(i) for i in range(3)]
+rounded, ufunc = functools.partial(round, ndigits=2), np.frompyfunc(lambda x: x in {"u", "v"}, 1, 1)
+@functools.singledispatch
+def show(x): return ""
+@show.register(int)
+@show.register(str)
+def _(x): return "x"
+def own(): return own.calls
+own.calls = 3
+"""
+
+
+def test_the_same_in_another_process_and_folder_with_another_hash_seed(tmp_path: Path) -> None:
+    script = """
+import json, sys
+from pathlib import Path
+from tests.storage.project import Project
+class Patch:
+    syspath_prepend = lambda self, path: sys.path.insert(0, path)
+    setattr = lambda self, target, name, value: setattr(target, name, value)
+project, digests = Project(Path(sys.argv[1]), Patch()), {}
+for name, (source, cell) in json.loads(sys.stdin.read()).items():
+    found = project.write(helpers=source).forget().fingerprint(cell)
+    assert found.difference(found) is None, (name, found.difference(found))
+    digests[name] = [found.digest, found.names]
+print(json.dumps(digests))
+"""
+    cases = {name: (f"N = 1\n{source}", cell) for name, (source, cell) in REACHED.items()}
+    cases["all kinds of values"] = (KEPT, "import helpers\ndef f(n='log'): return getattr(helpers, n)")
+    found = []
+    for seed in ("1", "2"):
+        (tmp_path / seed).mkdir()
+        process = subprocess.run(
+            [sys.executable, "-c", script, str(tmp_path / seed)],
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)},
+            input=json.dumps(cases),
+            capture_output=True,
+            text=True,
+        )
+        assert process.returncode == 0, process.stderr
+        found.append(json.loads(process.stdout))
+    different = {
+        (case, name)
+        for case, (digest, names) in found[0].items()
+        for name in names
+        if digest != found[1][case][0] and names[name] != found[1][case][1].get(name)
+    }
+    assert different == set()
+    assert found[0] == found[1]
 
 
 #: Modules, a cell, an edit of a module.
@@ -533,6 +641,20 @@ def test_modules_without_a_file_in_a_zip_file_and_without_an_init_count(
     assert found[1].difference(found[0]) == "space.mod.clean changed"
 
 
+def test_a_module_that_is_in_no_list_and_named_as_one_of_python_counts(tmp_path: Path) -> None:
+    found = []
+    for number in (1, 2):
+        file = tmp_path / f"{number}.py"
+        file.write_text(f"RATE = {number}\ndef clean(): return RATE\n")
+        spec = importlib.util.spec_from_file_location("queue", file)
+        assert spec is not None
+        module = importlib.util.module_from_spec(spec)
+        assert spec.loader is not None
+        spec.loader.exec_module(module)
+        found.append(fingerprint_all(node_of(notebook("def f(): return clean()", clean=module.clean)["f"])))
+    assert found[1].difference(found[0]) == "queue.RATE changed"
+
+
 def distribution(folder: Path, package: str, version: str, name: str = "", *, lists: bool = True) -> None:
     """Write metadata as installers do."""
     info = folder / f"{name or package}-{version}.dist-info"
@@ -624,6 +746,14 @@ NOT_TRACKED = {
         "def f():\n import no_such_module\n return no_such_module.g()",
         "the module no_such_module, which does not exist yet, in f",
     ),
+    "state": (
+        "n = 0\ndef f():\n global n\n n += 1\n return n",
+        "the value of n at the start, which f assigns itself",
+    ),
+    "state of a closure": (
+        "def make():\n n = 0\n def f():\n  nonlocal n\n  n += 1\n  return n\n return f\nf = make()",
+        "the value of n at the start, which make.<locals>.f assigns itself",
+    ),
     "ctypes": ("import ctypes\ndef f(): return ctypes.CDLL('x.so')", "C code that ctypes loads, in f"),
 }
 TRACKED = {
@@ -631,6 +761,7 @@ TRACKED = {
     "getattr of self": "class C:\n def m(self, n): return getattr(self, n)\ndef f(): return C()",
     "plain": "import json\ndef f(x): return json.dumps(len(x))",
     "import_module of a constant": "import importlib\ndef f(): return importlib.import_module('json')",
+    "what it sets and never reads": "n = 0\ndef f(x):\n global n\n n = x",
     "printing": "def f(x): print(f'{x!r}', sep=''); return [y for y in range(3)], sorted(x), isinstance(x, str)",
     "class in a function": "def f():\n class A:\n  k = 1\n  def m(self): return super().__init__(), __class__\n return A()",
 }
@@ -684,6 +815,7 @@ def test_a_function_that_counts_in_a_module_does_not_change_its_own_fingerprint(
     )
     node = node_of(space["f"])
     before = fingerprint_all(node)
+    assert before.not_tracked == ("the value of helpers.count at the start, which f assigns itself",)
     space["f"]()
     assert fingerprint_all(node).difference(before) is None
     space["helpers"].rate = 4
