@@ -144,7 +144,7 @@ class Functions(Values):
         first_party = origin_of_globals(space).first_party
         if not first_party and _has_name(func) and not origin_of(func.__module__).first_party:
             return self._named(func)
-        known = facts(code, self.token)
+        known, outer = facts(code, self.token), len(self._refs)
         reader = func.__qualname__ if home in (None, "__main__") else f"{home}.{func.__qualname__}"
         parts = [b"function", known.digest]
         for name, cell in zip(code.co_freevars, func.__closure__ or (), strict=True):
@@ -170,9 +170,24 @@ class Functions(Values):
             self._refs.append(Mark("module", str(home)))
             self._refs += [Mark("note", _in_words(note, reader)) for note in known.notes]
             self._refs += [Ref(space, *read, reader) for read in known.reads]
+            parts += self._attributes(func, known.assigned)
         else:
+            self._refs[outer:] = [
+                ref for ref in self._refs[outer:] if not isinstance(ref, Mark) or ref.kind != "note"
+            ]
             self._refs.append(Mark("package", str(home)))
         return join(parts)
+
+    def _attributes(self, func: types.FunctionType, assigned: frozenset[str]) -> list[bytes]:
+        """What a function has as attributes, without those that its code assigns and what it wraps."""
+        parts = []
+        for name, value in sorted(func.__dict__.items()) if func.__dict__ else ():
+            if name not in assigned and name != "__wrapped__":
+                try:
+                    parts += [name.encode("utf-8", "surrogatepass"), self.token(value)]
+                except Unstable:
+                    self._refs.append(Mark("note", f"the attribute {name} of {func.__qualname__}"))
+        return parts
 
     def _part(self, value: Any, what: str) -> bytes:
         try:

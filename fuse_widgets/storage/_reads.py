@@ -54,6 +54,7 @@ class CodeFacts:
         state: Closure names it assigns itself.
         fills: Closure names whose every use puts something into them.
         notes: Lookups whose target is known only when the code runs, in words.
+        assigned: Attributes that it assigns, of whatever.
     """
 
     digest: bytes
@@ -62,6 +63,7 @@ class CodeFacts:
     state: frozenset[str]
     fills: frozenset[str]
     notes: tuple[str, ...]
+    assigned: frozenset[str] = frozenset()
 
 
 #: Methods that put something into a container and tell nothing of what is in it.
@@ -195,12 +197,14 @@ class Uses:
             state=free & self.state,
             fills=free & (self.cell_fills - read_cells),
             notes=tuple(sorted(self.notes)),
+            assigned=frozenset(self.assigned),
         )
 
     def _take_over(self, inner: CodeFacts) -> None:
         for read in inner.reads:
             (self.fills if read.only_filled else self.reads).add((read.root, read.path))
         self.notes.update(inner.notes)
+        self.assigned |= inner.assigned
         self.state.update(inner.state)
         for name, paths in inner.cells.items():
             if name in self.bound:

@@ -34,8 +34,12 @@ _TOOLS = frozenset(
         "contextvars",
         "_contextvars",
         "asyncio",
+        "concurrent",
     }
 )
+#: Those of them that hold data, which does not count, by module or by name.
+_HOLD = frozenset({"queue", "_queue", "weakref", "contextvars", "_contextvars"})
+_HOLDERS = frozenset({"_thread._local", "logging.LoggerAdapter", "asyncio.queues.Queue"})
 
 
 class Ref(NamedTuple):
@@ -162,14 +166,20 @@ class Values:
         found = self._array(value)
         if found is not None:
             return found
-        # some classes of Cython have no text for their module
-        if self._in_code and str(kind.__module__).partition(".")[0] in _TOOLS:
-            return named("tool", _name_of(kind))
-        return self._object(value, kind)
+        return self._tool(kind) or self._object(value, kind)
 
     def _code(self, value: Any) -> bytes | None:
         """The token of a function, a class or what stands for one; None for other values."""
         raise NotImplementedError
+
+    def _tool(self, kind: type) -> bytes | None:
+        """The token of what code uses as a tool, such as a lock; None for other values, and in arguments."""
+        # some classes of Cython have no text for their module
+        if not self._in_code or str(kind.__module__).partition(".")[0] not in _TOOLS:
+            return None
+        if kind.__module__ in _HOLD or _name_of(kind) in _HOLDERS:
+            self._refs.append(Mark("note", f"what {_name_of(kind)} holds"))
+        return named("tool", _name_of(kind))
 
     def _module(self, module: types.ModuleType) -> bytes:
         """A module as a value: what reads it may read anything in it."""

@@ -266,6 +266,14 @@ REACHED = {
         "def clean(): pass\nclean.rate = N",
         "import helpers\ndef f(): return helpers.clean.rate",
     ),
+    "attribute of a function that is handed on": (
+        "def clean(): pass\nclean.rate = N",
+        "import helpers\ndef use(g): return g.rate\ndef f(): return use(helpers.clean)",
+    ),
+    "attribute that a decorator gives to the node's function": (
+        "def rated(g):\n g.rate = N\n return g",
+        "import helpers\n@helpers.rated\ndef f(): return f.rate",
+    ),
     "context manager": (
         "import contextlib\n@contextlib.contextmanager\ndef scaled():\n yield N",
         "import helpers\ndef f():\n with helpers.scaled() as k: return k",
@@ -754,6 +762,15 @@ NOT_TRACKED = {
         "def make():\n n = 0\n def f():\n  nonlocal n\n  n += 1\n  return n\n return f\nf = make()",
         "the value of n at the start, which make.<locals>.f assigns itself",
     ),
+    "queue": ("import queue\nq = queue.Queue()\ndef f(): return q.get()", "what queue.Queue holds"),
+    "context variable": (
+        "import contextvars\nv = contextvars.ContextVar('v', default=1)\ndef f(): return v.get()",
+        "what _contextvars.ContextVar holds",
+    ),
+    "thread's own": (
+        "import threading\nown = threading.local()\nown.x = 1\ndef f(): return own.x",
+        "what _thread._local holds",
+    ),
     "ctypes": ("import ctypes\ndef f(): return ctypes.CDLL('x.so')", "C code that ctypes loads, in f"),
 }
 TRACKED = {
@@ -761,6 +778,12 @@ TRACKED = {
     "getattr of self": "class C:\n def m(self, n): return getattr(self, n)\ndef f(): return C()",
     "plain": "import json\ndef f(x): return json.dumps(len(x))",
     "import_module of a constant": "import importlib\ndef f(): return importlib.import_module('json')",
+    "tools": (
+        "import functools, logging, threading\nfrom concurrent.futures import ThreadPoolExecutor\n"
+        "log, lock, pool = logging.getLogger('a'), threading.Lock(), ThreadPoolExecutor(1)\n"
+        "@functools.singledispatch\ndef show(x): pass\n"
+        "def f():\n with lock: log.info(pool.submit(show, 1))"
+    ),
     "what it sets and never reads": "n = 0\ndef f(x):\n global n\n n = x",
     "printing": "def f(x): print(f'{x!r}', sep=''); return [y for y in range(3)], sorted(x), isinstance(x, str)",
     "class in a function": "def f():\n class A:\n  k = 1\n  def m(self): return super().__init__(), __class__\n return A()",
@@ -820,6 +843,25 @@ def test_a_function_that_counts_in_a_module_does_not_change_its_own_fingerprint(
     assert fingerprint_all(node).difference(before) is None
     space["helpers"].rate = 4
     assert fingerprint_all(node).difference(before) == "helpers.rate changed"
+
+
+def test_a_decorator_that_counts_calls_does_not_change_the_fingerprint() -> None:
+    cell = """
+    import functools
+    def counted(g):
+        @functools.wraps(g)
+        def w():
+            w.calls += 1
+            return g()
+        w.calls = 0
+        return w
+    @counted
+    def f(): return 1
+    """
+    func = notebook(cell)["f"]
+    before = fingerprint_all(node_of(func))
+    func()
+    assert fingerprint_all(node_of(func)).difference(before) is None
 
 
 def test_a_variable_of_a_nested_function_hides_no_closure_value_of_the_same_name() -> None:

@@ -266,3 +266,33 @@ def test_a_file_that_was_just_changed_is_read_again_since_its_time_may_be_the_sa
     before = digest_of(data)
     data.write_text("b")
     assert digest_of(data) != before
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_files_count_on_ray_and_are_checked_where_the_node_runs(data: Path, tmp_path: Path) -> None:
+    from fuse_widgets import RayWorkflow
+
+    @workflow
+    def text_of(path: Any) -> str:
+        return Path(path).read_text()
+
+    @workflow
+    def spoil(path: Any) -> str:
+        text = Path(path).read_text()
+        Path(path).write_text(text + "!")
+        return text
+
+    def made(node: Any) -> RayWorkflow:
+        wf = RayWorkflow(node.set_name("node"), workflow_name="w")
+        wf.set_storage(FileStorage(tmp_path / "store"))
+        return wf
+
+    wf = made(text_of(InputFile(data)))
+    assert wf.run() == "a"
+    assert wf.run() == "a"
+    assert wf.last_run.report()[0]["source"] == "stored"
+    data.write_text("b")
+    assert wf.run() == "b"
+    assert wf.last_run.report()[0]["why"] == f"file {data} changed"
+    with pytest.raises(NodeExecutionError, match=r"changed while the node ran.*\(on machine "):
+        made(spoil(InputFile(data))).run()
