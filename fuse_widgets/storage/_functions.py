@@ -167,7 +167,6 @@ class Functions(Values):
         parts.append(self._part(func.__defaults__, "a default"))
         parts.append(self._part(func.__kwdefaults__, "a default"))
         if first_party:
-            self._refs.append(Mark("module", str(home)))
             self._refs += [Mark("note", _in_words(note, reader)) for note in known.notes]
             self._refs += [Ref(space, *read, reader) for read in known.reads]
             parts += self._attributes(func, known.assigned)
@@ -201,8 +200,6 @@ class Functions(Values):
             origin.kind != "standard" or not cls.__flags__ & _HEAP or _has_name(cls)
         ):
             return self._named(cls)
-        if isinstance(cls.__module__, str):
-            self._refs.append(Mark("module", cls.__module__))
         parts = [b"class", cls.__name__.encode(), self.token(cls.__bases__)]
         if type(cls) is not type:
             parts.append(self.token(type(cls)))

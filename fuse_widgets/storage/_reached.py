@@ -64,7 +64,6 @@ class Reached:
         files: Digests of the files that it reads (`InputFile`), by path.
         paths: Other paths that name files, whose content does not count.
         notes: What is not tracked, in words.
-        modules: Names of the first-party modules.
     """
 
     names: dict[str, str] = field(default_factory=dict)
@@ -72,7 +71,6 @@ class Reached:
     files: dict[str, str] = field(default_factory=dict)
     paths: set[str] = field(default_factory=set)
     notes: set[str] = field(default_factory=set)
-    modules: set[str] = field(default_factory=set)
 
     def with_those_of(self, argument: Reached) -> Reached:
         """Add what an argument reaches, whose names count as part of the argument."""
@@ -82,7 +80,6 @@ class Reached:
             {**self.files, **argument.files},
             self.paths | argument.paths,
             self.notes | argument.notes,
-            self.modules | argument.modules,
         )
 
 
@@ -159,8 +156,6 @@ class Reach(Functions):
         elif kind == "compiled":
             reached.notes.add(f"C code of {text}")
             reached.names[f"C code of {text}"] = _extension(sys.modules.get(text))
-        elif kind == "module":
-            reached.modules.add(text)
 
     def _digest(self, path: str) -> str:
         found = self._digests.get(path)
@@ -212,7 +207,6 @@ class Reach(Functions):
                 return None
             if name in _PLACE:
                 return None
-            self._refs.append(Mark("module", owner))
             value = self._attribute(module, name)
         if isinstance(value, Origin):
             if value.distribution:
@@ -286,7 +280,6 @@ class Reach(Functions):
         elif name in ("__main__", "__mp_main__"):
             self._note(f"the module {name} as a value")
         else:
-            self._refs.append(Mark("module", name))
             self._refs += [
                 Ref(module, Root("module", name), (attribute,), reader=name)
                 for attribute in list(vars(module))

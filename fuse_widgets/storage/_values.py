@@ -63,8 +63,8 @@ class Mark(NamedTuple):
     """What else was met on the way.
 
     Attributes:
-        kind: `"package"`, an installed module; `"distribution"`, one that is not imported yet; `"module"`, a
-            first-party module; `"compiled"`, one of C code; `"file"`, an `InputFile`; `"path"`, another path that
+        kind: `"package"`, an installed module; `"distribution"`, one that is not imported yet;
+            `"compiled"`, a first-party module of C code; `"file"`, an `InputFile`; `"path"`, another path that
             names a file; `"note"`, something that is not tracked.
         text: Its name, or the note.
         value: The digest of a file; the version of a distribution.

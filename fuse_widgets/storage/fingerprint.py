@@ -18,7 +18,7 @@ from ._functions import NEVER, never
 from ._reached import Reach, Reached
 from ._values import Unstable
 
-__all__ = ["Fingerprint", "FingerprintCache", "fingerprint", "first_party_modules"]
+__all__ = ["Fingerprint", "FingerprintCache", "fingerprint"]
 
 #: Rises when fingerprints are made in another way.
 VERSION = 2
@@ -317,18 +317,6 @@ def fingerprint(
         tuple(sorted(reached.notes)),
         tuple(sorted(paths)),
     )
-
-
-def first_party_modules(functions: Iterable[Any], cache: FingerprintCache | None = None) -> set[str]:
-    """Return the names of the first-party modules that functions are in or reach; `__main__` may be among them.
-
-    A module that counts only because of an argument's class is not.
-    """
-    cache = FingerprintCache() if cache is None else cache
-    found: set[str] = set()
-    for func in functions:
-        found |= cache.code_of(func._func if isinstance(func, ObservedFunction) else func)[1].modules
-    return found
 
 
 def _effect(plugin: Any, name: str) -> Any:

@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
-from fuse_widgets import FileStorage, LocalWorkflow, workflow
-from fuse_widgets.storage.fingerprint import Fingerprint, FingerprintCache, fingerprint, first_party_modules
+from fuse_widgets import FileStorage, LocalWorkflow
+from fuse_widgets.storage.fingerprint import Fingerprint, FingerprintCache, fingerprint
 from tests.lines import lines_run
 
 from .notebook import fingerprint_all, node_of, notebook
@@ -878,19 +878,6 @@ def test_a_variable_of_a_nested_function_hides_no_closure_value_of_the_same_name
     """
     one, two = (fingerprint_all(node_of(notebook(cell.format(number))["f"])) for number in (1, 2))
     assert two.difference(one) == "code changed"
-
-
-def test_first_party_modules_are_those_that_a_function_is_in_or_reaches(project: Project) -> None:
-    project.write(
-        helpers="import other, json\ndef clean(): return other.g()\ndef unused():\n import third",
-        other="def g(): return 1",
-        third="",
-        base="class B: pass",
-    )
-    cell = "import helpers, base, numpy\nclass C(base.B): pass\ndef f(): return helpers.clean(), C, numpy"
-    func = notebook(cell)["f"]
-    assert first_party_modules([func]) == {"__main__", "helpers", "other", "base"}
-    assert first_party_modules([workflow(func)().func, len]) == {"__main__", "helpers", "other", "base"}
 
 
 def test_an_edited_helper_makes_the_node_run_again_and_the_report_says_which(
