@@ -9,7 +9,14 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["class_by_value", "close_figures", "flush_c_stdout", "function_by_value", "make_shell"]
+__all__ = [
+    "class_by_value",
+    "close_figures",
+    "flush_c_stdout",
+    "function_by_value",
+    "keep_large_workers",
+    "make_shell",
+]
 
 
 @functools.cache
@@ -99,3 +106,11 @@ def function_by_value(pickler: Any, func: Any) -> tuple[Any, ...] | None:
     """What a cloudpickle pickler needs to pickle a function with some globals of its own, even if its name leads to it."""
     reduce = getattr(pickler, "_dynamic_function_reduce", None)
     return None if reduce is None else reduce(func)
+
+
+def keep_large_workers() -> None:
+    """In a worker process: let loky not end it because it has grown, as it does where a module has loaded a model."""
+    from loky import process_executor
+
+    if hasattr(process_executor, "_MAX_MEMORY_LEAK_SIZE"):
+        process_executor._MAX_MEMORY_LEAK_SIZE = sys.maxsize

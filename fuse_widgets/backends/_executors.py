@@ -183,6 +183,7 @@ class _Process:
         self.prints: Pipe | None = None
         self.lifeline: Lifeline | None = None
         self.has: Sent = NOTHING
+        self.last = 0  # the number of its last job
         self.used = 0.0
 
 
@@ -244,7 +245,7 @@ class ProcessWorkers:
         from loky import ProcessPoolExecutor
 
         _kill(process)
-        process.has = NOTHING
+        process.has, process.last = NOTHING, 0
         process.prints, process.lifeline = Pipe(process.name), Lifeline()
         process.pool = ProcessPoolExecutor(
             max_workers=1,
@@ -317,8 +318,12 @@ class _Task:
         if error is not None:
             self.done(Outcome(error=self._crash(error)))
             return
-        try:  # handing in a job from within a callback of the pool could deadlock it
-            _start(threading.Thread(target=self.give, daemon=True), self.process.name)
+        self._in_thread(self.give)
+
+    def _in_thread(self, target: Callable[[], None]) -> None:
+        """Hand in a job from within a callback of the pool, which could deadlock that."""
+        try:
+            _start(threading.Thread(target=target, daemon=True), self.process.name)
         except FuseError as no_thread:
             self.done(Outcome(error=no_thread))
 
@@ -333,12 +338,16 @@ class _Task:
             except FuseError as no_thread:
                 self.done(Outcome(error=no_thread))
                 return
-        number = next(_numbers)
+        self._hand_over()
+
+    def _hand_over(self) -> None:
+        number, process = next(_numbers), self.process
         try:
             self.prints = self.process.prints
             self.prints.expect(number, self.printed)  # type: ignore[union-attr]
-            state, self.process.has = self.kernel.since(self.process.has)
-            future = self.process.pool.submit(perform_pickled, self.payload, number, state)
+            state, process.has = self.kernel.since(process.has)
+            future = process.pool.submit(perform_pickled, self.payload, number, process.last, state)
+            process.last = number
         except Exception as error:  # killed meanwhile
             self.done(Outcome(error=self._crash(error)))
         else:
@@ -351,6 +360,10 @@ class _Task:
             self.prints.end()
         if error is not None:
             outcome = Outcome(error=self._crash(error))
+        elif future.result() == b"":  # a fresh process, which loky has started by itself
+            self.process.has, self.process.last = NOTHING, 0
+            self._in_thread(self._hand_over)
+            return
         else:
             try:
                 outcome = pickle.loads(future.result())

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from ..engine.errors import message_of
 from ..engine.nodes import LEAVES, checked
+from ._compat import keep_large_workers
 from ._displays import show_figures
 from ._kernel_state import follow_kernel
 from ._parent import end_with_parent
@@ -89,6 +90,7 @@ def set_up(prints: Any, displays: bool, lifeline: Any, parent: int) -> None:
         parent: The process that started it.
     """
     end_with_parent(lifeline, parent)
+    keep_large_workers()
     connect(prints, displays)
 
 
@@ -99,14 +101,23 @@ def start() -> int:
     return os.getpid()
 
 
-def perform_pickled(payload: bytes, number: int, state: bytes | None) -> bytes:
-    """Do a pickled job, the `number`th, and return its pickled outcome.
+#: The job that this process did last.
+_last = 0
+
+
+def perform_pickled(payload: bytes, number: int, after: int, state: bytes | None) -> bytes:
+    """Do a pickled job, and return its pickled outcome; b"" if this process has not done what came before.
 
     Args:
         payload: A `Job`.
-        number: Tells its prints from those of others.
-        state: What has changed in the kernel since the last job, see `KernelState`; None if nothing has.
+        number: Tells the job from others.
+        after: The job that the process did last; 0 for none.
+        state: What has changed in the kernel since then, see `KernelState`; None if nothing has.
     """
+    global _last
+    if after != _last:  # loky has put another process in its place
+        return b""
+    _last = number
     with recorded(number):
         return _perform_pickled(payload, state)
 

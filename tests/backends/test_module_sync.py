@@ -6,12 +6,14 @@ import importlib
 import io
 import pickle
 import sys
+import time
 import types
 from typing import Any
 
+import psutil
 import pytest
 
-from fuse_widgets import NodeExecutionError, workflow
+from fuse_widgets import LocalWorkflow, NodeExecutionError, workflow
 
 from .project import Project
 
@@ -415,3 +417,41 @@ def test_a_class_by_value_needs_a_private_function_of_cloudpickle(project: Proje
     kinds = project.load("kinds")
     assert class_by_value(kinds.A) is not None
     assert function_by_value(ModulePickler(io.BytesIO(), 5), kinds.P.__new__) is not None
+
+
+def test_a_process_that_loky_has_replaced_is_sent_everything_again(
+    project: Project, monkeypatch: Any
+) -> None:
+    """loky ends a worker between two jobs once it has grown by 300 MB, and starts another one in its place."""
+    monkeypatch.setenv("SETTING", "old")
+    project.edit(
+        "settings", "N = 1\ndef use(keep=0):\n    import os\n    return N, os.environ['SETTING'], os.getpid()"
+    )
+    settings = project.load("settings")
+    wf = LocalWorkflow(workflow(settings.use)(), executor="process")
+    settings.N = 2
+    monkeypatch.setenv("SETTING", "new")
+    pid = wf.run()[2]
+    (process,) = wf.processes._processes.values()
+    process.pool._call_queue.put(None)  # as it ends one that is idle
+    until = time.monotonic() + 20
+    while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    project.edit("settings", "no Python")
+    again = wf.run()
+    assert again[:2] == (2, "new")
+    assert again[2] != pid
+    assert wf.run() == again
+    wf.close()
+
+
+def test_loky_ends_no_worker_because_it_has_grown(processes: Any) -> None:
+    """Without the private name in loky, a worker with a large model would be replaced, and load it again."""
+
+    def limit() -> int:
+        from loky import process_executor
+
+        return process_executor._MAX_MEMORY_LEAK_SIZE
+
+    assert processes(workflow(limit)()).run() == sys.maxsize
