@@ -96,9 +96,12 @@ def class_by_value(cls: type) -> tuple[Any, ...] | None:
     if reduce is None:
         return None
     reduced: tuple[Any, ...] = reduce(cls)
-    state = reduced[2]
+    made, state = reduced[1], reduced[2]
     if isinstance(state, tuple) and state and isinstance(state[0], dict):
         state[0].setdefault("__qualname__", cls.__qualname__)
+        # cloudpickle makes the class without slots, and then sets the attribute
+        if state[0].get("__slots__") and len(made) > 3 and isinstance(made[3], dict):
+            made[3]["__slots__"] = state[0].pop("__slots__")
     return reduced
 
 

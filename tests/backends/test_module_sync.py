@@ -273,6 +273,7 @@ def test_objects_are_of_the_kernels_classes_before_and_after_a_reload(
     project: Project, processes: Any
 ) -> None:
     source = """
+        from dataclasses import dataclass
         from fuse_widgets import workflow
         class Plain:
             def __init__(self, n): self.n = n
@@ -281,8 +282,12 @@ def test_objects_are_of_the_kernels_classes_before_and_after_a_reload(
         class Decorated(Plain): pass
         class Outer:
             class Inner(Plain): pass
+        @dataclass(slots=True)
+        class Slotted:
+            n: int
+            def get(self): return self.n * {n}
         class Trouble(Exception): pass
-        def make(n): return Plain(n), Decorated.func(n), Outer.Inner(n), Plain
+        def make(n): return Plain(n), Decorated.func(n), Outer.Inner(n), Slotted(n), Plain
         def read(*values): return [v.get() for v in values]
         def fail(): raise Trouble("no luck")
         """
@@ -291,23 +296,24 @@ def test_objects_are_of_the_kernels_classes_before_and_after_a_reload(
 
     def check() -> Any:
         made = processes(workflow(classes.make)(3)).run()
-        kinds = [classes.Plain, classes.Decorated.func, classes.Outer.Inner]
-        assert [type(value) for value in made[:3]] == kinds
-        assert made[3] is classes.Plain
+        kinds = [classes.Plain, classes.Decorated.func, classes.Outer.Inner, classes.Slotted]
+        assert [type(value) for value in made[:4]] == kinds
+        assert made[4] is classes.Plain
         with pytest.raises(NodeExecutionError) as caught:
             processes(workflow(classes.fail)()).run()
         assert type(caught.value.__cause__) is classes.Trouble
-        return made[:3]
+        return made[:4]
 
     before = check()
-    assert processes(workflow(classes.read)(*before)).run() == [3, 3, 3]
+    assert processes(workflow(classes.read)(*before)).run() == [3] * 4
     old = classes.Plain
     project.remake("classes", source.format(n=10))
     after = check()
     # Old objects keep the old class, as in the kernel.
-    assert processes(workflow(classes.read)(*before, *after)).run() == [3, 3, 3, 30, 30, 30]
-    back = processes(workflow(lambda value: value)(before[0])).run()
-    assert type(back) is old
+    assert processes(workflow(classes.read)(*before, *after)).run() == [3] * 4 + [30] * 4
+    back = processes(workflow(lambda values: values)(before)).run()
+    assert [type(value) for value in back] == [type(value) for value in before]
+    assert type(back[0]) is old
 
 
 def test_modules_that_import_each_other_follow_as_well(project: Project, same: Any) -> None:
