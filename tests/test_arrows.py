@@ -39,7 +39,7 @@ PACKAGES: dict[str, set[str]] = {
     "_compat": set(),
 }
 # Files that may import ray, and grpc that comes with it: they are an extra.
-RAY_FILE = re.compile(r"(backends|storage)/_?ray(/\w+)?\.py")
+RAY_FILE = re.compile(r"(backends|storage)/_?ray(/\w+)?\.py|storage/_compat\.py")
 # js/src: `lab` and `widget.ts` see everything below them, `view` and `sync` see `core`; `cytoscape.ts` stands alone.
 FRONT_END_ROOMS: dict[str, set[str]] = {
     "core": set(),

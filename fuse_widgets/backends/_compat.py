@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import functools
 import sys
+import threading
 import traceback
 from collections.abc import Callable
 from typing import Any
 
 __all__ = [
+    "call_before_threads_end",
     "class_by_value",
     "close_figures",
     "flush_c_stdout",
@@ -17,6 +20,15 @@ __all__ = [
     "keep_large_workers",
     "make_shell",
 ]
+
+
+def call_before_threads_end(function: Callable[[], object]) -> None:
+    """Call a function when the program ends, before Python waits for threads; the newest first.
+
+    loky and `concurrent.futures` use the same private function of `threading`. Without it the function is called later: the
+    program then waits for the jobs of worker processes that still run.
+    """
+    getattr(threading, "_register_atexit", atexit.register)(function)
 
 
 @functools.cache

@@ -6,7 +6,6 @@ that ran in it and nobody else.
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import heapq
 import itertools
@@ -25,6 +24,7 @@ from ..engine import output
 from ..engine._context import copied_context
 from ..engine.errors import FuseError, NodeTimeoutError, WorkerCrashedError, message_of, shorten
 from ..engine.interrupts import Interruptible, LeftBehind
+from ._compat import call_before_threads_end
 from ._kernel_state import NOTHING, KernelState, Sent
 from ._parent import Lifeline
 from ._prints import Piece, Pipe
@@ -409,13 +409,12 @@ _killed: deque[Any] = deque(maxlen=4)
 def _end_with_the_program(process: _Process) -> None:
     """Kill the process, whatever it does, when the program ends; loky would wait for its job.
 
-    `threading._register_atexit` is what loky and `concurrent.futures` use; the newest is called first, and so
-    this is asked for after the first pool has started.
+    The newest is called first, and so this is asked for after the first pool has started.
     """
     _processes.add(process)
     if not _registered:
         _registered.append(_kill_all)
-        getattr(threading, "_register_atexit", atexit.register)(_kill_all)
+        call_before_threads_end(_kill_all)
 
 
 def _kill_all() -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import pickle
 import re
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -17,6 +16,7 @@ import cloudpickle
 import ray
 
 from ..engine.errors import ClusterError, message_of, shorten
+from ._compat import address_on_this_machine, ping, unsaid
 from ._machines import missing
 from ._staying import run_on_thread_that_stays
 from .base import DamagedTaskError, StorageError, log_damage
@@ -40,8 +40,6 @@ __all__ = [
 ANSWER = 5.0
 #: Seconds that a Ray client tries to get a lost connection back, where the user's environment does not say.
 GRACE = ("RAY_CLIENT_RECONNECT_GRACE_PERIOD", "15")
-#: "Are you there?" to the server of Ray clients, which is the first thing that `ray.init` asks it, as protobuf.
-_PING = "/ray.rpc.RayletDriver/ClusterInfo", b"\x08\x06"
 #: What Ray says where a machine was too busy to start it, or the server of a client, in time.
 _BUSY = (
     "timed out during startup",
@@ -109,18 +107,16 @@ def _found(address: str, ray_init_args: Mapping[str, Any]) -> str:
     Raises:
         ConnectionError: There has to be one, and there is none.
     """
-    services = ray._private.services
-    if address not in ("", "auto") or not hasattr(services, "get_ray_address_from_environment"):
+    if address not in ("", "auto"):
         return address
-    if hasattr(services.find_gcs_addresses, "cache_clear"):  # what ran when this was asked last may be gone
-        services.find_gcs_addresses.cache_clear()
-    return services.get_ray_address_from_environment(address or None, ray_init_args.get("_temp_dir")) or ""
+    found = address_on_this_machine(address or None, ray_init_args.get("_temp_dir"))
+    return address if found is None else found
 
 
 def _init(ray_init_args: Mapping[str, Any]) -> None:
     for attempt in range(1, TRIES + 1):
         try:
-            with _unsaid(_NO_HANDLER):
+            with unsaid(_NO_HANDLER):
                 if address_of(ray_init_args) in ("", "local"):
                     run_on_thread_that_stays(partial(ray.init, **ray_init_args))
                 else:
@@ -130,21 +126,6 @@ def _init(ray_init_args: Mapping[str, Any]) -> None:
             ray.shutdown()  # what was begun would stay in the way of the next attempt
             if attempt == TRIES or not any(text in message_of(error) for text in _BUSY):
                 raise
-
-
-@contextlib.contextmanager
-def _unsaid(text: str) -> Iterator[None]:
-    """Keep one warning of Ray's out of the log."""
-    log = logging.getLogger("ray._private.worker")
-
-    def other(record: logging.LogRecord) -> bool:
-        return text not in record.getMessage()
-
-    log.addFilter(other)
-    try:
-        yield
-    finally:
-        log.removeFilter(other)
 
 
 def _knock(address: str) -> None:
@@ -165,7 +146,7 @@ def _ping(address: str) -> None:
         return
     with grpc.insecure_channel(address.removeprefix("ray://").partition("?")[0]) as channel:
         try:
-            channel.unary_unary(_PING[0])(_PING[1], timeout=ANSWER)
+            ping(channel, ANSWER)
         except grpc.RpcError as error:
             code = error.code()
         else:

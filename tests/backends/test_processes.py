@@ -338,3 +338,16 @@ def test_a_program_ends_at_once_and_in_silence(tmp_path: Any, seconds: str, how:
     assert time.monotonic() - began < 20
     if how == "run":
         assert done.stdout == "value\n"
+
+
+def test_without_the_private_hook_of_threading_workers_are_ended_as_python_exits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Python then waits for their jobs first."""
+    from fuse_widgets.backends import _compat
+
+    asked: list[Any] = []
+    monkeypatch.setattr(_compat.atexit, "register", asked.append)
+    monkeypatch.setattr(_compat, "threading", object())
+    _compat.call_before_threads_end(len)
+    assert asked == [len]

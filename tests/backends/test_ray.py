@@ -590,7 +590,7 @@ def test_ray_is_not_waited_for_where_it_does_not_say_when_a_worker_died(
         silent.wait(60)
         raise RuntimeError
 
-    monkeypatch.setattr(deaths, "_dead", dead)
+    monkeypatch.setattr(deaths, "dead_workers", dead)
     monkeypatch.setattr(deaths, "ANSWER", 0.01)
     monkeypatch.setattr(deaths, "AGAIN", 0.0)
     waited: list[str] = []

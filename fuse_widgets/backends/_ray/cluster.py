@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import ray
-import ray.util.client
 
 from ...engine.errors import ClusterError
+from ._compat import is_client
 from .events import tell
 
 if TYPE_CHECKING:
@@ -203,7 +203,7 @@ class Watch:
             elif self._open:
                 waited += BEAT
             self.lost = waited > LOST
-            if self.lost and ray.util.client.ray.is_connected():  # all that waits for an answer would wait on
+            if self.lost and is_client():  # all that waits for an answer would wait on
                 disconnect()
                 return
 

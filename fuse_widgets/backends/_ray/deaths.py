@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import ray
+from ._compat import dead_workers, is_client, ran_out_of_memory
 
 if TYPE_CHECKING:
     from .live import Who
@@ -63,11 +62,9 @@ def why_lost(name: str) -> str:
 
 def _last_out_of_memory(name: str) -> str | None:
     """What Ray says of the last worker that it ended for its memory while a task of this name ran there."""
-    from ray.core.generated import common_pb2
-
     last, said = 0, None
-    for worker in _dead():
-        if worker.exit_type != common_pb2.WorkerExitType.NODE_OUT_OF_MEMORY:
+    for worker in dead_workers():
+        if not ran_out_of_memory(worker):
             continue
         own = worker.worker_address.worker_id.hex()
         for killed, worker_id in _KILLED.findall(worker.exit_detail):
@@ -86,7 +83,7 @@ class Deaths:
         self._ended: dict[tuple[str, int], float] = {}
         self._ask_at = 0.0
         self._asking: threading.Thread | None = None
-        self._client = ray.util.client.ray.is_connected()
+        self._client = is_client()
 
     def of(self, who: Who) -> float | None:
         """Seconds since the epoch, by the clock of its machine; None where Ray does not know, or does not answer soon."""
@@ -102,23 +99,13 @@ class Deaths:
 
     def _ask(self) -> None:
         try:
-            found = [(w.worker_address.node_id.hex(), w.pid, w.end_time_ms / 1000) for w in _dead()]
+            found = [(w.worker_address.node_id.hex(), w.pid, w.end_time_ms / 1000) for w in dead_workers()]
         except Exception:  # Ray has no public way to ask; the attempt then ends where its loss was noticed
             return
         ended: dict[tuple[str, int], float] = {}
         for node_id, pid, when in found:
             ended[node_id, pid] = max(when, ended.get((node_id, pid), 0.0))
         self._ended = ended
-
-
-def _dead() -> Iterator[Any]:
-    """Ray's records of the workers that are no more."""
-    from ray.core.generated import gcs_pb2
-
-    for raw in ray._private.state.state._connect_and_get_accessor().get_worker_table():
-        worker = gcs_pb2.WorkerTableData.FromString(raw)
-        if not worker.is_alive:
-            yield worker
 
 
 def _name(killed: str) -> str | None:

@@ -10,6 +10,7 @@ import ray
 from ...engine.nodes import MethodNode, Node
 from ...plugins import prepare
 from ..info import RayInfo, given
+from ._compat import submit
 from .objects import KeptObject, kept_objects
 from .options import actor_options, task_options
 from .pack import Code, Packer
@@ -210,7 +211,7 @@ class Submitter:
 
 
 def _start(name: str, options: dict[str, Any], spec: bytes, inputs: list[Any]) -> Any:
-    """Start the task of a function node; `options()` makes a class each time, which nodes without options do without."""
-    if options or not hasattr(work, "_remote"):
+    """Start the task of a function node."""
+    if options:
         return work.options(name=name, **task_options(options)).remote(spec, *inputs)
-    return work._remote(args=(spec, *inputs), kwargs={}, name=name, num_returns=2)
+    return submit(work, (spec, *inputs), name)

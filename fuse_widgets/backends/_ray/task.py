@@ -6,7 +6,6 @@ failed, or was taken back before it began, gets a `Lost` in its place, and passe
 
 from __future__ import annotations
 
-import functools
 import pickle
 import sys
 import time
@@ -22,6 +21,7 @@ from .._pickling import dumps, portable
 from .._stand_in import stand_in
 from .._worker import own_traceback
 from . import usage
+from ._compat import keep_file_names, tries_before
 from .deaths import why_lost
 from .gate import gate
 from .interrupts import interrupts
@@ -127,6 +127,7 @@ class Report(NamedTuple):
         return cls(state, attempt, Who._make(who), *rest)
 
 
+keep_file_names()
 #: How often Ray tries a task again, unless `max_retries` says otherwise.
 RETRIES = 3
 
@@ -208,7 +209,7 @@ def perform(node: Spec, inputs: tuple[Any, ...], call: Callable[..., Any] | None
     for value in inputs[: node.sources]:
         if type(value) is Lost:
             return _without(value)
-    attempt = _attempt()
+    attempt = tries_before() + 1
     # A later attempt goes on with what had begun, or makes a result anew for whoever waits for it.
     if node.epoch is not None and attempt == 1 and gate.refuses(node.collector, node.run, node.epoch):
         return _without(Lost(None))
@@ -324,19 +325,6 @@ def _initialize(code: Code, inputs: tuple[Any, ...]) -> None:
 
 def _pickled(error: BaseException) -> bytes:
     return dumps(portable(error))
-
-
-def _attempt() -> int:
-    """1 for the first attempt of the present task."""
-    return _count()() + 1
-
-
-@functools.cache
-def _count() -> Callable[[], int]:
-    """How often the present task was tried before, asked of Ray, which has no public name for it."""
-    core = ray._private.worker.global_worker.core_worker
-    count: Callable[[], int] = getattr(core, "get_current_task_attempt_number", int)
-    return count
 
 
 def _will_be_tried_again(node: Spec, attempt: int, error: BaseException) -> bool:

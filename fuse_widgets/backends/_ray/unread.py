@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import ray
 
+from ._compat import is_client
+
 if TYPE_CHECKING:
     from .submit import Sent
 
@@ -29,7 +31,7 @@ class Unread:
     def __init__(self) -> None:
         self._refs: list[Any] = []
         self._values: dict[Any, Any] = {}  # by the report
-        self._client = ray.util.client.ray.is_connected()
+        self._client = is_client()
 
     def add(self, sent: Sent) -> None:
         """Its error is told otherwise, or not at all."""
