@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ._stored import Stored
     from .local import LocalWorkflow
 
-__all__ = ["CheckInputs", "Compared", "Guard", "check_mode", "refusal", "told"]
+__all__ = ["Again", "CheckInputs", "Compared", "Guard", "check_mode", "refusal", "told"]
 
 CheckInputs = Literal["off", "notice", "raise"]
 Resolved = tuple[tuple[Any, ...], dict[str, Any]]
@@ -437,12 +437,13 @@ class Compared:
     Args:
         func: The function.
         inputs: What to compare, by what a person calls it.
+        off: Compare nothing.
     """
 
-    def __init__(self, func: Any, inputs: Sequence[tuple[str, Any]]) -> None:
+    def __init__(self, func: Any, inputs: Sequence[tuple[str, Any]], *, off: bool = False) -> None:
         self.changed: tuple[str, ...] = ()
-        self._inputs = [_Input(what, value, _nothing, 0) for what, value in inputs]
-        self._defaults = [_default(*default, room=COPY) for default in _defaults_of(func)]
+        self._inputs = [_Input(what, value, _nothing, 0) for what, value in (() if off else inputs)]
+        self._defaults = [] if off else [_default(*default, room=COPY) for default in _defaults_of(func)]
 
     def __enter__(self) -> Compared:
         return self
@@ -453,6 +454,25 @@ class Compared:
         for one in changed:
             with contextlib.suppress(Exception):  # it stays as the function left it, and that is told
                 one.put(one.original())
+
+
+class Again:
+    """What a node is given, as it was before its first attempt."""
+
+    def __init__(self, inputs: tuple[Any, ...]) -> None:
+        self._inputs = _Input("the inputs", inputs, _nothing, 0)
+        self._inputs.copy = None if is_constant(inputs) else _copy(inputs, COPY)
+
+    def inputs(self) -> tuple[Any, ...] | None:
+        """It again, for another attempt; None if an attempt changed it and no copy could be kept."""
+        one = self._inputs
+        if not one.is_changed(one.value):
+            return tuple(one.value)
+        try:
+            one.value = one.original()
+        except Exception:
+            return None
+        return tuple(one.value)
 
 
 def _nothing(value: Any) -> None: ...
@@ -515,19 +535,19 @@ def _loaded(pickled: bytes, promises: list[Promise]) -> Any:
     return _Reader(pickled, promises).load()
 
 
-def refusal(node: Node, changed: Sequence[str]) -> InputChangedError:
+def refusal(name: str, changed: Sequence[str]) -> InputChangedError:
     """The error of a node that changed its inputs, if `check_inputs` is `"raise"`."""
     return InputChangedError(
-        f"node {shorten(node._name)!r} changed {' and '.join(changed)} in place, and check_inputs='raise' forbids it: "
+        f"node {shorten(name)!r} changed {' and '.join(changed)} in place, and check_inputs='raise' forbids it: "
         "copy it first, for example with copy.deepcopy(x) or x.copy()"
     )
 
 
-def told(node: Node, changed: Sequence[str], lost: bool) -> str:
+def told(name: str, changed: Sequence[str], lost: bool = False) -> str:
     """What a person is told of a node that changed its inputs.
 
     Args:
-        node: The node.
+        name: The node.
         changed: What it changed.
         lost: Whether some of that cannot be had any more as it was.
     """
@@ -535,6 +555,6 @@ def told(node: Node, changed: Sequence[str], lost: bool) -> str:
         "it cannot be restored, so nodes that read it later fail" if lost else "other nodes get it as it was"
     )
     return (
-        f"node {shorten(node._name)!r} changed {' and '.join(changed)} in place; {then}. Copy it first, for example with "
+        f"node {shorten(name)!r} changed {' and '.join(changed)} in place; {then}. Copy it first, for example with "
         "copy.deepcopy(x) or x.copy()"
     )

@@ -332,9 +332,9 @@ class Scheduler:
                 return (
                     outcome
                     if outcome.error
-                    else Outcome(error=refusal(node, changed), seconds=outcome.seconds)
+                    else Outcome(error=refusal(node._name, changed), seconds=outcome.seconds)
                 )
-            self._notice(told(node, changed, self.guard.is_lost(place, node)))
+            self._notice(told(node._name, changed, self.guard.is_lost(place, node)))
         if not again or isinstance(outcome.error, KeyboardInterrupt):
             return outcome
         why = {"seconds": outcome.seconds, "why": "another node changed its inputs in place while it ran"}

@@ -17,6 +17,7 @@ from ..engine.nodes import MethodNode, Node, NodeItem
 from ..engine.run import Run
 from ..engine.states import NodeState
 from ..storage._ray import address_of, connect
+from ._inputs import CheckInputs, check_mode
 from ._ray.channel import Channel
 from ._ray.cluster import Watch, is_cut
 from ._ray.errors import plain
@@ -52,6 +53,9 @@ class RayWorkflow(ScheduledWorkflow):
             first run unless this process is connected to a cluster already. `{"address": "local"}` starts Ray here; so does
             no address, where no cluster runs on this machine and `RAY_ADDRESS` names none: else that one is joined.
         targets_only: Leave out descendants that the outputs do not need.
+        check_inputs: What happens when a node changes an input in place: `"notice"` tells it, `"raise"` fails the node, `"off"`
+            compares nothing. Each task has copies of its own, and arrays that cannot be written to, so that no other node sees
+            the change in any case. None, the default, compares defaults of functions only, which a worker keeps.
         prefix_prints: Whether lines that nodes print begin with `[name of the node]` in the cell; see `BaseWorkflow`.
 
     Raises:
@@ -76,7 +80,10 @@ class RayWorkflow(ScheduledWorkflow):
         ray_init_args: Mapping[str, Any] | None = None,
         targets_only: bool = False,
         prefix_prints: bool | None = None,
+        check_inputs: CheckInputs | None = None,
     ) -> None:
+        check_mode(check_inputs)
+        self.check_inputs = check_inputs
         if ray_init_args is not None and not isinstance(ray_init_args, Mapping):
             raise TypeError(f"ray_init_args is a dict of arguments of ray.init, not {ray_init_args!r}")
         super().__init__(

@@ -1,6 +1,6 @@
 """`@workflow`, the nodes that calls of decorated functions and classes build, and items of their results."""
 
-from ._arguments import LEAVES, Promise, map_nodes
+from ._arguments import LEAVES, Promise, map_nodes, nodes_inside
 from ._decorator import WorkflowClass, WorkflowFunction, workflow
 from ._node import Node, NodeItem, NodeSet, ObservedFunction
 from ._objects import MethodCall, MethodNode, ObjectNode
@@ -20,5 +20,6 @@ __all__ = [
     "WorkflowFunction",
     "checked",
     "map_nodes",
+    "nodes_inside",
     "workflow",
 ]

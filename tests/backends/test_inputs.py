@@ -468,3 +468,45 @@ def test_many_threads_that_change_one_value_give_what_they_give_one_by_one() -> 
     for _ in range(3):
         assert wf.run() == expected
     wf.close()
+
+
+@workflow
+def counts(x: int, acc: list[int] = []) -> int:  # noqa: B006
+    acc.append(x)
+    return len(acc)
+
+
+def fails_first(xs: list[int], path: str) -> int:
+    xs.append(9)
+    if not Path(path).exists():
+        Path(path).touch()
+        raise ValueError("once")
+    return len(xs)
+
+
+def test_ray_gives_the_same_and_tells_where_it_is_asked(ray_cluster: None, tmp_path: Path) -> None:
+    from fuse_widgets import RayWorkflow
+
+    m = make_list().set_name("m")
+    retried = workflow(fails_first)(m, str(tmp_path / "tried")).set_name("retried")
+    retried.backend_info["retries"] = 1
+    nodes = [
+        push(m).set_name("p"),
+        look(m).set_name("z"),
+        *(counts(number) for number in range(6)),
+        retried,
+        m,
+    ]
+    wf = RayWorkflow(*nodes)
+    assert wf.run() == [2, [1], *[1] * 6, 2, [1]]
+    assert sum("changed the default of 'acc' in place" in text for text in notices(wf)) == 6
+
+    asked = RayWorkflow(
+        push(m), look([m, [3]]), workflow(push.func)([1, 2]).set_name("q"), check_inputs="notice"
+    )
+    assert asked.run() == [2, [[1], [3]], 3]
+    told = " ".join(notices(asked))
+    assert "'p' changed the result of node 'm' in place" in told
+    assert "'q' changed argument 0 in place" in told
+    with pytest.raises(NodeExecutionError, match="check_inputs='raise'"):
+        RayWorkflow(push(m).set_name("r"), targets_only=True, check_inputs="raise").run()

@@ -13,6 +13,7 @@ from ...engine.errors import FuseError, message_of, shorten
 from ...engine.nodes import Node
 from ...engine.run import Run, describe_error
 from ...engine.states import NodeState
+from .._inputs import told
 from .deaths import Deaths
 from .live import Live, Who
 from .placed import NOT_PLACED
@@ -153,6 +154,9 @@ class Teller:
         if saved is not None and saved.get("why_not_saved"):
             self.stored.warn(node, saved["why_not_saved"])
         detail = {**self._facts(report), **self.stored.why(node), **(saved or {})}
+        if report.changed:
+            detail["changed"] = list(report.changed)
+            self._warn(told(node._name, report.changed))
         when = None if place in self._saving else self._when(place, report, report.seconds)
         self.run.emit(node, DONE, attempt, None, detail, when)
 

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import ray
 
-from ...engine.nodes import MethodNode, Node
+from ...engine.errors import shorten
+from ...engine.nodes import MethodNode, Node, ObjectNode, Promise, nodes_inside
 from ...plugins import prepare
+from .._digest import is_constant
 from ..info import RayInfo, given
 from ._compat import submit
 from .objects import KeptObject, kept_objects
@@ -186,6 +188,8 @@ class Submitter:
             more["files"] = dict(files)
         if isinstance(node, MethodNode):
             more["method"] = node._func.name  # type: ignore[attr-defined]
+        if self.workflow.check_inputs is not None:
+            more["check"] = self.workflow.check_inputs, _compared(node)
         if info.retries:
             more["retries"] = info.retries
         if info.plugin is not None:
@@ -208,6 +212,23 @@ class Submitter:
             code = code._replace(place=len(inputs))
             inputs.append(ref)
         return code
+
+
+def _compared(node: Node) -> tuple[tuple[int | str, str], ...]:
+    """The places of arguments that are the result of one node or hold none, with what a person calls them."""
+    skip = isinstance(node, MethodNode)  # the object is not among the arguments there
+    named: list[tuple[int | str, Any]] = [
+        *enumerate(node.args[1:] if skip else node.args),
+        *node.kwargs.items(),
+    ]
+    found: list[tuple[int | str, str]] = []
+    for place, value in named:
+        source = value._source() if isinstance(value, Promise) else None
+        if source is not None and not isinstance(source, MethodNode | ObjectNode):
+            found.append((place, f"the result of node {shorten(source._name)!r}"))
+        elif source is None and not is_constant(value) and not nodes_inside(value):
+            found.append((place, f"argument {place + skip if isinstance(place, int) else place!r}"))
+    return tuple(found)
 
 
 def _start(name: str, options: dict[str, Any], spec: bytes, inputs: list[Any]) -> Any:

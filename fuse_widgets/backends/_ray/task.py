@@ -17,6 +17,7 @@ import ray
 from ...engine.errors import FuseError, PluginError, WorkerCrashedError, message_of, shorten
 from ...engine.nodes import LEAVES, checked
 from ...storage.input_file import InputFileError, check_files
+from .._inputs import Again, Compared, refusal
 from .._pickling import dumps, portable
 from .._stand_in import stand_in
 from .._worker import own_traceback
@@ -98,6 +99,7 @@ class Report(NamedTuple):
         root: The place of the node that failed first, for one that was skipped.
         saved: What storage said, for the event.
         called: Whether the node's function was called.
+        changed: Which of its inputs it changed in place, in words.
     """
 
     state: str
@@ -115,6 +117,7 @@ class Report(NamedTuple):
     root: int | None = None
     saved: dict[str, Any] | None = None
     called: bool = False
+    changed: tuple[str, ...] = ()
 
     def written_down(self) -> bytes:
         """For the driver."""
@@ -169,6 +172,7 @@ class ObjectActor:
         def call(*args: Any, **kwargs: Any) -> Any:
             return getattr(self._object, method)(*args, **kwargs)
 
+        call.method = getattr(type(self._object), method, None)  # type: ignore[attr-defined]
         return call
 
     def leave(self) -> None:
@@ -220,6 +224,8 @@ def perform(node: Spec, inputs: tuple[Any, ...], call: Callable[..., Any] | None
     stdout, stderr = sys.stdout, sys.stderr
     state, failure, saved = "done", None, None
     missed: list[tuple[float, float, bytes]] = []
+    changed: tuple[str, ...] = ()
+    again = Again(inputs) if node.more.get("retries") else None
     with interrupts:
         output.node, sys.stdout, sys.stderr = printed, output, output  # type: ignore[assignment]
         reporter.begin(current)
@@ -229,8 +235,8 @@ def perform(node: Spec, inputs: tuple[Any, ...], call: Callable[..., Any] | None
         try:
             while True:
                 began, start = time.time(), time.perf_counter()
-                called, value, error = (
-                    _once(node, inputs, call) if refused is None else (False, None, refused)
+                called, value, error, changed = (
+                    _once(node, inputs, call) if refused is None else (False, None, refused, ())
                 )
                 seconds = time.perf_counter() - start
                 if (
@@ -240,6 +246,11 @@ def perform(node: Spec, inputs: tuple[Any, ...], call: Callable[..., Any] | None
                     or len(missed) >= node.more.get("retries", 0)
                 ):
                     break
+                assert again is not None
+                given = again.inputs()
+                if given is None:  # the node changed what it was given, and it cannot be had again
+                    break
+                inputs = given
                 missed.append((began, seconds, _pickled(error)))
             if error is None:
                 saved = _save(node, inputs, value, seconds)
@@ -258,16 +269,16 @@ def perform(node: Spec, inputs: tuple[Any, ...], call: Callable[..., Any] | None
     text, written = printed.tail.since(0) if printed.tail.written else ("", 0)
     report = Report(
         state, attempt, who(), began, seconds, peak, cpu, text, written,
-        lost, tuple(missed), failure, None, saved, called,
+        lost, tuple(missed), failure, None, saved, called, changed,
     )  # fmt: skip
     return value, report.written_down()
 
 
 def _once(
     node: Spec, inputs: tuple[Any, ...], call: Callable[..., Any] | None
-) -> tuple[bool, Any, BaseException | None]:
-    """Whether the function was called, what it returned, and what was raised."""
-    called = False
+) -> tuple[bool, Any, BaseException | None, tuple[str, ...]]:
+    """Whether the function was called, what it returned, what was raised, and which inputs it changed in place."""
+    called, compared = False, None
     try:
         if "modules" in node.more:
             _load(node.more["modules"], inputs, "an argument")
@@ -283,15 +294,34 @@ def _once(
         files = node.more.get("files")
         if files:
             _check_files(files, "after the run began")
+        mode, names = node.more.get("check", ("", ()))
+        compared = Compared(
+            _function_of(call), _to_compare(names, args, kwargs) if mode else (), off=mode == "off"
+        )
         called = True
-        value = call(*args, **kwargs)
+        with compared:
+            value = call(*args, **kwargs)
+        if mode == "raise" and compared.changed:
+            raise refusal(node.name, compared.changed)
         if type(value) not in LEAVES:
             value = checked(call, value)
         if files:
             _check_files(files, "while the node ran")
     except BaseException as error:
-        return called, None, own_traceback(error)
-    return called, value, None
+        return called, None, own_traceback(error), ()
+    return called, value, None, compared.changed
+
+
+def _function_of(call: Callable[..., Any]) -> Any:
+    """The function whose defaults stay as they are."""
+    return getattr(call, "method", call)
+
+
+def _to_compare(
+    names: tuple[tuple[Any, str], ...], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> list[tuple[str, Any]]:
+    """The arguments that are the result of one node or hold none, by what a person calls them."""
+    return [(what, args[place] if isinstance(place, int) else kwargs[place]) for place, what in names]
 
 
 def _load(code: Code, inputs: tuple[Any, ...], what: str) -> Any:
