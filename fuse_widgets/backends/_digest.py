@@ -211,7 +211,7 @@ class _Walk:
         self.hash.update(table.sum(axis=1, dtype=numpy.uint64).data)
         self.hash.update(flat[end:].data)
 
-    def _object(self, value: Any, kind: type) -> None:
+    def _object(self, value: Any, kind: Any) -> None:
         """Any other object."""
         if issubclass(kind, io.IOBase) and not issubclass(kind, io.BytesIO | io.StringIO):
             return self._mark(id(value))

@@ -60,7 +60,9 @@ def ran_out_of_memory(worker: Any) -> bool:
 def is_client() -> bool:
     """Whether this process is connected through the Ray client; False if Ray does not say."""
     try:
-        return bool(ray.util.client.ray.is_connected())
+        import ray.util.client as client
+
+        return bool(client.ray.is_connected())
     except Exception:
         return False
 

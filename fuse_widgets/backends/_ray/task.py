@@ -172,7 +172,7 @@ class ObjectActor:
         def call(*args: Any, **kwargs: Any) -> Any:
             return getattr(self._object, method)(*args, **kwargs)
 
-        call.method = getattr(type(self._object), method, None)  # type: ignore[attr-defined]
+        call._fuse_method = getattr(type(self._object), method, None)  # type: ignore[attr-defined]
         return call
 
     def leave(self) -> None:
@@ -314,7 +314,7 @@ def _once(
 
 def _function_of(call: Callable[..., Any]) -> Any:
     """The function whose defaults stay as they are."""
-    return getattr(call, "method", call)
+    return getattr(call, "_fuse_method", call)
 
 
 def _to_compare(
