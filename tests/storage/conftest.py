@@ -22,6 +22,11 @@ class PlainFileSystem(LocalFileSystem):
 
     protocol = ("plain",)
 
+    @classmethod
+    def _strip_protocol(cls, path: str) -> str:  # older releases of fsspec take off `file://` alone
+        stripped: str = super()._strip_protocol(str(path).removeprefix("plain://"))
+        return stripped
+
 
 fsspec.register_implementation("plain", PlainFileSystem, clobber=True)
 
