@@ -157,7 +157,8 @@ class ModulePickler(Pickler):
 
     def _by_name(self, obj: Any) -> tuple[Any, ...] | None:
         found = reference(obj)
-        if found is None or (found.module, found.path[0]) == self._home:
+        # A decorator in a module of the user's makes functions that say they are of the notebook, which a worker lacks.
+        if found is None or not self._is_own(found.module) or (found.module, found.path[0]) == self._home:
             return None
         return _follow, tuple(found)
 

@@ -1,6 +1,6 @@
 """Tracebacks as plain data, and real traceback objects made of them in another process.
 
-The frames are real frames of generators that never start, whose code has the file, the name and the positions of the original.
+The frames are real frames of generators that wait at their only line, whose code has the file, the name and the positions of the original.
 So everything that shows a traceback, as `traceback`, IPython, pdb and pytest do, shows these as it shows any other. The variables are not there.
 """
 
@@ -12,7 +12,7 @@ import linecache
 import sys
 from collections.abc import Iterable
 from types import CodeType, FunctionType, TracebackType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 __all__ = ["Frame", "Lines", "frames_of", "lines_of", "traceback_of"]
 
@@ -120,10 +120,14 @@ def traceback_of(frames: Iterable[Frame], lines: Lines) -> TracebackType | None:
         if frame.file not in files:
             files[frame.file] = _shown_as(frame.file, lines.get(frame.file, {}))
         code, instruction = codes.get(frame) or codes.setdefault(frame, _code(frame, files[frame.file]))
-        start = FunctionType(code, {"__name__": frame.module, "__builtins__": {}})
+        space: dict[str, Any] = {"__name__": frame.module, "__builtins__": {}}
+        start = FunctionType(code, space)
         several, named = frame.arguments[1:]
         values = [_NOT_HERE] * (code.co_argcount + bool(several))
         generator = start(*values, **({"...": _NOT_HERE} if named else {}))
+        # Its frame stands at the line of the failure once it has begun, and as long as the generator is there.
+        space["__generator__"] = generator
+        next(generator)
         trace = TracebackType(trace, generator.gi_frame, instruction, frame.line)
     return trace
 

@@ -461,3 +461,29 @@ def test_loky_ends_no_worker_because_it_has_grown(processes: Any) -> None:
         return process_executor._MAX_MEMORY_LEAK_SIZE
 
     assert processes(workflow(limit)()).run() == sys.maxsize
+
+
+def test_a_decorator_of_a_module_can_be_used_in_a_notebook(
+    project: Project, same: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.edit(
+        "decorators",
+        """
+        import functools
+        def plus_one(func):
+            @functools.wraps(func)
+            def wrapper(*args):
+                return func(*args) + 1
+            return wrapper
+        """,
+    )
+    space: dict[str, Any] = {"__name__": "__main__", "decorators": project.load("decorators")}
+    exec(
+        "@decorators.plus_one\ndef helper(x): return x\n"
+        "@decorators.plus_one\ndef node(x): return 10 * helper(x)\n",
+        space,
+    )
+    main = sys.modules["__main__"]
+    for name in ("helper", "node"):
+        monkeypatch.setattr(main, name, space[name], raising=False)
+    assert same(space["node"], 1) == 21

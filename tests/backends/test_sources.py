@@ -151,6 +151,9 @@ def test_failures_in_processes_show_the_lines_of_the_cell(
         found = traceback.extract_tb(failure.__cause__.__traceback__)  # type: ignore[union-attr]
         here = frames(cell[failure.node.name])
         assert [(f.filename, f.lineno, f.name, f.line) for f in found] == here
+        # IPython asks the frames of a notebook cell, which stand at the same lines as those of the traceback.
+        trace = failure.__cause__.__traceback__  # type: ignore[union-attr]
+        assert [frame.f_lineno for frame, _ in traceback.walk_tb(trace)] == [line for _, line, _, _ in here]
 
 
 def test_a_worker_prints_the_lines_of_the_cell(
