@@ -240,7 +240,7 @@ class Run:
         if self.cancelled > 1:
             return {"notice": f"Interrupting {listed(names)}."}
         them = "it" if len(names) == 1 else "them"
-        return {"notice": f"Stopping: waiting for {listed(names)}. Stop again to interrupt {them}."}
+        return {"notice": f"Stopping: waiting for {listed(names)}. Press Interrupt to interrupt {them}."}
 
     def _see_to_the_end(self) -> None:
         """End an interrupted run whose own thread does not listen, unless that is the main thread."""

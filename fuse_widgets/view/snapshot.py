@@ -77,7 +77,7 @@ class _Status:
     def side(self, i: int) -> str:
         """What stands at the right end of a box."""
         if self.state[i] == CACHED:
-            return "stored"
+            return "cached"
         return duration(self.seconds[i], running=self.state[i] == RUNNING)
 
     def text(self, i: int) -> str:
@@ -221,7 +221,7 @@ def _progress(graph: Graph, status: _Status) -> str:
         return "1 node" if total == 1 else f"{total:,} nodes"
     parts = [f"{counts.get('done', 0) + counts.get('cached', 0)} of {total}"]
     if counts.get("cached"):
-        parts.append(f"{counts['cached']} stored")
+        parts.append(f"{counts['cached']} cached")
     parts += [f"{counts[s]} {s}" for s in ("running", "failed", "skipped", "cancelled") if counts.get(s)]
     if status.wire["run_state"] in ("paused", "stopping"):
         parts.append(status.wire["run_state"])

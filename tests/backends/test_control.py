@@ -67,7 +67,7 @@ def test_cancelled_once_the_running_node_may_finish_and_the_rest_stays_pending(
     assert states(run) == {"first": "done", "second": "pending", "third": "pending"}
     assert run.state is NodeState.CANCELLED
     details = [event.detail for event in run.events if event.node is None]
-    notice = "Stopping: waiting for 'first'. Stop again to interrupt it."
+    notice = "Stopping: waiting for 'first'. Press Interrupt to interrupt it."
     assert {"stopping": 1, "notice": notice} in details
     check_log(run)
     gate.go.set()

@@ -361,7 +361,7 @@ def test_two_threads_one_of_which_listens(stuck: Stuck, states: Any) -> None:
     assert good.begun.wait(10)
     run.cancel()
     assert run.events[-1].detail["notice"] == (
-        "Stopping: waiting for 'deaf' and 'good'. Stop again to interrupt them."
+        "Stopping: waiting for 'deaf' and 'good'. Press Interrupt to interrupt them."
     )
     run.cancel()
     began = time.monotonic()

@@ -45,7 +45,7 @@ def test_stop_and_the_kernel_s_interrupt_free_the_cell(notebook: Open) -> None:
     book.start(1)
     dag.wait("+d.fuseRunning === 1")
     dag.button("stop").click()
-    expect(dag.button("notice")).to_have_text("Stopping: waiting for 'fit'. Stop again to interrupt it.")
+    expect(dag.button("notice")).to_have_text("Stopping: waiting for 'fit'. Press Interrupt to interrupt it.")
     expect(dag.button("stop")).to_have_text("Interrupt")
     expect(dag.button("stop")).to_have_attribute("title", re.compile("goes on in its thread"))
     interrupt(book)

@@ -97,7 +97,7 @@ def test_a_box_shows_state_name_and_time_where_the_layout_put_it():
     status.errors[2] = {"type": "ValueError", "message": "x < 1", "root": None}
     load, fit, table = nodes_of(render_svg(graph, status))
     assert [texts(n, "name") for n in (load, fit, table)] == [["load"], ["fit"], ["table"]]
-    assert [texts(n, "side") for n in (load, fit, table)] == [["stored"], ["0.31 s"], ["2.00 s"]]
+    assert [texts(n, "side") for n in (load, fit, table)] == [["cached"], ["0.31 s"], ["2.00 s"]]
     assert load.find(f"{SVG}title").text == "load\ncached · stored"
     assert table.find(f"{SVG}title").text == "table\nfailed · 2.00 s\nValueError: x < 1"
     for i, (node, code) in enumerate(zip((load, fit, table), (5, 4, 6), strict=True)):
@@ -273,7 +273,7 @@ def finished() -> tuple[Graph, StatusColumns]:
 def test_the_page_has_counts_elapsed_time_and_a_row_for_each_node():
     graph, status = finished()
     page = render_html(graph, status)
-    assert "2 of 4 · 1 stored · 1 failed · 1 skipped · 6.13 s" in page
+    assert "2 of 4 · 1 cached · 1 failed · 1 skipped · 6.13 s" in page
     assert "<title>classifiers</title>" in page
     assert "<title>report</title>" in render_html(graph, status, title="report")
     rows = []

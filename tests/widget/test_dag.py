@@ -146,7 +146,9 @@ def test_the_widget_says_which_node_goes_on_in_a_thread_until_it_has_ended() -> 
     finish(widget)
     notices = [m["notice"] for m in sent if m["kind"] == "delta"]
     assert notices[-1] == "'fit' still runs in thread 1"
-    assert {"Stopping: waiting for 'fit'. Stop again to interrupt it.", "Interrupting 'fit'."} & {*notices}
+    assert {"Stopping: waiting for 'fit'. Press Interrupt to interrupt it.", "Interrupting 'fit'."} & {
+        *notices
+    }
     assert (widget.progress["state"], dict(widget.states)) == ("cancelled", {"fit": "cancelled"})
     go.set()
     end = time.monotonic() + 10

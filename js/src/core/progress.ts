@@ -71,7 +71,7 @@ export function progressText(graph: Graph, run: Run, kernelNow: number): string 
   const halted = HALTED[run.runState];
   if (halted) parts.push(halted);
   parts.push(`${c[State.done] + c[State.cached]} of ${n}`);
-  if (c[State.cached]) parts.push(`${c[State.cached]} stored`);
+  if (c[State.cached]) parts.push(`${c[State.cached]} cached`);
   for (const code of [State.failed, State.skipped, State.cancelled]) {
     if (c[code]) parts.push(`${c[code]} ${STATES[code]}`);
   }

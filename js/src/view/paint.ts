@@ -245,7 +245,7 @@ function marks(look: NodeLook, nodes: readonly number[], code: number): void {
 /** What stands at the right end of a box: how long it took, or that it came from storage. */
 export function sideText(run: Run, i: number): string {
   const code = run.state[i];
-  if (code === State.cached) return "stored";
+  if (code === State.cached) return "cached";
   if (code === State.running) return "00.0 s";
   return code === State.done || code === State.failed ? duration(run.seconds[i]) : "";
 }

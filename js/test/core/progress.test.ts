@@ -42,7 +42,7 @@ describe("the line of progress", () => {
       { i: 3, state: State.failed },
     ]);
     expect(progressText(g, now, 1004)).toBe(
-      "3 of 10 \u00b7 1 stored \u00b7 1 failed \u00b7 4.0 s, about 12 s left",
+      "3 of 10 \u00b7 1 cached \u00b7 1 failed \u00b7 4.0 s, about 12 s left",
     );
   });
 
@@ -58,7 +58,7 @@ describe("the line of progress", () => {
   });
 
   it("says what a run that stops waits for, in the kernel's words", () => {
-    const notice = "Stopping: waiting for 'fit'. Stop again to interrupt it.";
+    const notice = "Stopping: waiting for 'fit'. Press Interrupt to interrupt it.";
     const stopping = (head = {}) =>
       stoppingText(run([{ i: 1, state: State.running }], { run_state: "stopping", ...head }));
     expect(stopping({ notice })).toBe(notice);

@@ -125,9 +125,9 @@ describe("a view", () => {
     expect(root.dataset).toMatchObject({ fuseDone: "2", fuseFailed: "1", fuseRunning: "1" });
     expect(Number(root.dataset.fusePainted)).toBe(painted + 1);
     expect(drawn.texts).toContain("moons, split");
-    expect(drawn.texts).not.toContain("stored");
+    expect(drawn.texts).not.toContain("cached");
     page.resize(1600, 600);
-    expect(drawn.texts).toContain("stored");
+    expect(drawn.texts).toContain("cached");
   });
 
   it("asks for frames only while something runs", () => {

@@ -18,7 +18,8 @@ export function NodeHeader({ given, node }: { given: Given; node: number }) {
   const code = run.state[node];
   useTicking(code === State.running && store.live);
   const name = oneLine(store.graph?.names[node] ?? "");
-  const notes = someLines(run.notes.get(node) ?? "", 400);
+  const note = someLines(run.notes.get(node) ?? "", 400);
+  const notes = code === State.cached && note === "stored" ? "" : note; // the line of the state says so
   return (
     <header class="fuse-head" data-fuse-state={STATES[code]}>
       <h3 class="fuse-head-name" title={name}>
@@ -50,7 +51,9 @@ export function stateLine({ session }: Pick<Given, "session">, node: number): st
   const code = run.state[node];
   const time = duration(nodeSeconds(run, node, store.kernelNow()), code === State.running);
   const state = code === State.cached ? "cached, read from storage" : (STATES[code] ?? "unknown");
-  const joint = { [State.done]: " in ", [State.failed]: " after " }[code] ?? ", ";
+  const joint =
+    { [State.done]: " in ", [State.failed]: " after ", [State.cached]: ", computed in " }[code] ??
+    ", ";
   const parts = [time ? `${state}${joint}${time}` : state];
   const worker = run.worker[node] > 0 ? run.workers[run.worker[node] - 1] : "";
   if (worker) parts.push(oneLine(worker, 60));

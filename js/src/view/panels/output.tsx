@@ -65,9 +65,7 @@ export function Output({ given, node }: { given: Given; node: number }) {
           ),
         )}
         {pieces.length === 0 && (
-          <pre>
-            <span class="fuse-quiet">{nothing(state, ours !== null)}</span>
-          </pre>
+          <p class="fuse-quiet fuse-prose">{nothing(state, ours !== null)}</p>
         )}
       </Scrolling>
     </>
@@ -148,7 +146,7 @@ function facts(
   const lines = text ? text.split("\n").length - (text.endsWith("\n") ? 1 : 0) : 0;
   const displays = pieces.filter((piece) => typeof piece !== "string").length;
   const told = [
-    ...(lines || !displays ? [counted(lines, "line")] : []),
+    ...(lines ? [counted(lines, "line")] : []),
     ...(displays ? [counted(displays, "display")] : []),
   ].join(", ");
   const missing = [
