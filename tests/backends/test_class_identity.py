@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from fuse_widgets import workflow
+from fuse_widgets import LocalWorkflow, workflow
 
 
 @workflow
@@ -58,15 +58,21 @@ def test_objects_are_instances_wherever_they_are_read(make: Any) -> None:
         fitted,
         nested,
         same(Model.func(4)),
-        same(Model.func),
     ]
-    *checks, fitted_value, record, given, cls = make(*nodes, targets_only=True).run()
+    *checks, fitted_value, record, given = make(*nodes, targets_only=True).run()
     assert checks == [True] * 3
     assert type(fitted_value) is Model.func
     assert fitted_value.a == 3
     assert type(record) is Record.func
-    assert type(record.model) is type(given) is cls is Model.func
+    assert type(record.model) is type(given) is Model.func
     assert isinstance(record.model, Model)
+
+
+@pytest.mark.parametrize("executor", ["inline", "thread", "process"])
+def test_the_plain_class_itself_comes_back_as_it_is(executor: str) -> None:
+    wf = LocalWorkflow(same(Model.func), executor=executor, targets_only=True)
+    assert wf.run() is Model.func
+    wf.close()
 
 
 SESSION = """

@@ -302,7 +302,7 @@ def test_what_a_node_prints_is_kept_with_it(make: Any, capsys: Any) -> None:
     def speak(text: str) -> None:
         print(text, "is what I say")
 
-    wf = make(*[workflow(speak)(text).set_name(text) for text in ("one", "two")])
+    wf = make(*[workflow(speak)(text).set_name(text) for text in ("one", "two")], prefix_prints=False)
     wf.run()
     assert {name: tail.text for name, tail in wf.last_run.outputs.items()} == {
         "one": "one is what I say\n",
