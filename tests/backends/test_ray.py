@@ -153,7 +153,8 @@ def test_a_large_literal_is_stored_once(monkeypatch: Any) -> None:
     total = workflow(lambda *parts: sum(len(part) for part in parts))
     nodes = [total(array, [text], numbers) for _ in range(5)]
     assert RayWorkflow(*nodes).run() == [200_001] * 5
-    assert sorted(type(value).__name__ for value in put) == ["list", "ndarray", "str"]
+    literals = [value for value in put if type(value) is not bytes]  # which is code
+    assert sorted(type(value).__name__ for value in literals) == ["list", "ndarray", "str"]
 
 
 def test_large_literals_leave_the_cluster_when_what_takes_them_is_over(monkeypatch: Any) -> None:
@@ -404,19 +405,6 @@ def test_an_argument_that_cannot_be_pickled_is_named(states: Any) -> None:
     ):
         wf.run()
     assert states(wf.last_run) == {"takes": "failed", "fine": "done"}
-
-
-def test_a_module_that_the_workers_lack_is_named_with_the_way_out(tmp_path: Path, monkeypatch: Any) -> None:
-    import importlib
-
-    (tmp_path / "only_here.py").write_text("def double(x):\n    return 2 * x\n")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    double = importlib.import_module("only_here").double
-    with pytest.raises(
-        NodeExecutionError,
-        match=r"its function cannot be loaded on machine .*No module named 'only_here'.*ray_init_args=.*working_dir",
-    ):
-        RayWorkflow(workflow(double)(1)).run()
 
 
 def test_a_storage_that_a_worker_cannot_write_to_names_the_machine(tmp_path: Path) -> None:

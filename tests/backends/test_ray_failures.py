@@ -79,30 +79,53 @@ class Raises(Plugin):
         return initialize
 
 
-@pytest.fixture
-def only_here(tmp_path: Path, monkeypatch: Any) -> Any:
-    """A module that no worker has."""
-    (tmp_path / "lacked_there.py").write_text(
-        "class Thing:\n    def ask(self):\n        return 1\n\n"
-        "class Init:\n    def local_initialize(self): ...\n    def remote_initialize(self):\n        return Thing\n"
-    )
-    monkeypatch.syspath_prepend(str(tmp_path))
-    return importlib.import_module("lacked_there")
+LACKED = """
+class Thing:
+    def ask(self):
+        return 1
+
+class Init:
+    def local_initialize(self): ...
+    def remote_initialize(self):
+        return Thing
+"""
 
 
-def test_a_module_that_a_worker_lacks_is_told_for_classes_arguments_and_plugins(only_here: Any) -> None:
+def only_here(folder: Path, monkeypatch: Any, name: str) -> Any:
+    """A module in a folder that no worker looks in."""
+    folder.mkdir()
+    (folder / f"{name}.py").write_text(LACKED)
+    monkeypatch.syspath_prepend(str(folder))
+    return importlib.import_module(name)
+
+
+def uses(module: Any) -> list[Any]:
     planned = workflow(same)(1)
-    planned.backend_info["plugin"] = only_here.Init()
-    for node, what in (
-        (workflow(only_here.Thing)().ask(), "its function"),
-        (workflow(same)(only_here.Thing()), "an argument"),
-        (planned, "its plugin"),
-    ):
+    planned.backend_info["plugin"] = module.Init()
+    return [workflow(module.Thing)().ask(), workflow(same)(module.Thing()), planned]
+
+
+def test_a_package_that_a_worker_lacks_is_told_for_classes_arguments_and_plugins(
+    tmp_path: Path, monkeypatch: Any
+) -> None:
+    packages = tmp_path / "site-packages"
+    module = only_here(packages, monkeypatch, "lacked_there")
+    metadata = packages / "lacked_there-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: lacked_there\nVersion: 1.0\n")
+    (metadata / "RECORD").write_text("lacked_there.py,,\n")
+    for node, what in zip(uses(module), ("its function", "an argument", "its plugin"), strict=True):
         with pytest.raises(
             NodeExecutionError,
             match=rf"{what} cannot be loaded on machine {HERE}: No module named 'lacked_there'.*working_dir",
         ):
             RayWorkflow(node).run()
+
+
+def test_a_module_of_the_users_own_needs_not_be_on_a_worker(tmp_path: Path, monkeypatch: Any) -> None:
+    module = only_here(tmp_path / "mine", monkeypatch, "mine_only_here")
+    asked, thing, planned = RayWorkflow(*uses(module)).run()
+    assert (asked, type(thing), planned) == (1, module.Thing, 1)
 
 
 def test_another_version_of_this_package_on_a_worker_is_told_with_the_machine(tmp_path: Path) -> None:

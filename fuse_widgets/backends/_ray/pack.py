@@ -74,7 +74,7 @@ class Packer:
     """
 
     def __init__(self) -> None:
-        self._codes: dict[int, tuple[Any, Code, Any]] = {}
+        self._codes: dict[int, tuple[Any, tuple[Code, Any], tuple[Code, Any] | None]] = {}
         self.literals = Literals()
         self._sized: dict[type, bool] = {}
         self._storage: Code | None = None
@@ -95,11 +95,15 @@ class Packer:
                 content, reached = dumps_reached(func, self.apart)
             except Exception as error:
                 raise _cannot(what, func, error) from error
-            found = self._codes[id(func)] = (func, *self._placed(self._modules.closure(reached), content))
-        return found[1], found[2]
+            found = self._codes[id(func)] = (func, self._placed(content), self.modules(reached))
+        return found[1]
+
+    def modules_of(self, func: Any) -> tuple[Code, Any] | None:
+        """The user's modules that a function refers to which `code` has packed; None if it refers to none."""
+        return self._codes[id(func)][2]
 
     def modules(self, reached: Reached) -> tuple[Code, Any] | None:
-        """The user's modules that an argument refers to, like `code`; None if it refers to none."""
+        """The user's modules that something refers to, once in a run for each set of them; None if there are none."""
         if not reached.modules and not reached.names:
             return None
         states = self._modules.closure(reached)
@@ -107,12 +111,12 @@ class Packer:
             return None
         key = frozenset(states)
         if key not in self._states:
-            self._states[key] = self._placed(states, _NONE)
+            self._states[key] = self._placed(pickle.dumps(None), states)
         return self._states[key]
 
     @staticmethod
-    def _placed(states: dict[str, bytes], content: bytes) -> tuple[Code, Any]:
-        """Something with the modules that it refers to, and the reference to both where they are large, else None."""
+    def _placed(content: bytes, states: dict[str, bytes] | None = None) -> tuple[Code, Any]:
+        """Something pickled, and the reference to it where it is large, else None."""
         code = _code(content, states)
         if len(code.pickled or b"") <= LARGE:
             return code, None
@@ -202,9 +206,6 @@ class Packer:
             except Exception as error:
                 return _cannot(what, value, error)
         return FuseError(f"its arguments cannot be pickled for a Ray worker: {message_of(whole)}")
-
-
-_NONE = pickle.dumps(None)
 
 
 def _code(content: bytes, states: dict[str, bytes] | None = None) -> Code:

@@ -103,12 +103,10 @@ class Submitter:
         packed = self.packer.arguments(node)
         inputs = [self._input(place, source, refs) for source in packed.sources] + packed.literals
         more = self._more(node, info, options, inputs)
-        modules = self.packer.modules(packed.reached)
-        if modules is not None:
-            more["modules"] = self._placed(modules, inputs)
+        self._add_modules(self.packer.modules(packed.reached), inputs, more)
         code = None
         if not isinstance(node, MethodNode):
-            code = self._code(self.run.functions[place], "its function", inputs)
+            code = self._code(self.run.functions[place], "its function", inputs, more)
         save, there = None if epoch is None else self.stored.save_of(node, self.packer), None
         if save is not None and self.stored.remote_args is None:
             more["save"] = save
@@ -193,7 +191,7 @@ class Submitter:
         if info.retries:
             more["retries"] = info.retries
         if info.plugin is not None:
-            more["initialize"] = self._code(prepare(info.plugin, node._name), "its plugin", inputs)
+            more["initialize"] = self._code(prepare(info.plugin, node._name), "its plugin", inputs, more)
         times = options.get("max_retries")
         if times is not None:
             more["times"] = times
@@ -202,8 +200,14 @@ class Submitter:
             more["raises"] = which if which is True else self.packer.pickled(tuple(which), "retry_exceptions")
         return more
 
-    def _code(self, func: Any, what: str, inputs: list[Any]) -> Code:
-        return self._placed(self.packer.code(func, what), inputs)
+    def _code(self, func: Any, what: str, inputs: list[Any], more: dict[str, Any]) -> Code:
+        code = self._placed(self.packer.code(func, what), inputs)
+        self._add_modules(self.packer.modules_of(func), inputs, more)
+        return code
+
+    def _add_modules(self, modules: tuple[Code, Any] | None, inputs: list[Any], more: dict[str, Any]) -> None:
+        if modules is not None:
+            more.setdefault("modules", []).append(tuple(self._placed(modules, inputs)))
 
     @staticmethod
     def _placed(packed: tuple[Code, Any], inputs: list[Any]) -> Code:

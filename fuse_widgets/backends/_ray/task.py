@@ -67,7 +67,7 @@ class Spec(NamedTuple):
             does not begin. None: it begins in any case.
         code: Its function; None for a method, whose name is in `more`.
         template, sources: See `pack.unpack`.
-        more: What few nodes have: `initialize`, `modules` (Code), `retries`, `times` (how often Ray tries again), `raises` (after
+        more: What few nodes have: `initialize` (Code), `modules` (Codes), `retries`, `times` (how often Ray tries again), `raises` (after
             which exceptions it does), `method`, `follows` (the place of the call to the object before it), `save`,
             `files` (digests of those it reads, by path).
     """
@@ -280,8 +280,8 @@ def _once(
     """Whether the function was called, what it returned, what was raised, and which inputs it changed in place."""
     called, compared = False, None
     try:
-        if "modules" in node.more:
-            _load(node.more["modules"], inputs, "an argument")
+        for modules in node.more.get("modules", ()):
+            _load(modules, inputs, "its function")
         if call is None:
             assert node.code is not None
             call = _load(node.code, inputs, "its function")
