@@ -234,8 +234,8 @@ class Storage(ABC):
             tasks: Names, each with its fingerprint or None.
 
         Returns:
-            For each task the version under its fingerprint; if there is none, the newest version, whose fingerprint says
-            what has changed; None if there is no version; the exception if `lookup` raised one.
+            For each task the version under its fingerprint; if there is none, the version that was used last, or the newest if
+            that is not known, whose fingerprint says what has changed; None if there is no version; the exception if `lookup` raised one.
         """
         found: list[TaskRecord | Exception | None] = []
         for task, fingerprint in tasks.items() if isinstance(tasks, Mapping) else ((t, None) for t in tasks):

@@ -26,7 +26,7 @@ from .base import (
     check_match,
     log_damage,
 )
-from .disks import Disk, Entry, LocalDisk
+from .disks import USED, Disk, Entry, LocalDisk
 from .fingerprint import Fingerprint
 from .keep import Keep, Removed, Usage, WorkflowUsage
 from .naming import is_safe_name, parse_version, safe_name, set_aside_from, version_name
@@ -240,7 +240,7 @@ class FileStorage(Storage):
                 digest = _digest(wanted[task])
                 if digest is not None and (digest in versions or None in versions):
                     found = self._under(workflow_name, task, digest, False, versions)
-                found = found or self._newest(workflow_name, task, False, versions)
+                found = found or self._last_used(workflow_name, task, versions)
                 return None if found is None else self._record(found[0], folder, found[1])
             except Exception as error:
                 return error
@@ -288,6 +288,15 @@ class FileStorage(Storage):
             if found is not None:
                 return found
         return None
+
+    def _last_used(
+        self, workflow: str, task: str, versions: Mapping[str | None, Entry]
+    ) -> tuple[Header, str, Callable[[], Any] | None, Any] | None:
+        """The header of the version that a run used last: what has changed since is why a node runs."""
+        last = max(entry.used for entry in versions.values())
+        of_late = {key: entry for key, entry in versions.items() if entry.used >= last - USED}
+        found = self._newest(workflow, task, False, of_late)
+        return found or self._newest(workflow, task, False, versions)
 
     def _newest(
         self, workflow: str, task: str, payload: bool, versions: Mapping[str | None, Entry]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import shutil
 import struct
@@ -63,10 +64,10 @@ def test_many_are_looked_up_at_once(storage: FileStorage) -> None:
     storage.save("wf", "a", 1, fingerprint=A)
     storage.save("wf", "b", 2, fingerprint=A)
     storage.save("wf", "b", 2, fingerprint=B)
-    found = storage.lookup_many("wf", {"a": A, "b": A, "c": A})
-    assert [record and record.fingerprint for record in found] == [A, A, None]
     found = storage.lookup_many("wf", {"a": C, "b": C})
     assert [record.fingerprint for record in found] == [A, B]  # the newest, which says what has changed
+    found = storage.lookup_many("wf", {"a": A, "b": A, "c": A})
+    assert [record and record.fingerprint for record in found] == [A, A, None]
     assert [record.task_name for record in storage.lookup_many("wf", ["b", "a"])] == ["b", "a"]
     assert storage.lookup_many("nothing", {"a": A}) == [None]
 
@@ -178,6 +179,25 @@ def test_why_a_node_runs_is_told_by_its_newest_version(storage: FileStorage) -> 
         wf = pipeline(x, storage)
         wf.run()
     assert [row["why"] for row in wf.last_run.report()] == ["argument x changed", "parent s changed"]
+
+
+def test_why_a_node_runs_is_told_by_the_version_that_was_used_last(local: FileStorage) -> None:
+    for x in (3, 10):
+        pipeline(x, local).run()
+    for number, file in enumerate(
+        sorted(Path(local.path).rglob("*.task"), key=lambda path: path.stat().st_mtime)
+    ):
+        os.utime(file, (number, number))  # all long ago
+    pipeline(3, local).run()
+
+    @workflow
+    def square(x: int) -> int:
+        return x * x * 2
+
+    wf = LocalWorkflow(plus(square(3).set_name("s")).set_name("p"), workflow_name="w")
+    wf.set_storage(local)
+    wf.run()
+    assert [row["why"] for row in wf.last_run.report()] == ["code changed", "parent s changed"]
 
 
 def test_the_result_that_is_looked_at_after_a_run_is_the_one_of_that_run(storage: FileStorage) -> None:
