@@ -54,19 +54,17 @@ def ray_cluster() -> Iterator[None]:
     ray.shutdown()
 
 
-@pytest.hookimpl(tryfirst=True)  # pytest-xdist looks for groups in this hook, too
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_itemcollected(item: pytest.Item) -> None:
     """Mark what drives a browser and what uses the Ray cluster, so that no test can forget to.
 
-    Each kind is one group to pytest-xdist (`--dist loadgroup`): one process runs it, with one JupyterLab or cluster.
+    Each kind is one group to pytest-xdist (`--dist loadgroup`): one process runs it, with one JupyterLab or cluster. It
+    looks for groups as soon as all tests are collected.
     """
-    for item in items:
-        if (ROOT / "tests" / "browser") in item.path.parents:
-            item.add_marker(pytest.mark.browser)
-        cluster = getattr(item, "fixturenames", ())
-        params = item.callspec.params if hasattr(item, "callspec") else {}
-        if "ray_cluster" in cluster or params.get("make") == "ray":
-            item.add_marker(pytest.mark.ray)
-        for group in ("browser", "ray"):
-            if item.get_closest_marker(group):
-                item.add_marker(pytest.mark.xdist_group(group))
+    if (ROOT / "tests" / "browser") in item.path.parents:
+        item.add_marker(pytest.mark.browser)
+    params = item.callspec.params if hasattr(item, "callspec") else {}
+    if "ray_cluster" in getattr(item, "fixturenames", ()) or params.get("make") == "ray":
+        item.add_marker(pytest.mark.ray)
+    for group in ("browser", "ray"):
+        if item.get_closest_marker(group):
+            item.add_marker(pytest.mark.xdist_group(group))
