@@ -41,6 +41,8 @@ _NAMED = (type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType,
 _MARSHALLED = frozenset({int, float, str, bytes, bool, complex, type(None)})
 _PICKLING = frozenset({"__reduce__", "__reduce_ex__", "__getstate__", "__setstate__"})
 _NESTED = frozenset({list, tuple, dict})
+#: Modules whose objects count how often they are asked, in what `pickle` keeps of them.
+_COUNTING = frozenset({"sklearn.neighbors._kd_tree", "sklearn.neighbors._ball_tree"})
 
 
 def is_constant(value: Any) -> bool:
@@ -214,6 +216,8 @@ class _Walk:
     def _object(self, value: Any, kind: Any) -> None:
         """Any other object."""
         if issubclass(kind, io.IOBase) and not issubclass(kind, io.BytesIO | io.StringIO):
+            return self._mark(id(value))
+        if kind.__module__ in _COUNTING:
             return self._mark(id(value))
         if kind not in copyreg.dispatch_table and _is_plain(kind):
             return self._attributes(value)

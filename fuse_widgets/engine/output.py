@@ -317,7 +317,7 @@ class Printer:
     @property
     def prefix(self) -> str:
         """What a line begins with in the cell."""
-        return f"[{shorten(' '.join(self.name.split()))}] " if self.prefixed else ""
+        return f"[{shorten(' '.join(self.name.split()))}] " if self.prefixed and self.name else ""
 
 
 #: Whom this context prints for.

@@ -510,3 +510,18 @@ def test_ray_gives_the_same_and_tells_where_it_is_asked(ray_cluster: None, tmp_p
     assert "'q' changed argument 0 in place" in told
     with pytest.raises(NodeExecutionError, match="check_inputs='raise'"):
         RayWorkflow(push(m).set_name("r"), targets_only=True, check_inputs="raise").run()
+
+
+@pytest.mark.parametrize("algorithm", ["kd_tree", "ball_tree", "brute"])
+def test_a_model_that_is_asked_is_not_changed(algorithm: str, caplog: pytest.LogCaptureFixture) -> None:
+    neighbors = pytest.importorskip("sklearn.neighbors", reason="the example extra has scikit-learn")
+
+    def fit() -> Any:
+        return neighbors.KNeighborsClassifier(1, algorithm=algorithm).fit([[0], [1], [2]], [0, 1, 1])
+
+    def predict(model: Any, x: float) -> list[int]:
+        return [int(label) for label in model.predict([[x]])]
+
+    model = workflow(fit)()
+    assert LocalWorkflow(*[workflow(predict)(model, x) for x in (0, 2)]).run() == [[0], [1]]
+    assert caplog.text == ""
