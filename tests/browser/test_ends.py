@@ -86,8 +86,8 @@ def test_the_timeline_of_the_inline_executor_and_of_cached_results(notebook: Ope
     assert {"load", "fit 0", "report"} <= {text.split(",")[0] for text in told}
     book.run(2)
     empty = dag.root.locator(".fuse-lanes-empty")
-    expect(empty).to_contain_text("All results were cached. Computing them took 1.")
-    expect(empty).to_contain_text("load 4")
+    expect(empty).to_contain_text("All results were cached. Computing them took ")
+    expect(empty).to_contain_text("load 0.")
 
 
 def test_a_saved_notebook_shows_the_end_of_the_run_and_the_view_stays(notebook: Open) -> None:

@@ -82,7 +82,7 @@ def test_a_run_without_a_cell_prints_into_none(kernel: Kernel, executor: str) ->
         f"print(run.outputs['talk {executor}'].text, len(run.outputs['talk {executor}'].displays))"
     )
     assert (kernel.outputs[first], kernel.outputs[second]) == ([], ["own\n"])
-    assert kernel.outputs[kept] == ["printed\n 1\n"]
+    assert "".join(kernel.outputs[kept]) == "printed\n 1\n"
 
 
 def test_input_in_a_background_run_says_to_run_it_from_a_cell(kernel: Kernel) -> None:

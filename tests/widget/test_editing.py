@@ -686,7 +686,7 @@ def test_what_a_run_would_refuse_is_told_at_the_field() -> None:
 
 def test_keys_that_belong_together_can_still_be_set_one_after_another_in_python() -> None:
     wf = LocalWorkflow(*chain("a"))
-    wf.query().set_backend_info("timeout", 2).set_backend_info("executor", "process")
+    wf.query().set_backend_info("timeout", 120).set_backend_info("executor", "process")
     assert wf.run()
 
 
