@@ -1,4 +1,7 @@
-"""What `_ipython` uses of ipykernel and matplotlib that is not public there, guarded. `tests/test_compat.py` says what breaks."""
+"""What `_ipython` uses of ipykernel and matplotlib that is not public there, guarded.
+
+`tests/backends/test_displays.py` and `tests/widget/test_cells_of_output.py` test these uses.
+"""
 
 from __future__ import annotations
 
