@@ -2,7 +2,7 @@
 
 What is compared: lists, tuples, dicts, sets, deques, bytearrays, numpy arrays, pandas frames, series and indexes, and the attributes of
 objects, at any depth; other objects by what `pickle` would keep of them. What cannot be looked into, such as an open file, is compared by
-identity, and so are functions, classes and modules. Bounds: `ITEMS` objects of a value; of arrays beyond `WHOLE` bytes blocks spread over them.
+identity, and so are functions, classes, modules and the generators behind `random` and `numpy.random`, which all code shares. Bounds: `ITEMS` objects of a value; of arrays beyond `WHOLE` bytes blocks spread over them.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import functools
 import hashlib
 import io
 import marshal
+import random
 import sys
 import types
 from collections.abc import Mapping
@@ -217,7 +218,7 @@ class _Walk:
         """Any other object."""
         if issubclass(kind, io.IOBase) and not issubclass(kind, io.BytesIO | io.StringIO):
             return self._mark(id(value))
-        if kind.__module__ in _COUNTING:
+        if kind.__module__ in _COUNTING or _is_generator_of_all(value):
             return self._mark(id(value))
         if kind not in copyreg.dispatch_table and _is_plain(kind):
             return self._attributes(value)
@@ -251,6 +252,17 @@ class _Walk:
             )
         for name in _slots(cls):
             self.add(getattr(value, name, None))
+
+
+def _is_generator_of_all(value: Any) -> bool:
+    """Whether a value is the generator behind `random.random()` or `numpy.random.rand()`.
+
+    Estimators of scikit-learn keep it where they were given no `random_state`; whoever draws from it changes it.
+    """
+    numpy_random = sys.modules.get("numpy.random")
+    return value is random.random.__self__ or (  # type: ignore[attr-defined]
+        numpy_random is not None and value is numpy_random.rand.__self__
+    )
 
 
 def _reduced(value: Any) -> Any:

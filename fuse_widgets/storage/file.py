@@ -174,7 +174,11 @@ class FileStorage(Storage):
             count = taskfile.write(sink, result, header, unsaveable, self._key)
 
         with self._refused("could not be saved", workflow_name, task_name, name):
-            self._disk.write(folder, name, fill, saved_at=saved_at)
+            try:
+                self._disk.write(folder, name, fill, saved_at=saved_at)
+            except IsADirectoryError:
+                self._set_aside(folder, name, Damage("it is a folder, not a file"))
+                self._disk.write(folder, name, fill, saved_at=saved_at)
         if self._pruner.count_save(count):
             self._tidy(folder)
 

@@ -244,7 +244,7 @@ def text_width(text: str, size: float = 13.0) -> float:
 def box_widths(
     names: Iterable[str],
     *,
-    extra: float = 88.0,
+    extra: float = 92.0,
     minimum: float = 96.0,
     maximum: float = 264.0,
     size: float = 13.0,
@@ -254,7 +254,7 @@ def box_widths(
     Parameters
     ----------
     names: texts of any length; line breaks and control characters count as a space, no text as `(no name)`.
-    extra: px for what stands beside the name (icon, seconds, padding).
+    extra: px for what stands beside the name (icon, seconds or "cached", padding).
     minimum, maximum: bounds of the result in px.
     size: font size in px.
     """

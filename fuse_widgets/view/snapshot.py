@@ -189,7 +189,7 @@ def _node(graph: Graph, status: _Status, i: int) -> str:
     side = status.side(i)
     room = width - NAME - END - (text_width(side, 11) + 8 if side else 0)
     label = shorten(name, room, 13)
-    facts = [graph.names[i][:2000], " · ".join([part for part in (state, side) if part])]
+    facts = [graph.names[i][:2000], state if side in ("", state) else f"{state} · {side}"]
     if text := status.text(i):
         facts.append(text)
     x, y = float(graph.layout.x[i]) - width / 2, float(graph.layout.y[i])

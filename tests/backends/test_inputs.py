@@ -90,6 +90,30 @@ def test_a_digest_sees_the_change_and_nothing_else(kind: str) -> None:
     assert digest(value) != before
 
 
+@pytest.mark.parametrize(
+    ("shared", "draw"),
+    [
+        (lambda: np.random.rand.__self__, np.random.rand),
+        (lambda: random.random.__self__, random.random),
+    ],
+)
+def test_drawing_from_the_generator_that_all_share_changes_no_value_that_holds_it(
+    shared: Callable[[], Any], draw: Callable[[], float]
+) -> None:
+    model = Plain()
+    model.items = [shared()]
+    before = digest(model)
+    draw()
+    assert digest(model) == before
+
+
+def test_drawing_from_a_generator_of_ones_own_is_a_change() -> None:
+    for own in (np.random.RandomState(0), random.Random(0), np.random.default_rng(0)):
+        before = digest([own])
+        own.random()
+        assert digest([own]) != before
+
+
 def test_what_is_worked_out_on_demand_is_no_change() -> None:
     import functools
 

@@ -305,6 +305,17 @@ def test_a_thread_that_is_interrupted_while_it_unpickles_is_interrupted(local: F
     assert local.damaged() == []
 
 
+@pytest.mark.parametrize("case", ["folder", "full folder", "FIFO", "link to itself", "socket"])
+def test_a_result_is_saved_where_something_else_stands(local: FileStorage, case: str) -> None:
+    local.save("w", "x", 1)
+    path = Path(local.lookup("w", "x").path)
+    BAD[case][0](path)
+    local.save("w", "x", 2)
+    assert local.read_task("w", "x") == 2
+    if "folder" in case:
+        assert [damaged.path for damaged in local.damaged()] == [f"{path}.damaged-1"]
+
+
 # --- folders and other files ---------------------------------------------------------------------------------
 
 ODD_WORKFLOW = {

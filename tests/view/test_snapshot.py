@@ -98,7 +98,7 @@ def test_a_box_shows_state_name_and_time_where_the_layout_put_it():
     load, fit, table = nodes_of(render_svg(graph, status))
     assert [texts(n, "name") for n in (load, fit, table)] == [["load"], ["fit"], ["table"]]
     assert [texts(n, "side") for n in (load, fit, table)] == [["cached"], ["0.31 s"], ["2.00 s"]]
-    assert load.find(f"{SVG}title").text == "load\ncached · stored"
+    assert load.find(f"{SVG}title").text == "load\ncached"
     assert table.find(f"{SVG}title").text == "table\nfailed · 2.00 s\nValueError: x < 1"
     for i, (node, code) in enumerate(zip((load, fit, table), (5, 4, 6), strict=True)):
         left, middle = (float(v) for v in re.findall(r"-?[\d.]+", node.get("transform")))
