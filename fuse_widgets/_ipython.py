@@ -4,7 +4,7 @@
 - Running a cell again replaces the nodes that it made before.
 - What a node displays is kept with the node, and shown only in the cell of its run.
 - `input()` of a node that no cell waits for raises.
-- An error of ours shows the code of the person, and none of ours.
+- The traceback of an error that this package raises ends with the line of the person.
 - At the end of each cell the widgets that are open show what the cell may have changed.
 """
 
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import opcode
 import sys
 import threading
 from collections.abc import Iterator
@@ -22,7 +23,6 @@ from typing import Any
 from ._compat import in_cell_of_context, on_idle_interrupt, separate_figures, show_figures
 from .engine import cells, output, run
 from .engine._imports import when_imported
-from .engine.errors import FuseError
 
 
 def register() -> None:
@@ -38,9 +38,7 @@ def register() -> None:
         "fuse_widgets.engine.query", "Query", _show_query
     )
     cells.set_label(_cell_label)
-    # IPython asks an exception for its own way to be shown. Hidden frames would not do: the last one always shows.
-    setattr(FuseError, "_render_traceback_", _render_traceback)  # noqa: B010
-    cells.set_shorten(_shorten_traceback)
+    _shorten_tracebacks(shell)
     shell.events.register("pre_run_cell", _begin_cell)
     shell.events.register("post_run_cell", _end_cell)
     _begin_current_cell(shell)
@@ -75,31 +73,55 @@ def _cell_label(file: str) -> str | None:
     return None if known is None else str(known[1])
 
 
-def _shorten_traceback(error: BaseException) -> None:
-    """Let one error be shown as those of ours are; a KeyboardInterrupt has a class that takes no methods."""
-    setattr(error, "_render_traceback_", functools.partial(_render_traceback, error))  # noqa: B010
+def _shorten_tracebacks(shell: Any) -> None:
+    """Let the tracebacks of errors that this package raises end with the line of the person; `%debug` then ends there too.
+
+    `__tracebackhide__` would not do: IPython always shows the last frame.
+    """
+    show = shell.showtraceback
+
+    @functools.wraps(show)
+    def show_shortened(exc_tuple: Any = None, *args: Any, **kwargs: Any) -> Any:
+        _shorten((exc_tuple or sys.exc_info())[1])
+        return show(exc_tuple, *args, **kwargs)
+
+    shell.showtraceback = show_shortened
 
 
-def _render_traceback(error: BaseException) -> Any:
-    """The lines that IPython shows of an error, without our frames at the end of its traceback; `%debug` then ends there too."""
-    _cut(error.__traceback__)
-    tell = _shell().InteractiveTB.structured_traceback
-    return list(tell(type(error), error, error.__traceback__, tb_offset=1))
+def _shorten(error: BaseException | None) -> None:
+    """Cut the traceback of an error, and those of its causes."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        _cut(error.__traceback__)
+        above = None if error.__suppress_context__ else error.__context__
+        error = above if error.__cause__ is None else error.__cause__
 
 
 def _cut(traceback: TracebackType | None) -> None:
-    """Let a traceback end with the last frame that is not ours, if there is one."""
-    last = None
+    """Let a traceback that ends in a `raise` of ours end with the last frame that is not ours, if there is one."""
+    last = end = None
     step = traceback
     while step is not None:
-        if not step.tb_frame.f_globals.get("__name__", "").startswith(_PACKAGE):
+        if not _is_ours(step):
             last = step
-        step = step.tb_next
-    if last is not None:
+        step, end = step.tb_next, step
+    if last is not None and end is not None and _is_ours(end) and _raises(end):
         last.tb_next = None
 
 
+def _is_ours(step: TracebackType) -> bool:
+    return f"{step.tb_frame.f_globals.get('__name__', '')}.".startswith(_PACKAGE)
+
+
+def _raises(step: TracebackType) -> bool:
+    """Whether a frame stands at a `raise`; an error that comes from anywhere else may be a fault of ours."""
+    code = step.tb_frame.f_code.co_code
+    return 0 <= step.tb_lasti < len(code) and code[step.tb_lasti] == _RAISE
+
+
 _PACKAGE = f"{__name__.partition('.')[0]}."
+_RAISE = opcode.opmap["RAISE_VARARGS"]
 
 
 def _begin_cell(info: Any) -> None:

@@ -103,7 +103,10 @@ class WorkflowClass(Decorated):
     def __getattr__(self, name: str) -> Any:
         if name in ("func", "_definition") or name.startswith("__"):
             raise AttributeError(f"{self!r} has no attribute {name!r}; the plain class is its attribute func")
-        value = getattr(self.func, name)
+        try:
+            value = getattr(self.func, name)
+        except AttributeError as error:
+            raise error.with_traceback(None) from None
         if isinstance(value, types.MethodType | types.FunctionType):
             return _refusing_nodes(value, f"{self.__qualname__}.{name}")
         return value

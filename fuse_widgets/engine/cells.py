@@ -31,7 +31,6 @@ _lock = threading.Lock()
 _next: dict[str, int] = defaultdict(int)
 _cells: dict[str, _Cell] = {}
 _label: Callable[[str], str | None] | None = None
-_shorten: Callable[[BaseException], None] | None = None
 #: The cells that run now, each within the one before.
 _running: list[_Cell] = []
 
@@ -80,18 +79,6 @@ def set_label(function: Callable[[str], str | None]) -> None:
     """Let `function` say what a person calls the cell whose code is a file."""
     global _label
     _label = function
-
-
-def shorten_traceback(error: BaseException) -> None:
-    """Let an error that is about to be raised be shown without frames of ours at its end."""
-    if _shorten is not None:
-        _shorten(error)
-
-
-def set_shorten(function: Callable[[BaseException], None]) -> None:
-    """Let `function` see to how an error is shown that is not of a class of ours."""
-    global _shorten
-    _shorten = function
 
 
 def register(node: Node, qualname: str) -> int:

@@ -13,7 +13,7 @@ from time import time as now
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from . import _node, cells, output
+from . import _node, output
 from ._stale import Written
 from .errors import FuseError, NodeExecutionError, RunCancelledError, message_of, shorten
 from .events import EventLog, Subscriber
@@ -524,10 +524,8 @@ class Run:
     def _outcome(self) -> Any:
         """Return the result or raise the error; what we raise ourselves comes without our own frames."""
         __tracebackhide__ = True
-        if isinstance(self.error, FuseError):
-            raise self.error.with_traceback(None)
-        if isinstance(self.error, KeyboardInterrupt) and not self.workflow.observed:
-            cells.shorten_traceback(self.error)
+        ours = FuseError if self.workflow.observed else FuseError | KeyboardInterrupt
+        if isinstance(self.error, ours):
             raise self.error.with_traceback(None)
         if self.error is not None:
             raise self.error

@@ -543,7 +543,10 @@ def _as_run(run: Callable[..., Any]) -> Callable[..., Any]:
         __tracebackhide__ = True
         if self._run_of_this_thread() is not None:  # start(), or super().run()
             return run(self, *args, **kwargs)
-        inspect.signature(run).bind(self, *args, **kwargs)  # a wrong argument is no run
+        try:
+            inspect.signature(run).bind(self, *args, **kwargs)
+        except TypeError as error:  # a wrong argument begins no run
+            raise TypeError(f"{run.__qualname__}: {error}") from None
         return self._open().drive(lambda: run(self, *args, **kwargs))
 
     _driven.add(driven)

@@ -194,7 +194,6 @@ def shell() -> Iterator[Any]:
     shell.run_cell("%reset -f")
     shell.display_pub.__dict__.pop("publish", None)
     cells.set_label(lambda file: None)
-    cells.set_shorten(lambda error: None)
     interactiveshell.InteractiveShell.clear_instance()
 
 
@@ -327,6 +326,62 @@ def test_a_refused_value_shows_the_line_that_gave_it(shell: Any, capsys: pytest.
     shown = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
     assert "has to be 0 or more" in shown
     assert "fuse_widgets" not in shown
+
+
+CALLS = """
+import numpy as np
+@workflow
+def f(a, b=1): return a / b
+@workflow
+class Model:
+    def go(self, x): return x
+wf = LocalWorkflow(f(1).set_name("f1"), workflow_name="calls")
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "line", "said"),
+    [
+        ("f(1, bad=2)", "f(1, bad=2)", "f(a, b=1): got an unexpected keyword argument 'bad'"),
+        ("f(map(str, [1]))", "f(map(str, [1]))", "can be read only once"),
+        ("def deeper():\n    Model().go(1, y=2)\ndeeper()", "Model().go(1, y=2)", "unexpected keyword argument 'y'"),
+        ("np.ones(3) * f(1)", "np.ones(3) * f(1)", "'*' does not work on it"),
+        ("sorted(f(1))", "sorted(f(1))", "cannot be iterated"),
+        ("f(1).nothing", "f(1).nothing", "has no attribute 'nothing'"),
+        ("Model.nothing", "Model.nothing", "has no attribute 'nothing'"),
+        ("@workflow\ndef g(a=f(1)): pass", "@workflow", "the default of 'a'"),
+        ("LocalWorkflow(f(1), executor='no')", "LocalWorkflow(f(1), executor='no')", "executor must be"),
+        ("wf.run(1, 2, 3)", "wf.run(1, 2, 3)", "run: too many positional arguments"),
+        ("try: f(bad=2)\nexcept TypeError: raise ValueError('own')", "try: f(bad=2)", "ValueError: own"),
+        ("try: f(bad=2)\nexcept TypeError as e: raise KeyError from e", "try: f(bad=2)", "direct cause"),
+        ("import fuse_widgets\nfuse_widgets.nothing", "fuse_widgets.nothing", "no attribute 'nothing'"),
+    ],
+)  # fmt: skip
+def test_an_error_of_a_call_shows_the_line_of_the_call_last(
+    shell: Any, capsys: pytest.CaptureFixture[str], code: str, line: str, said: str
+) -> None:
+    run(shell, SETUP + CALLS, "calls")
+    capsys.readouterr()
+    shell.run_cell(code)
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
+    assert re.search(rf"^-+> \d+ +{re.escape(line)}$", shown, re.MULTILINE), shown
+    assert said in shown
+    assert "/fuse_widgets/" not in shown
+    assert "hidden" not in shown
+    run(shell, "del wf", "calls")
+
+
+def test_an_error_that_we_do_not_raise_shows_where_it_comes_from(
+    shell: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(shell, SETUP + CALLS, "calls")
+    capsys.readouterr()
+    shell.run_cell(
+        "from unittest.mock import patch\nwith patch('fuse_widgets.engine._decorator.Node', 3): f(1)"
+    )
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
+    assert "'int' object is not callable" in shown
+    assert "_decorator.py" in shown
 
 
 def test_the_text_of_a_traceback_names_cells(shell: Any) -> None:
