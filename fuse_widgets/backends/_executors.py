@@ -202,10 +202,13 @@ class ProcessWorkers:
         began: Began,
         done: Done,
         timeout: float | None = None,
-    ) -> int:
+    ) -> tuple[int, bool]:
         """Run a job in a free process; `began` gets the worker's name when the process is up and takes it.
 
         The process has the surroundings in `kernel`. If it has not done its job `timeout` seconds after that, it is killed.
+
+        Returns:
+            The process's number, and whether it has to start first.
 
         Raises:
             FuseError: The function or an argument cannot be pickled. Names what.
@@ -218,7 +221,7 @@ class ProcessWorkers:
         task = _Task(process, payload, kernel, printed, began, ended, timeout)
         if process.pool is not None and time.monotonic() - process.used < IDLE / 2:
             task.give()
-            return number
+            return number, False
         try:
             self._renew(process, kernel.limits)
             up = process.pool.submit(start)
@@ -228,7 +231,7 @@ class ProcessWorkers:
             raise FuseError(f"{process.name} cannot be started: {message_of(error)}") from error
         up.add_done_callback(task.up)
         _end_with_the_program(process)
-        return number
+        return number, True
 
     def kill(self, number: int) -> None:
         """Kill a worker process; its job ends with `WorkerCrashedError`, and another process takes its place."""

@@ -41,6 +41,8 @@ PENDING, QUEUED, RUNNING, DONE = NodeState.PENDING, NodeState.QUEUED, NodeState.
 Inputs = tuple[tuple[Any, ...], dict[str, Any]]
 #: Seconds after which a loop that waits in a thread other than the main one feels an interrupt: a node may run a workflow.
 FEEL = 0.2
+#: Of a node whose worker process is not up yet, which takes seconds where it imports much.
+STARTING = {"why": "its worker process is starting", "waits": True}
 
 
 class _Running(NamedTuple):
@@ -239,16 +241,19 @@ class Scheduler:
 
         if executor == "process" and self.guard.mode != "off":
             job = job._replace(checked=self.guard.shown(place, node))
+        starts = False
         if executor == "thread":
             slot = self.workflow.threads.submit(job, printer, began, ended)
         else:
-            slot = self.workflow.processes.submit(
+            slot, starts = self.workflow.processes.submit(
                 job, self._state_of_kernel(), printed, began, ended, timeout
             )
             self.guard.handed_over(place, node)
         self.running[place] = _Running(executor, slot, attempt, job, incoming)
-        if self.run.states[node._name] is not QUEUED:  # as it is for another attempt, and after a pause
-            self.emit(node, QUEUED, attempt=attempt)
+        if (
+            starts or self.run.states[node._name] is not QUEUED
+        ):  # as it is for another attempt, and after a pause
+            self.emit(node, QUEUED, attempt=attempt, detail=dict(STARTING) if starts else None)
 
     def _state_of_kernel(self) -> KernelState:
         """What worker processes have to have in common with this one, as it was when the run began.

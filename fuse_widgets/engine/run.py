@@ -131,12 +131,18 @@ class Run:
             name: {"node": name, "state": str(state), **_NOTHING_YET} for name, state in self._states.items()
         }
         sources = {NodeState.DONE: "computed", NodeState.CACHED: "stored"}
+        waiting: set[str] = set()
         for event in self.events[:]:
             if event.node is None:
                 continue
             row, detail = rows[event.node], event.detail or {}
             row["attempt"] = event.attempt if event.state in _RAN else row["attempt"]
             row["seconds"] = detail.get("seconds", row["seconds"])
+            if event.node in waiting:  # what it waited for is no reason why it ran
+                waiting.discard(event.node)
+                row["why"] = None
+            if detail.get("waits"):
+                waiting.add(event.node)
             row["why"] = detail.get("why", row["why"])
             row["worker"] = event.worker or row["worker"]
             row["not_tracked"] = detail.get("not_tracked", row["not_tracked"])

@@ -22,6 +22,8 @@ from fuse_widgets import (
     WorkerCrashedError,
     workflow,
 )
+from fuse_widgets.engine.run import Run
+from fuse_widgets.view.state import StatusColumns
 
 
 @pytest.fixture
@@ -217,6 +219,45 @@ def test_a_result_that_cannot_be_pickled_is_named(processes: Any) -> None:
         NodeExecutionError, match=r"TypeError: the result, a lock.* cannot be pickled to leave its worker"
     ):
         processes(workflow(make_lock)()).run()
+
+
+def told_of_waiting(run: Run) -> list[tuple[str | None, str, str | None]]:
+    """What each event of a node says that it waits for."""
+    return [
+        (e.node, str(e.state), e.detail["why"] if e.detail and e.detail.get("waits") else None)
+        for e in run.events
+        if e.node
+    ]
+
+
+def test_a_node_says_that_its_worker_process_is_starting_until_it_is_up(local: Any) -> None:
+    one = local.plus().set_name("one")
+    wf = LocalWorkflow(local.plus(one).set_name("two"), executor="process", max_workers=1)
+    starting = "its worker process is starting"
+    try:
+        wf.run()
+        run = wf.last_run
+        assert told_of_waiting(run) == [
+            ("one", "queued", starting), ("one", "running", None), ("one", "done", None),
+            ("two", "queued", None), ("two", "running", None), ("two", "done", None),
+        ]  # fmt: skip
+        assert {row["why"] for row in run.report()} == {None}
+        columns = StatusColumns(["one", "two"])
+        columns.apply(run.events[:2])
+        assert columns.notes == {0: f"waits: {starting}"}
+        columns.apply(run.events[2:3])
+        assert columns.notes == {}
+        lost = LocalWorkflow(local.leave().set_name("lost"), executor="process", max_workers=1)
+        lost.processes = wf.processes
+        lost.query("lost").set_backend_info("retries", 1)
+        with pytest.raises(NodeExecutionError):
+            lost.run()
+        assert told_of_waiting(lost.last_run) == [
+            ("lost", "queued", None), ("lost", "running", None), ("lost", "queued", None),
+            ("lost", "queued", starting), ("lost", "running", None), ("lost", "failed", None),
+        ]  # fmt: skip
+    finally:
+        wf.close()
 
 
 def test_exceptions_come_back_with_their_traceback(processes: Any) -> None:

@@ -69,7 +69,7 @@ function notUnderstood({ fault }: Situation): Notice | null {
 
 function fromKernel({ message, kernel, store }: Situation): Notice | null {
   if (message.kind === "none") return null;
-  if (message.kind === "error") return say("error", oneLine(message.text, 300));
+  if (message.kind === "error") return say("error", oneLine(message.text, 600));
   const last = store.live || kernel === "busy" ? "" : " what is shown is the last it sent";
   return say("waiting", message.text + last);
 }

@@ -140,7 +140,7 @@ export function firstFailed(run: Run): number {
   return run.state.indexOf(State.failed);
 }
 
-/** The nodes that are queued and that no machine can hold. O(notes), of a run in which something is queued. */
+/** The queued nodes that wait for a machine that can hold them, or for their worker process. O(notes), of a run in which something is queued. */
 export function heldUp({ counts, notes, state }: Run): number[] {
   if (!counts[State.queued]) return [];
   const found: number[] = [];

@@ -22,6 +22,24 @@ export function staleText(stale: Stale, graph: Graph): string {
     : `${counted(size, "node")} are out of date (${first}, \u2026)`;
 }
 
+/** "2 of 3 out of date: parent prep changed", of several nodes; "" if none is. */
+export function staleAmong(
+  stale: Stale | null | undefined,
+  graph: Graph | null,
+  nodes: readonly number[],
+): string {
+  const found = nodes.map((node) => whyStale(stale, graph, node)).filter(Boolean);
+  if (!found.length) return "";
+  const all = found.length === nodes.length;
+  const [of, many] = [nodes.length, found.length].map((n) => n.toLocaleString("en"));
+  const reasons = [...new Set(found)].map((why) => oneLine(why, 160));
+  const more = reasons.length > MOST_REASONS ? ", \u2026" : "";
+  const why = reasons.slice(0, MOST_REASONS).join(", ") + more;
+  return `${all ? `All ${of} out of date` : `${many} of ${of} out of date`}: ${why}`;
+}
+
+const MOST_REASONS = 3;
+
 /** "clean was defined again in In[9]", for all such functions. */
 export function newerText(stale: Stale): string {
   if (!stale.newer.length) return "";

@@ -1,4 +1,4 @@
-// The line under the graph: what the person should know now. Its height never changes.
+// The line under the graph: what the person should know now. Only what was refused may take several lines.
 import { counted } from "../core/format";
 import { kernelText } from "../core/kernel";
 import { notice } from "../core/notices";

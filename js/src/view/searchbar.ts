@@ -31,7 +31,7 @@ export class SearchBar {
     this.#field = element("input", {
       class: "fuse-field",
       type: "text",
-      placeholder: "pattern for whole names, such as .*fit.*",
+      placeholder: "Search names: .*fit.*",
       "aria-label": "search for nodes whose names match a regular expression",
       title: "Nodes whose whole names match a regular expression ( / )",
       autocomplete: "off",

@@ -4,6 +4,7 @@ import type { ComponentChildren, HTMLAttributes } from "preact";
 import { useMemo } from "preact/hooks";
 import { oneLine } from "../../core/format";
 import type { Run } from "../../core/reducer";
+import { whyStale } from "../../core/stale";
 import { STATES } from "../../core/types";
 import { copyText } from "../clipboard";
 import { KEYS } from "../dom";
@@ -95,19 +96,32 @@ export function StateGlyph({ code }: { code: number }) {
   );
 }
 
+/** In the head of the inspector: what is out of date, and why. */
+export function StaleLine({ text }: { text: string }) {
+  return (
+    <div class="fuse-head-stale" title={text} data-fuse-role="stale">
+      <span class="fuse-stale-mark" aria-hidden="true" />
+      {text}
+    </div>
+  );
+}
+
 /** A node by its name; a click selects it and brings it into view. */
 export function NodeLink({ given, node, note }: { given: Given; node: number; note?: string }) {
   const { store } = given.session;
   void given.signals.graph.value;
   const name = store.graph?.names[node];
   const code = useOfNode(given, node, stateOf);
+  void given.signals.topics.stale.value;
   if (name === undefined) return null;
+  const stale = oneLine(whyStale(given.session.stale, store.graph, node), 300);
+  const state = stale ? `${STATES[code]}, out of date: ${stale}` : STATES[code];
   return (
     <button
       type="button"
       class="fuse-link"
       data-fuse-role="node"
-      title={`${oneLine(name)} (${STATES[code]})`}
+      title={`${oneLine(name)} (${state})`}
       onClick={() => {
         given.session.select([name]);
         given.graph?.show(node);
@@ -117,7 +131,8 @@ export function NodeLink({ given, node, note }: { given: Given; node: number; no
       <StateGlyph code={code} />
       <span class="fuse-link-name">{oneLine(name) || "\u201c\u201d"}</span>
       {note && <span class="fuse-link-note">{note}</span>}
-      <span class="fuse-spoken">{STATES[code]}</span>
+      {stale && <span class="fuse-stale-mark" aria-hidden="true" />}
+      <span class="fuse-spoken">{state}</span>
     </button>
   );
 }

@@ -4,7 +4,7 @@ import { nodeSeconds } from "../../core/clock";
 import { duration, oneLine, someLines } from "../../core/format";
 import { whyStale } from "../../core/stale";
 import { STATES, State } from "../../core/types";
-import { StateGlyph } from "./bits";
+import { StaleLine, StateGlyph } from "./bits";
 import type { Given } from "./panel";
 
 const TICK = 200;
@@ -29,12 +29,7 @@ export function NodeHeader({ given, node }: { given: Given; node: number }) {
         <StateGlyph code={code} />
         <span>{stateLine(given, node)}</span>
       </div>
-      {stale && (
-        <div class="fuse-head-stale" title={stale} data-fuse-role="stale">
-          <span class="fuse-stale-mark" aria-hidden="true" />
-          Out of date: {stale}
-        </div>
-      )}
+      {stale && <StaleLine text={`Out of date: ${stale}`} />}
       {notes && (
         <div class="fuse-head-why" title={notes}>
           {notes}

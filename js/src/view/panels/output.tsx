@@ -26,16 +26,27 @@ export function Output({ given, node }: { given: Given; node: number }) {
   );
   const area = useRef<HTMLDivElement>(null);
   const follow = useRef(true);
-  const shown = useRef(-1);
-  if (shown.current !== node) {
-    shown.current = node;
-    follow.current = true;
-  }
+  const shown = useRef("");
+  const placed = useRef(0);
+  const about = ours && pieces.length ? `${node} ${ours.run}` : "";
   const toEnd = (): void => {
-    if (area.current && follow.current) area.current.scrollTop = area.current.scrollHeight;
+    const at = area.current;
+    if (!at || !follow.current) return;
+    at.scrollTop = endOf(at);
+    placed.current = at.scrollTop;
   };
-  useLayoutEffect(toEnd, [pieces, node]);
+  useLayoutEffect(() => {
+    if (about && about !== shown.current) {
+      shown.current = about;
+      // What a node has displayed is read from its beginning once the node has ended.
+      follow.current =
+        state === State.running || pieces.every((piece) => typeof piece === "string");
+      if (area.current) area.current.scrollTop = 0;
+    }
+    toEnd();
+  }, [pieces, node]);
   const scrolled = ({ currentTarget: at }: { currentTarget: HTMLElement }): void => {
+    if (at.scrollTop === placed.current) return; // the person has not scrolled
     follow.current = at.scrollHeight - at.scrollTop - at.clientHeight < NEAR;
   };
   return (
@@ -70,6 +81,13 @@ export function Output({ given, node }: { given: Given; node: number }) {
       </Scrolling>
     </>
   );
+}
+
+/** Where to scroll to see what came last: the end of a text, the beginning of a display. */
+function endOf(area: HTMLElement): number {
+  const last = area.lastElementChild;
+  if (!last?.matches(".fuse-shown")) return area.scrollHeight;
+  return area.scrollTop + last.getBoundingClientRect().top - area.getBoundingClientRect().top;
 }
 
 interface DisplayedProps {

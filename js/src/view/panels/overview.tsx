@@ -33,6 +33,7 @@ export function Overview({ given, node, details }: Props) {
         <Failed given={given} node={node} error={error} failure={details?.failure ?? null} />
       )}
       <Facts given={given} node={node} details={details} />
+      {details && details.not_tracked.length > 0 && <NotTracked notes={details.not_tracked} />}
       <Section title={parents.length ? `Inputs (${parents.length})` : "Inputs"}>
         {parents.length ? (
           <NodeList
@@ -62,7 +63,6 @@ export function Overview({ given, node, details }: Props) {
           </dl>
         </Section>
       )}
-      {details && details.not_tracked.length > 0 && <NotTracked notes={details.not_tracked} />}
       {details && details.attempts.length > 1 && <Attempts attempts={details.attempts} />}
       {details?.docstring && (
         <Section title="Docstring">
@@ -76,12 +76,12 @@ export function Overview({ given, node, details }: Props) {
 function NotTracked({ notes }: { notes: readonly string[] }) {
   return (
     <Section title="Not tracked">
-      <p class="fuse-quiet">A change of these does not make the node run again.</p>
       <ul class="fuse-notes" data-fuse-role="not-tracked">
         {notes.map((note) => (
           <li key={note}>{printable(note)}</li>
         ))}
       </ul>
+      <p class="fuse-quiet">A change of these does not make the node run again.</p>
     </Section>
   );
 }

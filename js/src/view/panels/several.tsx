@@ -1,7 +1,8 @@
 // The inspector for several nodes, and for none.
 import { counted, oneLine } from "../../core/format";
+import { staleAmong } from "../../core/stale";
 import { type Graph, STATES } from "../../core/types";
-import { Button, NodeList, Section, StateGlyph } from "./bits";
+import { Button, NodeList, Section, StaleLine, StateGlyph } from "./bits";
 import type { Given } from "./panel";
 
 const MOST_FUNCTIONS = 12;
@@ -13,6 +14,7 @@ export function SeveralHeader({ given, nodes }: { given: Given; nodes: readonly 
       <div class="fuse-head-counts">
         <StateCounts given={given} nodes={nodes} />
       </div>
+      <StaleCount given={given} nodes={nodes} />
     </header>
   );
 }
@@ -34,6 +36,13 @@ function StateCounts({ given, nodes }: { given: Given; nodes: readonly number[] 
       )}
     </>
   );
+}
+
+function StaleCount({ given, nodes }: { given: Given; nodes: readonly number[] }) {
+  const { session, signals } = given;
+  void [signals.topics.stale.value, signals.graph.value];
+  const text = staleAmong(session.stale, session.store.graph, nodes);
+  return text ? <StaleLine text={text} /> : null;
 }
 
 export function SeveralNodes({ given, nodes }: { given: Given; nodes: readonly number[] }) {
