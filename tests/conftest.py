@@ -19,6 +19,8 @@ settings.load_profile("patient")
 os.environ.setdefault("JUPYTER_PREFER_ENV_PATH", "1")
 os.environ.setdefault("JUPYTER_PLATFORM_DIRS", "1")
 os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
+# Ray's workers have a low priority: beside other tests they would hardly run.
+os.environ.setdefault("RAY_worker_niceness", "0")
 
 # A shell starts what it puts in the background with Ctrl-C ignored, and Python leaves it so.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

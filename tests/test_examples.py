@@ -16,7 +16,8 @@ import pytest
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 NOTEBOOKS = sorted(EXAMPLES.glob("*.ipynb"))
 
-pytestmark = pytest.mark.slow
+# One process runs them all, so that each notebook is executed once.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("examples")]
 
 
 Execute = Callable[[Path], tuple[Path, str]]

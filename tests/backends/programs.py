@@ -31,7 +31,8 @@ def until(condition, seconds=180):
 
 def without_ray() -> dict[str, str]:
     """This process's environment, without what it says of a cluster."""
-    return {key: value for key, value in os.environ.items() if not key.startswith("RAY_")}
+    keep = "RAY_worker_niceness"
+    return {key: value for key, value in os.environ.items() if key == keep or not key.startswith("RAY_")}
 
 
 def run_program(program: str, folder: Path, *args: str, environment: dict[str, str] | None = None) -> str:

@@ -204,17 +204,19 @@ def test_ray_says_nothing_of_its_own_beside_what_is_told(
     monkeypatch.setattr(unread, "END", 60.0)  # however busy the machine is
     monkeypatch.setattr(ray._private.worker, "_unhandled_error_handler", lambda e: said.append(str(e)))
     for bad in (threading.Lock, die):
-        first = workflow(bad)().set_name("first")
+        first = workflow(bad)().set_name("quiet first")
         first.backend_info["remote_args"] = {"max_retries": 0}
-        after = workflow(same)(workflow(same)(first))
-        wf = RayWorkflow(after, workflow(bad)().set_name("leaf"), workflow(lambda a, b: 1)(first, after))
-        wf.query("leaf").set_remote_args({"max_retries": 0})
+        between = workflow(same)(first).set_name("quiet between")
+        after = workflow(same)(between).set_name("quiet after")
+        both = workflow(lambda a, b: 1)(first, after).set_name("quiet both")
+        wf = RayWorkflow(after, workflow(bad)().set_name("quiet leaf"), both)
+        wf.query("quiet leaf").set_remote_args({"max_retries": 0})
         if stored:
             wf.set_storage(RayFileStorage(tmp_path / "store", {"num_cpus": 0}))
         with pytest.raises(NodeExecutionError, match=r"cannot be pickled|worker process died"):
             wf.run()
         gc.collect()
-    assert said == []
+    assert [text for text in said if "quiet" in text] == []  # others may be of an earlier run
 
 
 @pytest.mark.parametrize("stored", [False, True])
@@ -235,13 +237,14 @@ def test_ray_says_nothing_of_its_own_where_an_object_is_made_again(
     said: list[str] = []
     monkeypatch.setattr(unread, "END", 60.0)  # however busy the machine is
     monkeypatch.setattr(ray._private.worker, "_unhandled_error_handler", lambda e: said.append(str(e)))
-    frail = workflow(Frail)()
-    wf = RayWorkflow(frail.die_once(tmp_path / "mark"), *[frail.add(n) for n in range(4)])
+    frail = workflow(Frail)().set_name("quiet object")
+    calls = [frail.die_once(tmp_path / "mark"), *[frail.add(n) for n in range(4)]]
+    wf = RayWorkflow(*[call.set_name(f"quiet {n}") for n, call in enumerate(calls)])
     if stored:
         wf.set_storage(RayFileStorage(tmp_path / "store", {"num_cpus": 0}))
     assert wf.run() == [None, 0, 1, 2, 3]
     gc.collect()
-    assert said == []
+    assert [text for text in said if "quiet" in text] == []  # others may be of an earlier run
 
 
 def test_a_result_that_cannot_be_unpickled_is_told_where_it_is_read() -> None:

@@ -108,7 +108,10 @@ def test_a_saved_notebook_shows_the_end_of_the_run_and_the_view_stays(notebook: 
     path = book.lab.notebooks / book.name
 
     def saved() -> str:
-        outputs = json.loads(path.read_text())["cells"][0]["outputs"]
+        try:
+            outputs = json.loads(path.read_text())["cells"][0]["outputs"]
+        except json.JSONDecodeError:  # it is being written
+            return ""
         return "".join("".join(output["data"].get("text/html", "")) for output in outputs if "data" in output)
 
     for _ in range(600):
