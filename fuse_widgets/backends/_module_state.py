@@ -18,7 +18,9 @@ from ..engine.nodes import Promise, WorkflowClass, WorkflowFunction
 from ..storage._code import join
 from ..storage._functions import Functions
 from ..storage._values import _SCALARS, Unstable
+from ._originals import REPLACED
 from ._references import ModulePickler, Reached, Reference, is_own, reference
+from ._replaced import Replacements
 
 __all__ = ["SYSTEM", "ModuleState", "OwnModules", "is_code", "tokens_of"]
 
@@ -333,13 +335,18 @@ class OwnModules:
     Each is looked at once in a run. The cost grows with what is reached, and not with what is imported.
 
     Attributes:
-        states: By name, the pickled state; the same object as in the run before if the module has not changed.
+        states: By name, the pickled state; the same object as in the run before if the module has not changed. Under `REPLACED`
+            what the user has put into other modules.
     """
 
     def __init__(self) -> None:
         self.states: dict[str, bytes] = {}
         self._count = 0
         self._index: dict[str, set[str]] = {}
+        self._replaced = Replacements.look()
+        if self._replaced.state is not None:
+            self.states[REPLACED] = self._replaced.state
+            self.reach(self._replaced.reached)
 
     def reach(self, reached: Reached) -> None:
         """Add the modules that something refers to, and those that they refer to."""
@@ -360,6 +367,9 @@ class OwnModules:
         """The states of the modules that something refers to, and of those that they refer to."""
         self.reach(reached)
         waiting, found = self._named(reached), {}
+        if REPLACED in self.states:
+            found[REPLACED] = self.states[REPLACED]
+            waiting |= self._named(self._replaced.reached)
         while waiting:
             name = waiting.pop()
             if name in self.states:

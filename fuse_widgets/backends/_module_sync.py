@@ -20,8 +20,10 @@ from collections.abc import Sequence
 from importlib.machinery import ModuleSpec
 from typing import Any
 
-from ..engine.errors import FuseError, message_of
+from ..engine.errors import message_of
 from ._module_state import SYSTEM, ModuleState, tokens_of
+from ._originals import REPLACED, follow_replaced, originals
+from ._unavailable import Unavailable
 
 __all__ = ["follow_modules"]
 
@@ -37,11 +39,17 @@ def follow_modules(changed: dict[str, bytes]) -> None:
     What cannot be had as it is in the kernel raises where it is used.
 
     Args:
-        changed: Pickled states of those that are new, or have changed.
-
+        changed: Pickled states of those that are new, or have changed; under `REPLACED`, what the user has put into other modules.
     """
     if not changed:
         return
+    with originals():
+        _follow_modules({name: state for name, state in changed.items() if name != REPLACED})
+        if REPLACED in changed:
+            follow_replaced(changed[REPLACED])
+
+
+def _follow_modules(changed: dict[str, bytes]) -> None:
     for name, pickled in changed.items():
         _states[name] = ModuleState(*pickle.loads(pickled))
     if _finder not in sys.meta_path:
@@ -111,16 +119,17 @@ class _Loader:
         outermost = not waiting
         waiting[state.name] = {}
         try:
-            if self._loader is None:
-                module.__file__ = state.file
-            else:
-                self._restore(module)
-                self._execute(module)
-            waiting[state.name] = _follow(module, state, fresh=True)
-            if outermost:  # those that were imported meanwhile may have needed what has come since
-                for name, reasons in list(waiting.items()):
-                    if reasons and name in sys.modules:
-                        _give_up(name, _follow(sys.modules[name], _states[name], fresh=True))
+            with originals():
+                if self._loader is None:
+                    module.__file__ = state.file
+                else:
+                    self._restore(module)
+                    self._execute(module)
+                waiting[state.name] = _follow(module, state, fresh=True)
+                if outermost:  # those that were imported meanwhile may have needed what has come since
+                    for name, reasons in list(waiting.items()):
+                        if reasons and name in sys.modules:
+                            _give_up(name, _follow(sys.modules[name], _states[name], fresh=True))
         finally:
             if outermost:
                 waiting.clear()
@@ -292,25 +301,7 @@ def _different(module: types.ModuleType, state: ModuleState) -> list[str]:
     return found
 
 
-class _Unavailable:
-    """Stands for what a worker cannot get from the kernel; raises where it is used."""
-
-    def __init__(self, module: str, name: str, why: str) -> None:
-        self._fuse_message = (
-            f"the worker cannot get {name!r} of module {module!r} as it is in the kernel ({why}): reload the module in the "
-            "kernel if its file has changed, or run this node with executor 'thread' or 'inline'"
-        )
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        raise FuseError(self._fuse_message)
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        raise FuseError(self._fuse_message)
-
-
 def _give_up(name: str, failed: dict[str, str]) -> None:
     for what, why in failed.items():
-        setattr(sys.modules[name], what, _Unavailable(name, what, why))
+        setattr(sys.modules[name], what, Unavailable(name, what, why))
     _applied[name] = _states[name].digest

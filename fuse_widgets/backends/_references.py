@@ -18,7 +18,9 @@ from typing import Any, NamedTuple
 
 from ..engine.sources import located
 from ..storage._origins import origin_of
+from ..storage._replaced import is_users, mock_parts
 from ._compat import class_by_value, function_by_value
+from ._originals import by_place
 from ._pickling import Pickler
 
 __all__ = ["ModulePickler", "Reached", "Reference", "dumps", "dumps_reached", "is_own", "reference"]
@@ -117,8 +119,12 @@ class ModulePickler(Pickler):
     def reducer_override(self, obj: Any) -> Any:
         kind = type(obj)
         if kind is types.FunctionType:
-            if self._is_own(obj.__globals__.get("__name__")) or self._is_own(obj.__module__):
+            home = obj.__globals__.get("__name__")
+            if self._is_own(home) or self._is_own(obj.__module__):
                 return self._function(obj)
+            if home == "__main__" and obj.__module__ not in ("__main__", None):
+                # `functools.wraps(math.sqrt)` gives it a name that is not its own
+                return function_by_value(self, obj) or super().reducer_override(obj)
         elif isinstance(obj, type):
             if self._is_own(obj.__module__):
                 self._reach(obj.__module__)
@@ -134,11 +140,16 @@ class ModulePickler(Pickler):
                 return reduced
             # without the text of its file, which each function of the module would bring along
             return located, (*reduced[1][:2], (obj.co_filename, 1, ""))
-        elif self._home is not None:
-            found = _by_value(obj, kind, self._home)
-            if found is not None:
-                return found
-        return super().reducer_override(obj)
+        return self._other(obj, kind) or super().reducer_override(obj)
+
+    def _other(self, obj: Any, kind: type) -> Any:
+        """How to pickle what `pickle` would look up by name where that name leads to nothing, or to something else."""
+        found = None if self._home is None else _by_value(obj, kind, self._home)
+        if found is None and kind is functools._lru_cache_wrapper and is_users(obj):
+            place = reference(obj)
+            if place is None or not self._is_own(place.module):
+                return _cached(obj)
+        return found or _mock(obj) or by_place(obj)
 
     def _function(self, func: types.FunctionType) -> Any:
         module: Any = func.__globals__.get("__name__")
@@ -224,8 +235,7 @@ def _fill_function(func: types.FunctionType, state: dict[str, Any]) -> None:
 def _by_value(obj: Any, kind: type, home: tuple[str, str]) -> tuple[Any, ...] | None:
     """What `pickle` would look up by name, or cannot pickle, in the definition of something."""
     if kind is functools._lru_cache_wrapper and (obj.__module__, obj.__qualname__.partition(".")[0]) == home:
-        options = obj.cache_parameters()
-        return _make_cached, (obj.__wrapped__, options["maxsize"], options["typed"])
+        return _cached(obj)
     if kind is typing.TypeVar and (obj.__module__, obj.__name__) == home:
         options = {
             "bound": obj.__bound__,
@@ -240,6 +250,11 @@ def _by_value(obj: Any, kind: type, home: tuple[str, str]) -> tuple[Any, ...] | 
     return None
 
 
+def _cached(obj: Any) -> tuple[Any, ...]:
+    options = obj.cache_parameters()
+    return _make_cached, (obj.__wrapped__, options["maxsize"], options["typed"])
+
+
 def _make_cached(func: Any, maxsize: int | None, typed: bool) -> Any:
     return functools.lru_cache(maxsize, typed)(func)
 
@@ -248,3 +263,25 @@ def _make_type_variable(name: str, constraints: tuple[Any, ...], module: str, op
     made = typing.TypeVar(name, *constraints, **options)  # type: ignore[misc]
     made.__module__ = module
     return made
+
+
+# --- objects of unittest.mock --------------------------------------------------------------------------------
+
+
+def _mock(value: Any) -> tuple[Any, ...] | None:
+    parts = mock_parts(value)
+    if parts is None:
+        return None
+    base, attributes, magic = parts
+    return _make_mock, (base,), (attributes, magic), None, None, _fill_mock
+
+
+def _make_mock(base: Any) -> Any:
+    return base()
+
+
+def _fill_mock(mock: Any, state: tuple[dict[str, Any], dict[str, Any]]) -> None:
+    attributes, magic = state
+    vars(mock).update(attributes)
+    for name, method in magic.items():
+        setattr(type(mock), name, method)

@@ -18,6 +18,7 @@ from ..engine.nodes import MethodCall, Node, NodeItem, ObservedFunction, Workflo
 from ._code import facts, join
 from ._origins import origin_of, origin_of_globals
 from ._reads import OWN, Root
+from ._replaced import mock_parts
 from ._values import Mark, Ref, Unstable, Values
 
 #: Begins the entry of something that matches nothing, not even itself.
@@ -106,6 +107,10 @@ class Functions(Values):
             if owner is None or isinstance(owner, types.ModuleType):
                 return self._compiled(value)
             return join((b"bound", self.token(owner), value.__name__.encode()))
+        mock = mock_parts(value)
+        if mock is not None:
+            base, attributes, magic = mock
+            return join((b"mock", self.token(base), self.token(attributes), self.token(magic)))
         return None
 
     def _once(self, value: Any, make: Callable[[Any], bytes]) -> bytes:
@@ -169,6 +174,7 @@ class Functions(Values):
         if first_party:
             self._refs += [Mark("note", _in_words(note, reader)) for note in known.notes]
             self._refs += [Ref(space, *read, reader) for read in known.reads]
+            self._refs.append(Mark("names", "", known.names))
             parts += self._attributes(func, known.assigned)
         else:
             self._refs[outer:] = [

@@ -197,8 +197,8 @@ def _installed(root: str, inside: list[str], name: str, *, sure: bool) -> Origin
     if not os.path.isdir(root):  # a zip file, or gone
         return None
     changed = os.stat(root).st_mtime_ns
-    found = [entry for entry in _metadata(root, sure, changed) if sure and _project(entry) == top.lower()]
-    found = [f"{root}/{entry}" for entry in found] or _owners(root, sure, changed).get(top, [])
+    found = _projects(root, changed).get(top.lower(), []) if sure else []
+    found = found or _owners(root, sure, changed).get(top, [])
     if len(found) > 1:  # a namespace that several distributions share
         where = "/".join(inside)
         found = [folder for folder in found if where in _record(folder)] or found
@@ -207,19 +207,24 @@ def _installed(root: str, inside: list[str], name: str, *, sure: bool) -> Origin
     return _distribution(found[0], name)
 
 
-@functools.lru_cache(maxsize=10_000)
 def _distribution(folder: str, name: str) -> Origin:
-    project, _, version = os.path.basename(folder).rpartition(".")[0].partition("-")
-    try:
-        found = importlib.metadata.Distribution.at(Path(folder)).metadata
-        project, version = str(found["Name"] or project), str(found["Version"] or version)
-        new = os.stat(folder).st_ctime > _STARTED
-    except Exception:  # removed since, or damaged
-        new = True
+    project, version, new = _described(folder)
     if new:  # after an upgrade the kernel goes on with the version that it has imported
         loaded = getattr(sys.modules.get(name.partition(".")[0]), "__version__", None)
         version = loaded if isinstance(loaded, str) else version
     return Origin("installed", project, version)
+
+
+@functools.lru_cache(maxsize=10_000)
+def _described(folder: str) -> tuple[str, str, bool]:
+    """The name and version of a distribution, from its folder with metadata, and whether it may not be the one that was imported."""
+    project, _, version = os.path.basename(folder).rpartition(".")[0].partition("-")
+    try:
+        found = importlib.metadata.Distribution.at(Path(folder)).metadata
+        project, version = str(found["Name"] or project), str(found["Version"] or version)
+        return project, version, os.stat(folder).st_ctime > _STARTED
+    except Exception:  # removed since, or damaged
+        return project, version, True
 
 
 #: What is installed after this may not be what was imported.
@@ -231,6 +236,15 @@ def _metadata(root: str, sure: bool, changed: int) -> tuple[str, ...]:  # noqa: 
     """The folders with metadata of distributions in `root`, which was last `changed` then."""
     ends = (".dist-info", ".egg-info") if sure else (".dist-info",)
     return tuple(entry for entry in sorted(os.listdir(root)) if entry.endswith(ends))
+
+
+@functools.lru_cache(maxsize=1_000)
+def _projects(root: str, changed: int) -> dict[str, list[str]]:
+    """The folders with metadata in `root`, by the names of their distributions."""
+    projects: dict[str, list[str]] = {}
+    for entry in _metadata(root, True, changed):
+        projects.setdefault(_project(entry), []).append(f"{root}/{entry}")
+    return projects
 
 
 def _project(entry: str) -> str:

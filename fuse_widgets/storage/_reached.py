@@ -19,9 +19,10 @@ from typing import Any, NamedTuple
 from ..engine.errors import message_of
 from ._code import join
 from ._functions import FILLABLE, NEVER, Functions, never
-from ._origins import Origin, find, is_extension, origin_of, origin_of_module
+from ._origins import Origin, find, is_extension, origin_of, origin_of_globals, origin_of_module
 from ._reads import Attributes, Root
-from ._values import Mark, Ref, Unstable, named
+from ._replaced import in_classes, in_modules, is_users
+from ._values import _SCALARS, Mark, Ref, Unstable, named
 from .input_file import InputFileError, digest_of
 
 #: What IPython puts into every notebook.
@@ -51,6 +52,8 @@ _DYNAMIC = {
 }
 #: Modules of Python that run what is not Python.
 _FOREIGN = {"ctypes": "C code that ctypes loads", "subprocess": "programs that subprocess starts"}
+#: Modules of Python whose numbers and strings are those of the process.
+_OWN_STATE = frozenset({"sys"})
 _MISSING = object()
 
 
@@ -102,6 +105,8 @@ class Reach(Functions):
         super().__init__()
         self._found: dict[tuple[Any, ...], tuple[Any, _Found]] = {}
         self._digests: dict[str, str] = {}
+        self._classes: list[tuple[type, str]] | None = None
+        self._modules: dict[str, list[Ref | Mark]] = {}
 
     def follow(self, refs: list[Ref | Mark], home: str | None) -> Reached:
         """Follow what a function of the module `home` reads, until there is nothing new."""
@@ -115,6 +120,7 @@ class Reach(Functions):
                 if ref not in seen:
                     seen.add(ref)
                     self._mark(ref, reached)
+                    waiting += self._replaced(ref)
                 continue
             key = (id(ref.space), *ref[1:4])
             if key in seen:
@@ -157,6 +163,33 @@ class Reach(Functions):
             reached.notes.add(f"C code of {text}")
             reached.names[f"C code of {text}"] = _extension(sys.modules.get(text))
 
+    def _replaced(self, mark: Mark) -> list[Ref | Mark]:
+        """What the user has put into modules and classes of others, as far as code may use it that has led to a mark.
+
+        Anything in a package counts that code names; special methods, and methods of a name that is in the code, count in any.
+        """
+        if mark.kind not in ("names", "package"):
+            return []
+        if self._classes is None:
+            self._classes = [(cls, name) for cls, name, _ in in_classes()]
+        if mark.kind == "names":
+            return [
+                _replacement(cls, f"{cls.__module__}.{cls.__qualname__}", name)
+                for cls, name in self._classes
+                if name in mark.value or name[:2] == "__"
+            ]
+        top = mark.text.partition(".")[0]
+        found = self._modules.get(top)
+        if found is None:
+            found = [_replacement(module, module.__name__, name) for module, name, _ in in_modules(top)]
+            found += [
+                _replacement(cls, f"{cls.__module__}.{cls.__qualname__}", name)
+                for cls, name in self._classes
+                if cls.__module__.partition(".")[0] == top
+            ]
+            self._modules[top] = found if top != "builtins" else []  # what is named there counts
+        return self._modules[top]
+
     def _digest(self, path: str) -> str:
         found = self._digests.get(path)
         if found is None:
@@ -182,7 +215,11 @@ class Reach(Functions):
         """The entry of what a read leads to, with its module and the name there; None if there is none."""
         space, root = ref.space, ref.root
         if root.kind == "patched":
-            return root.name, ".".join(ref.path), self.kept(functools.reduce(getattr, ref.path, space)).hex()
+            try:
+                entry = self.kept(vars(space)[ref.path[0]]).hex()
+            except Unstable as why:
+                entry = never(why)
+            return root.name, ref.path[0], entry
         if root.kind == "module":
             return self._walk(ref, None, space)
         if root.kind == "import":
@@ -241,7 +278,9 @@ class Reach(Functions):
         """The entry of a global name that the module does not have."""
         name = ref.root.name
         if hasattr(builtins, name):
-            self._is_dynamic(getattr(builtins, name), ref)
+            value = getattr(builtins, name)
+            if is_users(value) or (not self._is_dynamic(value, ref) and _is_other(value, name)):
+                self._refs.append(_replacement(builtins, "builtins", name))
             return None
         if ref.root.kind == "global":
             self._note(f"{name}, which does not exist yet, in {ref.reader}")
@@ -258,16 +297,17 @@ class Reach(Functions):
         self._refs.append(Mark("package", full))
         if full in _FOREIGN:
             self._note(f"{_FOREIGN[full]}, in {ref.reader}")
-        patched: Any = module
+        place = module
         for attribute in path:
-            if (full, attribute) in _DYNAMIC and patched is module:
+            if (full, attribute) in _DYNAMIC and place is module:
                 self._note(f"{_DYNAMIC[full, attribute]} in {ref.reader}")
-            patched = vars(patched).get(attribute) if isinstance(patched, types.ModuleType) else None
-            if isinstance(patched, types.ModuleType):
-                self._refs.append(Mark("package", str(patched.__name__)))
-        code = isinstance(patched, types.FunctionType) and origin_of(patched.__globals__.get("__name__"))
-        if code and code.first_party:  # somebody has put a function of their own there
-            self._refs.append(Ref(module, Root("patched", full), path))
+            value = vars(place).get(attribute)
+            if not isinstance(value, types.ModuleType):
+                if place.__name__ not in _OWN_STATE and _is_other(value, attribute):
+                    self._refs.append(_replacement(place, str(place.__name__), attribute))
+                break
+            place = value
+            self._refs.append(Mark("package", str(place.__name__)))
         if owner is None:  # an import in the function, whose bytecode has the name of the module
             return None
         return owner, name, named("module", full).hex()
@@ -352,6 +392,32 @@ class Reach(Functions):
             return False
         self._note(f"{_DYNAMIC[key]} in {ref.reader}")
         return True
+
+
+def _replacement(place: Any, shown: str, name: str) -> Ref:
+    return Ref(place, Root("patched", shown), (name,))
+
+
+def _is_other(value: Any, name: str) -> bool:
+    """Whether a module that is not the user's has something under a name that may not be what it had there at first.
+
+    A function of the user's, a function or class of another name, or a number or string, of which nobody can tell.
+    """
+    kind = type(value)
+    if value is None or kind in _SCALARS:
+        return value is not None
+    if kind is functools.partial:
+        return True
+    if kind is types.FunctionType and origin_of_globals(value.__globals__).first_party:
+        return True
+    known = getattr(value, "__name__", None) if _is_function(kind) else None
+    return known not in (None, name) or is_users(value)
+
+
+def _is_function(kind: type) -> bool:
+    return issubclass(kind, (types.FunctionType, types.BuiltinFunctionType, types.MethodType, type)) or (
+        kind.__name__ in ("ufunc", "_ArrayFunctionDispatcher", "cython_function_or_method")
+    )
 
 
 @functools.lru_cache(maxsize=1_000)

@@ -55,6 +55,7 @@ class CodeFacts:
         fills: Closure names whose every use puts something into them.
         notes: Lookups whose target is known only when the code runs, in words.
         assigned: Attributes that it assigns, of whatever.
+        names: The names in it that may be those of attributes.
     """
 
     digest: bytes
@@ -64,6 +65,7 @@ class CodeFacts:
     fills: frozenset[str]
     notes: tuple[str, ...]
     assigned: frozenset[str] = frozenset()
+    names: frozenset[str] = frozenset()
 
 
 #: Methods that put something into a container and tell nothing of what is in it.
@@ -147,6 +149,7 @@ class Uses:
         self.unused: dict[str, set[Target]] = {}
         self.used: set[str] = set()
         self.assigned: set[str] = set()
+        self.names: set[str] = set(code.co_names)
         self._inner: list[CodeFacts] = []
 
     def note_nested(self, code: CodeType, inner: CodeFacts) -> None:
@@ -198,6 +201,7 @@ class Uses:
             fills=free & (self.cell_fills - read_cells),
             notes=tuple(sorted(self.notes)),
             assigned=frozenset(self.assigned),
+            names=frozenset(self.names),
         )
 
     def _take_over(self, inner: CodeFacts) -> None:
@@ -205,6 +209,7 @@ class Uses:
             (self.fills if read.only_filled else self.reads).add((read.root, read.path))
         self.notes.update(inner.notes)
         self.assigned |= inner.assigned
+        self.names |= inner.names
         self.state.update(inner.state)
         for name, paths in inner.cells.items():
             if name in self.bound:

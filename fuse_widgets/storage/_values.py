@@ -65,14 +65,14 @@ class Mark(NamedTuple):
     Attributes:
         kind: `"package"`, an installed module; `"distribution"`, one that is not imported yet;
             `"compiled"`, a first-party module of C code; `"file"`, an `InputFile`; `"path"`, another path that
-            names a file; `"note"`, something that is not tracked.
+            names a file; `"note"`, something that is not tracked; `"names"`, the names of attributes in code.
         text: Its name, or the note.
-        value: The digest of a file; the version of a distribution.
+        value: The digest of a file; the version of a distribution; names.
     """
 
     kind: str
     text: str
-    value: str = ""
+    value: Any = ""
 
 
 class Unstable(Exception):

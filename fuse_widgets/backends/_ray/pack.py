@@ -104,7 +104,7 @@ class Packer:
 
     def modules(self, reached: Reached) -> tuple[Code, Any] | None:
         """The user's modules that something refers to, once in a run for each set of them; None if there are none."""
-        if not reached.modules and not reached.names:
+        if not reached.modules and not reached.names and not self._modules.states:
             return None
         states = self._modules.closure(reached)
         if not states:
