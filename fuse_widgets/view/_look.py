@@ -23,12 +23,13 @@ _LIGHT = {
     "text": "#1c2127",
     "accent": "#1663b5",
     "edge": "#64748b",
+    "on-state": "#ffffff",
     "pending": "#8b95a1",
     "queued": "#64748b",
     "running": "#1d6fc9",
     "paused": "#a8680f",
-    "done": "#15885a",
-    "cached": "#3f83a6",
+    "done": "#138559",
+    "cached": "#3a7c9e",
     "failed": "#cf3f52",
     "skipped": "#8b8f98",
     "cancelled": "#7d6d92",
@@ -38,11 +39,12 @@ _DARK = {
     "text": "#e3e6ea",
     "accent": "#6cb2f5",
     "edge": "#94a3b8",
+    "on-state": "#101418",
     "pending": "#7d8894",
     "queued": "#94a3b8",
     "running": "#3b8ce2",
     "paused": "#d0932f",
-    "done": "#248a5e",
+    "done": "#239164",
     "cached": "#4f9cc0",
     "failed": "#ea6a7a",
     "skipped": "#8a9099",
@@ -100,7 +102,7 @@ def _drawn_rules(theme: str, scope: str) -> str:
         dash = ";stroke-dasharray:4 3" if state == "skipped" else ""
         border = mix(strong, back, 0.5 if code < 2 else 0.45)
         rules.append(f".s{code}{{fill:{mix(strong, back, tint)};stroke:{border}{dash}}}")
-        on_disc = strong if state in HOLLOW else "#ffffff"
+        on_disc = strong if state in HOLLOW else colours["on-state"]
         disc = f"fill:none;stroke:{strong};stroke-width:1.5" if state in HOLLOW else f"fill:{strong}"
         rules.append(f".d{code}{{{disc}}}")
         if state in MARKS:

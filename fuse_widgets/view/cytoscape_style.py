@@ -116,7 +116,7 @@ def _disc(state: str, colour: str) -> str:
     mark = ""
     if state in MARKS:
         path, filled = MARKS[state]
-        on_disc = colour if ring else "#ffffff"
+        on_disc = colour if ring else THEMES["light"]["on-state"]
         paint = (
             f'fill="{on_disc}"' if filled else f'fill="none" stroke="{on_disc}" stroke-width="1.8"'
         ) + ' stroke-linecap="round" stroke-linejoin="round"'

@@ -219,12 +219,14 @@ def _progress(graph: Graph, status: _Status) -> str:
     counts, total = status.counts, len(graph)
     if status.wire["started"] is None and counts.get("pending", 0) == total:
         return "1 node" if total == 1 else f"{total:,} nodes"
-    parts = [f"{counts.get('done', 0) + counts.get('cached', 0)} of {total}"]
+    halted = {"paused": "paused", "stopping": "stopping", "cancelled": "stopped"}.get(
+        status.wire["run_state"]
+    )
+    parts = [halted] if halted else []
+    parts.append(f"{counts.get('done', 0) + counts.get('cached', 0)} of {total}")
     if counts.get("cached"):
         parts.append(f"{counts['cached']} cached")
     parts += [f"{counts[s]} {s}" for s in ("running", "failed", "skipped", "cancelled") if counts.get(s)]
-    if status.wire["run_state"] in ("paused", "stopping"):
-        parts.append(status.wire["run_state"])
     if elapsed := duration(status.elapsed):
         parts.append(elapsed)
     return " · ".join(parts)
@@ -238,6 +240,7 @@ def _bar(status: _Status) -> str:
     return f'<span class="fuse-bar">{"".join(parts)}<i style="flex-grow:{rest}"></i></span>'
 
 
+#: The last two rules: JupyterLab keeps 20 pixels free beside HTML; in a page by nbconvert an empty prompt is narrower than that of the code.
 _FRAME = """
 .fuse-shot{box-sizing:border-box;color:var(--text);background:var(--back);font:13px/20px FONTS;
 border:1px solid var(--line);border-radius:8px;overflow:hidden}
@@ -248,11 +251,13 @@ background:var(--bar);border-bottom:1px solid var(--line)}
 background:var(--track)}
 .fuse-shot .fuse-bar i{flex:0 1 0}
 .fuse-shot .fuse-quiet{color:var(--quiet);font-variant-numeric:tabular-nums}
-.fuse-shot .fuse-view{overflow:auto;max-height:720px;resize:vertical}
+.fuse-shot .fuse-view{overflow:auto;max-height:720px}
 .fuse-shot .fuse-view svg{display:block;height:auto;max-width:100%;margin:0 auto}
 .fuse-shot .fuse-wide svg{max-width:none}
 .fuse-shot .fuse-error{padding:8px 16px;color:var(--failed);border-top:1px solid var(--line);
 overflow-wrap:anywhere;white-space:pre-wrap}
+.fuse-shot:is(.jp-RenderedHTMLCommon>*){margin-right:-20px}
+.fuse-shot:is(body.jp-Notebook .jp-OutputPrompt:empty+*>*){margin-left:calc(2px + 2*var(--jp-code-padding,5px))}
 """.replace("FONTS", look.FONTS)
 
 
@@ -326,7 +331,7 @@ _PAGE = """
 :root{color-scheme:light dark}
 body.fuse-page{margin:0;padding:24px;background:var(--back)}
 .fuse-page h1{margin:0;font-size:16px;line-height:24px;overflow-wrap:anywhere}
-.fuse-page .fuse-view{max-height:none;resize:none}
+.fuse-page .fuse-view{max-height:none}
 .fuse-page .fuse-counts{display:flex;flex-wrap:wrap;gap:4px 16px;margin:0;padding:8px 16px;list-style:none;
 border-bottom:1px solid var(--line)}
 .fuse-page .fuse-counts svg,.fuse-page td svg{width:18px;height:18px;margin-right:8px;vertical-align:-4px}

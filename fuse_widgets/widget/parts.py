@@ -22,8 +22,9 @@ __all__ = [
     "show_query",
 ]
 
-#: Pixels of a row of the table, of what stands above it, and of the highest table and the inspector, of the form.
-_ROW, _HEAD, _PANEL, _FORM = 28, 72, 480, 400
+#: Pixels of a row of the table, of what stands above it (with two lines of states, as outline.css has it), and of the highest
+#: table and the inspector, of the form.
+_ROW, _HEAD, _PANEL, _FORM = 28, 169, 480, 400
 #: How many nodes are listed where no widget can be shown.
 LISTED = 100
 

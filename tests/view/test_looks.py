@@ -69,6 +69,12 @@ def test_the_colour_of_a_state_is_visible(theme: str, state: NodeState) -> None:
 
 
 @pytest.mark.parametrize("theme", BACK)
+@pytest.mark.parametrize("state", ["running", "paused", "done", "cached", "failed", "cancelled"])
+def test_names_on_the_colour_of_a_state_can_be_read(theme: str, state: str) -> None:
+    assert contrast(colours(theme)["on-state"], colours(theme)[state]) >= 4.5
+
+
+@pytest.mark.parametrize("theme", BACK)
 @pytest.mark.parametrize("blindness", BLIND)
 def test_what_matters_is_told_apart_without_red_and_green(theme: str, blindness: str) -> None:
     seen = {name: lab(np.array(BLIND[blindness]) @ linear(colours(theme)[name])) for name in APART}

@@ -352,7 +352,7 @@ def test_colours_and_marks_are_those_of_the_browser_half():
     css = (JS / "style.css").read_text()
     light, dark = re.findall(r"\.fuse-widget(?:\[[^\]]*\])? \{(.*?)\}", css, re.DOTALL)[:2]
     for rules, theme in ((light, "light"), (dark, "dark")):
-        for state in [*STATES, "accent"]:
+        for state in [*STATES, "accent", "on-state"]:
             assert re.search(rf"--fuse-{state}: (#\w+);", rules).group(1) == _look.THEMES[theme][state]
     icons = re.sub(r"\s+", " ", (JS / "icons.ts").read_text())
     for path in [*(mark for mark, _ in _look.MARKS.values()), *_look.KINDS]:

@@ -67,7 +67,7 @@ def test_every_part_is_another_one_with_a_height_of_its_own(wf: LocalWorkflow) -
         ["form"],
         ["progress"],
     ]
-    assert [widget.height for widget in widgets] == [160, 156, 480, 400, 80]
+    assert [widget.height for widget in widgets] == [160, 253, 480, 400, 80]
     assert NodeTable(LocalWorkflow(*[step() for _ in range(100)])).height == 480
     assert Inspector(wf, height=300).height == 300
 

@@ -16,7 +16,7 @@ const GRAPH: [string, Line[]][] = [
       [["\u2193"], "In the search: select the match and go to the graph"],
       [["[", "]"], "Previous, next match"],
       [["o"], "List of the nodes"],
-      [["t"], "Timeline: who runs what when"],
+      [["t"], "Timeline of the workers"],
     ],
   ],
   [
@@ -24,10 +24,10 @@ const GRAPH: [string, Line[]][] = [
     [
       [
         ["\u2190", "\u2191", "\u2192", "\u2193"],
-        "Along the edges from the selected node; with none, to the middle",
+        "Move along the edges; from no node, to the middle",
       ],
       [["Shift + arrows"], "Move the view"],
-      [["Enter"], "Open the inspector; once more: go into it"],
+      [["Enter"], "Open the inspector; again: move into it"],
       [["Esc"], "Clear the selection, then the search, then leave"],
     ],
   ],
@@ -45,18 +45,18 @@ const FORM: [string, Line[]] = [
   "In the form",
   [
     [["Enter"], "Set what was typed"],
-    [["Esc"], "Give up what was typed; in the inspector: back to the graph"],
+    [["Esc"], "Discard what was typed; in the inspector: back to the graph"],
     [["Ctrl + Z"], "Undo; with Shift: redo"],
   ],
 ];
 const MOUSE: [string, Line[]] = [
   "Mouse",
   [
-    [["Click"], "Select; with Ctrl or Shift: add or take away"],
+    [["Click"], "Select; with Ctrl or Shift: add or remove"],
     [["Double-click"], "Centre a node, open a group; beside them: show all"],
-    [["Right click"], "What can be done with the selected nodes"],
+    [["Right click"], "Menu for the selected nodes"],
     [["Drag"], "Move the view; with Shift: select in a rectangle"],
-    [["Wheel"], "Zoom, once the graph was clicked or with Ctrl"],
+    [["Wheel"], "Zoom, after a click on the graph or with Ctrl"],
   ],
 ];
 const LIST: [string, Line[]] = [
@@ -64,23 +64,23 @@ const LIST: [string, Line[]] = [
   [
     [
       ["\u2191", "\u2193", "Home", "End"],
-      "Go and select; with Shift: select a range; with Ctrl: go only",
+      "Move and select; with Shift: select a range; with Ctrl: only move",
     ],
-    [["Space"], "Select or not"],
-    [["Ctrl + A"], "Select all that are listed"],
+    [["Space"], "Select or deselect"],
+    [["Ctrl + A"], "Select all listed nodes"],
     [["Enter"], "Open the inspector and show the node in the graph"],
   ],
 ];
 
 const MEANINGS: Record<(typeof STATES)[number], string> = {
-  pending: "waits for others or for a run",
+  pending: "waits for other nodes or for a run",
   queued: "waits for a worker",
-  running: "runs now",
+  running: "is being computed",
   paused: "its run is paused",
   done: "has its result",
-  cached: "taken from storage",
+  cached: "read from storage",
   failed: "raised an error",
-  skipped: "needs one that failed",
+  skipped: "needs a node that failed",
   cancelled: "ended by Stop",
 };
 
@@ -113,6 +113,12 @@ function Legend({ whole }: { whole: boolean }) {
               <dd>{CALLS[kind]}</dd>
             </div>
           ))}
+        <div>
+          <dt>
+            <span class="fuse-stale-mark" aria-hidden="true" /> ring
+          </dt>
+          <dd>out of date: the next run computes it again</dd>
+        </div>
         {whole && (
           <div>
             <dt>
