@@ -95,7 +95,8 @@ def in_modules(top: str = "") -> list[tuple[types.ModuleType, str, Any]]:
         seen.add(id(module))
         space = vars(module)
         ids = _ids(space)
-        if _is_clean(module, ids):
+        known = _clean.get(id(module))
+        if known and known[1] == ids and known[0]() is module:
             continue
         before = len(found)
         for key, value in list(space.items()):
@@ -110,20 +111,25 @@ def in_modules(top: str = "") -> list[tuple[types.ModuleType, str, Any]]:
 
 
 def in_classes() -> list[tuple[type, str, Any]]:
-    """Return the classes that are not the user's and have something of the user's, its name there, and what it is."""
+    """Return the classes that are not the user's and have something of the user's, its name there, and what it is.
+
+    Only those that a name leads to: others may have been made of what is the user's.
+    """
     found: list[tuple[type, str, Any]] = []
-    seen: set[type] = set()
+    seen: set[int] = set()
     waiting: list[type] = [object]
     search = _Search()
     while waiting:
         subclasses: list[type] = type.__subclasses__(waiting.pop())
-        below = [cls for cls in subclasses if cls not in seen]
-        seen.update(below)
+        below = [cls for cls in subclasses if id(cls) not in seen]  # some cannot be hashed
+        seen.update(map(id, below))
         waiting += below
         for cls in below:
-            ids = _ids(vars(cls))
-            if _is_clean(cls, ids):
+            known = _clean.get(id(cls))
+            # written out for speed
+            if known and known[1] == hash(tuple(map(id, list(vars(cls).values())))) and known[0]() is cls:
                 continue
+            ids = _ids(vars(cls))
             names = _names_in_class(cls, search)
             if names:
                 found += [(cls, name, vars(cls)[name]) for name in names]
@@ -144,7 +150,15 @@ def _names_in_class(cls: type, search: _Search) -> list[str]:
             continue
         if search.is_users(value):
             found.append(name)
-    return found
+    return found if found and _has_name(cls) else []
+
+
+def _has_name(cls: type) -> bool:
+    """Whether its module and qualified name lead to a class, and not to none or another one, as for those made for one object."""
+    found: Any = sys.modules.get(cls.__module__)
+    for name in cls.__qualname__.split("."):
+        found = getattr(found, name, None)
+    return found is cls
 
 
 #: By `id`, the modules and classes that had nothing of the user's when they were looked at, and what they had then.
@@ -154,12 +168,6 @@ _clean: dict[int, tuple[weakref.ref[Any], int]] = {}
 def _ids(space: Mapping[str, Any]) -> int:
     """Tell whether names have been set since; a look at a kernel's 3,000 modules and 8,000 classes takes 20 ms so, not 150."""
     return hash(tuple(map(id, list(space.values()))))
-
-
-def _is_clean(container: Any, ids: int) -> bool:
-    """Whether a module or class has what it had when it had nothing of the user's."""
-    known = _clean.get(id(container))
-    return known is not None and known[1] == ids and known[0]() is container
 
 
 class _Search:
@@ -180,7 +188,7 @@ class _Search:
                 return True
             inner = getattr(value, "__wrapped__", None)
             return inner is not None and self.is_users(inner, depth + 1)
-        if isinstance(value, type):
+        if issubclass(kind, type):
             return self.modules[value.__module__]
         found = self._kinds[kind]
         if type(found) is tuple:
@@ -188,7 +196,7 @@ class _Search:
         return found and self._is_users_object(value, kind, depth)
 
     def _is_users_object(self, value: Any, kind: type, depth: int) -> bool:
-        if self.modules[kind.__module__] or isinstance(value, self._mock):
+        if self.modules[kind.__module__] or issubclass(kind, self._mock):
             return True
         if depth > 1:
             return False
