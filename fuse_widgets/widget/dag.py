@@ -116,6 +116,8 @@ class DAGWidget(anywidget.AnyWidget):
 
     #: Whether it shows what another widget asks all to show.
     takes_over = True
+    #: Of its layout: in a box of widgets it gets its share of the room, but no less than this.
+    _min_width = "0"
     _following = False
     _has_been_placed = False
     _stale_due = False  # until the next flush
@@ -146,7 +148,7 @@ class DAGWidget(anywidget.AnyWidget):
         status = StatusColumns(self.graph.names)
         status.version = 1
         super().__init__(
-            layout={"width": "100%", "min_width": "0"},  # its share of the room in a box of widgets
+            layout={"width": "100%", "min_width": self._min_width},
             direction=direction,
             height=self._natural_height() if height is None else height,
             collapsed=groups,

@@ -54,6 +54,7 @@ class NodeTable(DAGWidget):
     """
 
     _parts = _parts("outline")
+    _min_width = "328px"
 
     def _natural_height(self) -> int:
         return min(_HEAD + _ROW * max(3, len(self.graph)), _PANEL)
@@ -66,6 +67,7 @@ class Inspector(DAGWidget):
     """
 
     _parts = _parts("inspector")
+    _min_width = "328px"
 
     def _natural_height(self) -> int:
         return _PANEL
@@ -78,6 +80,7 @@ class BackendInfoForm(DAGWidget):
     """
 
     _parts = _parts("form")
+    _min_width = "328px"
 
     def _natural_height(self) -> int:
         return _FORM

@@ -54,6 +54,7 @@ def test_a_click_on_run_shows_figures_and_tables_in_the_inspector_and_nothing_in
         expect(printed.locator("> *")).to_have_count(4)
         picture = printed.locator("img")
         expect(picture).to_be_visible()
+        assert printed.evaluate("area => area.scrollTop") == 0
         assert picture.evaluate("picture => picture.complete && picture.naturalWidth > 100")
         table = printed.frame_locator("iframe").locator("table")
         expect(table).to_contain_text("0.75")

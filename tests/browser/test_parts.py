@@ -42,3 +42,32 @@ def test_parts_in_a_box_share_a_selection(notebook: Callable[..., Notebook], lin
         assert box is not None
         assert (box["width"] >= width, box["height"] >= height) == (True, True), nth
     assert book.problems == []
+
+
+BESIDE = """
+table, inspector = NodeTable(wf), Inspector(wf)
+box = widgets.HBox([table, inspector])
+box
+"""
+
+
+def test_table_and_inspector_side_by_side_show_their_borders_and_every_row(
+    notebook: Callable[..., Notebook],
+) -> None:
+    book = notebook([WORKFLOW, BESIDE])
+    book.run(0, 1)
+    book.dag(1).wait("+d.fuseNodes === 3")
+    table, inspector = (book.dag(nth).root for nth in (0, 1))
+    for width in (1200, 900):
+        book.page.set_viewport_size({"width": width, "height": 900})
+        left, right = table.bounding_box(), inspector.bounding_box()
+        assert left is not None
+        assert right is not None
+        assert min(left["width"], right["width"]) >= 318
+        assert left["x"] + left["width"] <= right["x"]
+        row = table.get_by_text("report").bounding_box()
+        assert row is not None
+        assert row["y"] + row["height"] <= left["y"] + left["height"]
+        assert table.locator(".fuse-grid").evaluate("grid => grid.scrollHeight <= grid.clientHeight")
+        edge = "box => box.getBoundingClientRect().left + box.scrollWidth"
+        assert right["x"] + right["width"] <= book.page.locator(".widget-hbox").last.evaluate(edge)

@@ -33,7 +33,8 @@ interface Group {
 export const RAW = "";
 export const pathOf = (field: Field): string => field.path.join(".");
 
-const NO_JSON = "it holds what is no JSON and would be lost; use the form, or set it in Python";
+const NO_JSON =
+  "it contains values that are not JSON and would be lost; use the form, or set it in Python";
 
 export class Editor {
   /** What is wrong with the last undo or redo, "" where nothing is. */

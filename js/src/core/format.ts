@@ -24,6 +24,11 @@ export function roughly(seconds: number): string {
   return `${Math.round(seconds / 360) / 10} h`;
 }
 
+/** With a capital letter, unless the first word is a name in code. */
+export function sentence(text: string): string {
+  return text.replace(/^[a-z](?=[a-z]* )/, (letter) => letter.toUpperCase());
+}
+
 /** "1 node", "1,200 nodes". */
 export function counted(n: number, one: string, several = `${one}s`): string {
   return `${n.toLocaleString("en")} ${n === 1 ? one : several}`;

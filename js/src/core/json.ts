@@ -46,12 +46,15 @@ function value(text: string, at: number): number {
   if (first === '"') return string(text, at);
   const end = Math.max(match(NUMBER, text, at), match(WORD, text, at));
   if (end >= 0) return end;
-  throw new Fault(at, first === "'" ? "texts stand in double quotes" : "a value is expected here");
+  throw new Fault(
+    at,
+    first === "'" ? "strings must be in double quotes" : "a value is expected here",
+  );
 }
 
 function string(text: string, at: number): number {
   const end = match(STRING, text, at);
-  if (end < 0) throw new Fault(at, "this text does not end, or has a \\ or a line break in it");
+  if (end < 0) throw new Fault(at, "this string does not end, or has a \\ or a line break in it");
   return end;
 }
 

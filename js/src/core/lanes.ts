@@ -92,7 +92,7 @@ export function hasBegun(run: Run, one: (worker: number) => boolean = () => true
 /** What the timeline says of a run in which no node has begun. */
 export function emptyText(graph: Graph | null, run: Run): string {
   const cached = run.counts[State.cached];
-  if (!graph || !cached || isActive(run.runState)) return "No node has begun yet.";
+  if (!graph || !cached || isActive(run.runState)) return "No node has started yet.";
   const found: [string, number][] = [];
   let total = 0;
   for (let i = 0; i < run.state.length; i++) {

@@ -1,5 +1,5 @@
 // What the line under the graph says: of all that there is to say now, the most important. Pure.
-import { counted, oneLine } from "./format";
+import { counted, oneLine, sentence } from "./format";
 import { whyLost } from "./kernel";
 import { firstFailed, heldUp, stoppingText } from "./progress";
 import { isActive, type Run } from "./reducer";
@@ -64,18 +64,18 @@ function say(kind: Notice["kind"], text: string, node = -1, key = text): Notice 
 }
 
 function notUnderstood({ fault }: Situation): Notice | null {
-  return say("error", fault && `not understood: ${oneLine(fault)}`);
+  return say("error", fault && `Not understood: ${oneLine(fault)}`);
 }
 
 function fromKernel({ message, kernel, store }: Situation): Notice | null {
   if (message.kind === "none") return null;
-  if (message.kind === "error") return say("error", oneLine(message.text, 600));
-  const last = store.live || kernel === "busy" ? "" : " what is shown is the last it sent";
+  if (message.kind === "error") return say("error", sentence(oneLine(message.text, 600)));
+  const last = store.live || kernel === "busy" ? "" : " showing the last state it sent";
   return say("waiting", message.text + last);
 }
 
 function lost({ kernel }: Situation): Notice | null {
-  return say("notice", whyLost(kernel));
+  return say("notice", sentence(whyLost(kernel)));
 }
 
 function stopping({ store }: Situation): Notice | null {

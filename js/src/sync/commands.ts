@@ -6,8 +6,8 @@ import type { Model } from "./model";
 import { Requests, TooLarge } from "./requests";
 
 const NOTHING: Message = { kind: "none", text: "" };
-const WAITING: Message = { kind: "waiting", text: "waiting for the kernel\u2026" };
-const KEPT: Message = { kind: "waiting", text: "kept: will be done when the kernel is free" };
+const WAITING: Message = { kind: "waiting", text: "Waiting for the kernel\u2026" };
+const KEPT: Message = { kind: "waiting", text: "Queued until the kernel is free" };
 /** Milliseconds after which the person is told that the kernel has not answered, and where it is known to be busy. */
 export const SLOW = 2000;
 const SLOW_BUSY = 1000;

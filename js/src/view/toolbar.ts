@@ -10,8 +10,12 @@ import { ProgressBar } from "./progressbar";
 
 const PANELS: { panel: Panel; title: string; picture: string }[] = [
   { panel: "outline", title: "List of the nodes (o)", picture: BUTTONS.outline },
-  { panel: "inspector", title: "About the selected nodes (Enter)", picture: BUTTONS.inspector },
-  { panel: "timeline", title: "Who runs what when (t)", picture: BUTTONS.timeline },
+  {
+    panel: "inspector",
+    title: "Inspector of the selected nodes (Enter)",
+    picture: BUTTONS.inspector,
+  },
+  { panel: "timeline", title: "Timeline of the workers (t)", picture: BUTTONS.timeline },
 ];
 
 interface Button {
@@ -145,14 +149,14 @@ export class Toolbar {
       this.#buttons.stop,
       stopping
         ? interruptTitle(run)
-        : "Start no further node; press again to interrupt those that run",
+        : "Start no more nodes; press again to interrupt the running ones",
     );
     const paused = runState === "paused";
     this.#label(this.#buttons.pause, paused ? "Resume" : "Pause");
     this.#shape(this.#buttons.pause, paused ? BUTTONS.run : BUTTONS.pause);
     this.#title(
       this.#buttons.pause,
-      paused ? "Go on with the run" : "Start no further node until resumed",
+      paused ? "Resume the run" : "Start no more nodes until resumed",
     );
     if (lost) {
       const { run, stop, pause, step, direction } = this.#buttons;

@@ -33,6 +33,17 @@ function shown(width: number, where = BADGE, parts?: Part[]) {
   return { model, toolbar, search, text: find(".fuse-progress"), badge: find(".fuse-where") };
 }
 
+/** Whether the placeholder of a field is to be read in full. */
+async function hasRoom(field: HTMLInputElement): Promise<boolean> {
+  const probe = document.createElement("span");
+  probe.style.cssText = "position: absolute; white-space: nowrap; font: 12px system-ui, sans-serif";
+  probe.textContent = field.placeholder;
+  document.body.append(probe);
+  const { paddingLeft, paddingRight } = getComputedStyle(field);
+  const room = field.clientWidth - Number.parseFloat(paddingLeft) - Number.parseFloat(paddingRight);
+  return probe.offsetWidth <= room;
+}
+
 const whole = (node: HTMLElement): boolean => node.scrollWidth <= node.clientWidth;
 
 /** How much of a node is to be seen, from 0 to 1. */
@@ -58,6 +69,7 @@ describe.each([600, 641, 880, 961, 1000, 1005, 1101, 1200, 1400])("a toolbar of 
     expect(text.title).toBe(`${text.textContent} \u00b7 ${BADGE}`);
     expect(whole(toolbar)).toBe(true);
     expect(search.getBoundingClientRect().width).toBeGreaterThanOrEqual(120);
+    expect(await hasRoom(search.querySelector("input") as HTMLInputElement)).toBe(true);
   });
 });
 

@@ -41,4 +41,23 @@ describe("a view", () => {
     await expect.poll(() => model.get("selected")).toEqual(["moons, RBF SVM"]);
     await expect.poll(() => root.dataset.fuseSelected).toBe("1");
   });
+
+  it.each([420, 760, 1000])("shows why a command was refused in full, at %i px", async (width) => {
+    const { model, root } = shown();
+    (root.parentElement as HTMLElement).style.width = `${width}px`;
+    await expect.poll(() => root.dataset.fuseNodes).toBe("4");
+    const line = root.querySelector<HTMLElement>("[data-fuse-role='notice']")!;
+    const before = line.clientHeight;
+    const why = `node 'load' cannot run: ${"it misses an argument, and ".repeat(8)}so on`;
+    model.onSend = (command) => model.reply(command, false, why);
+    root.querySelector<HTMLElement>("[data-fuse-role='run']")!.click();
+    await expect.poll(() => line.textContent).toBe(`N${why.slice(1)}`);
+    expect([line.scrollWidth <= line.clientWidth, line.scrollHeight <= line.clientHeight]).toEqual([
+      true,
+      true,
+    ]);
+    expect(line.clientHeight).toBeGreaterThan(before);
+    const [end, last] = [root, line].map((node) => node.getBoundingClientRect().bottom);
+    expect(last).toBeLessThanOrEqual(end);
+  });
 });

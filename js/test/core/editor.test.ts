@@ -213,7 +213,7 @@ describe("raw JSON", () => {
   it("never replaces what is no JSON", () => {
     editor.type(RAW, '{"retries": 2, "team": "vision", "plugin": 1}', "", null);
     void editor.commitRaw(settings);
-    expect(editor.draft(RAW)?.error).toMatch(/^plugin: it holds what is no JSON/);
+    expect(editor.draft(RAW)?.error).toMatch(/^plugin: it contains values that are not JSON/);
     expect(sent).toEqual([]);
   });
 

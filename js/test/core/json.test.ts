@@ -8,10 +8,10 @@ describe("where JSON goes wrong", () => {
     ["{a: 1}", "a key in double quotes is expected here (line 1, column 2)"],
     ['{"a" 1}', "a colon is expected here (line 1, column 6)"],
     ["[1 2]", "a comma or ] is expected here (line 1, column 4)"],
-    ["{\"a\": 'b'}", "texts stand in double quotes (line 1, column 7)"],
+    ["{\"a\": 'b'}", "strings must be in double quotes (line 1, column 7)"],
     [
       '{"a": "b\n"}',
-      "this text does not end, or has a \\ or a line break in it (line 1, column 7)",
+      "this string does not end, or has a \\ or a line break in it (line 1, column 7)",
     ],
     ["[1]]", "nothing more is expected here (line 1, column 4)"],
     ["01", "nothing more is expected here (line 1, column 2)"],

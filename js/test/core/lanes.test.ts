@@ -151,8 +151,8 @@ describe("lanes", () => {
     const names = ["load", "clean", "fit"];
     const g = decodeGraph(graph(names.map((name) => ({ name, fn: "f", kind: 0 }))));
     const made = emptyRun(3, 1);
-    expect(emptyText(g, made)).toBe("No node has begun yet.");
-    expect(emptyText(null, made)).toBe("No node has begun yet.");
+    expect(emptyText(g, made)).toBe("No node has started yet.");
+    expect(emptyText(null, made)).toBe("No node has started yet.");
     made.runState = "done";
     made.state.fill(State.cached);
     made.counts[State.cached] = 3;

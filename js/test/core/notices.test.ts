@@ -55,16 +55,38 @@ describe("the line under the graph", () => {
     next(() => Object.assign(run, { runState: "done" }));
     next(() => {});
     expect(told).toEqual([
-      ["error", "not understood: no names"],
+      ["error", "Not understood: no names"],
       ["error", "refused"],
       ["waiting", "waiting;"],
-      ["notice", "the kernel is gone; start one and run the cell again to go on"],
+      ["notice", "The kernel is gone; start one and run the cell again to go on"],
       ["stopping", "machine vm was lost"],
       ["failed", "load: ValueError: no  (and 1 more failed)"],
       ["notice", "machine vm was lost  (1 node runs again)"],
       ["again", "fit runs again (attempt 2), after its worker was lost (vm:7)"],
       ["hint", HINT],
     ]);
+  });
+
+  it("says why a command was refused in full, as a sentence", () => {
+    const why = (text: string) => notice(situation({}, { message: { kind: "error", text } })).text;
+    const long = `node 'prep' cannot run, ${"since its function was defined again ".repeat(12)}.`;
+    expect(why(long)).toBe(`N${long.slice(1).replace(/ \./, " .")}`);
+    expect(why("workflow_name must be a string")).toBe("workflow_name must be a string");
+  });
+
+  it("says that worker processes are starting", () => {
+    const starting = "waits: its worker process is starting";
+    const now = {
+      state: Uint8Array.from([State.queued, State.queued, State.pending]),
+      counts: Uint32Array.from([1, 2, 0, 0, 0, 0, 0, 0, 0]),
+      notes: new Map([
+        [0, starting],
+        [1, starting],
+      ]),
+    };
+    expect(text(now)).toBe("load waits: its worker process is starting  (and 1 more)");
+    const state = Uint8Array.from([State.running, State.running, State.pending]);
+    expect(text({ ...now, state, notes: new Map() })).toBe(HINT);
   });
 
   it("tells what no machine can hold, also when something has failed", () => {

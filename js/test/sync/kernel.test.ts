@@ -175,9 +175,9 @@ describe("the kernel of a session", () => {
     vi.advanceTimersByTime(999);
     expect(session.message.kind).toBe("none");
     vi.advanceTimersByTime(1);
-    expect(session.message.text).toBe("kept: will be done when the kernel is free");
+    expect(session.message.text).toBe("Queued until the kernel is free");
     kernel.says("idle", "execute_request", "1");
-    expect(session.message.text).toBe("waiting for the kernel\u2026");
+    expect(session.message.text).toBe("Waiting for the kernel\u2026");
     model.reply(model.sent[0]);
     await sent;
     expect(session.message.kind).toBe("none");

@@ -124,7 +124,7 @@ describe("a search", () => {
     vi.advanceTimersByTime(1999);
     expect(s.message.kind).toBe("none");
     vi.advanceTimersByTime(1);
-    expect(s.message.text).toBe("waiting for the kernel\u2026");
+    expect(s.message.text).toBe("Waiting for the kernel\u2026");
     model.set("_matches", matches("a", [0]));
     expect(s.message.kind).toBe("none");
   });

@@ -73,7 +73,7 @@ describe("a session", () => {
     expect(model.sent.map((c) => c.name)).toEqual(["resync"]);
     expect(s.store.live).toBe(false);
     vi.advanceTimersByTime(2001);
-    expect(s.message).toEqual({ kind: "waiting", text: "waiting for the kernel\u2026" });
+    expect(s.message).toEqual({ kind: "waiting", text: "Waiting for the kernel\u2026" });
     model.reply(model.sent[0]);
     expect(s.store.live).toBe(true);
   });

@@ -109,6 +109,8 @@ describe("the overview", () => {
       "eval() in score",
       '<img src=x onerror="document.title=1">red',
     ]);
+    const headings = [...root.querySelectorAll(".fuse-topic > h4")].map((h) => h.textContent);
+    expect(headings[0]).toBe("Not tracked");
   });
 
   it("shows functions, arguments and docstrings as text, whatever is in them", async () => {
@@ -237,6 +239,35 @@ describe("what was printed", () => {
     await settle();
     expect(area.scrollTop).toBe(100);
     expect(area.textContent).toContain("three");
+  });
+
+  it("is read from its beginning where a node that has ended has displayed something", async () => {
+    const { model, tab, role } = await open();
+    await tab("Output");
+    const area = role("printed");
+    Object.defineProperty(area, "scrollHeight", { configurable: true, get: () => 1000 });
+    Object.defineProperty(area, "clientHeight", { configurable: true, get: () => 200 });
+    const told = (run: number, pieces: (string | DisplayPiece)[]) =>
+      model.set("_printed", { version: 1, index: 4, run, pieces, cut: 0, dropped: 0 });
+    const figure = { number: 1, edition: 0 };
+    told(1, ["one\n", figure, "two\n"]);
+    await settle();
+    expect(area.scrollTop).toBe(0);
+    model.delta(delta(1, [{ i: 4, state: State.running }]));
+    told(2, ["one\n"]);
+    await settle();
+    expect(area.scrollTop).toBe(1000);
+    area.getBoundingClientRect = () => ({ top: 50 }) as DOMRect;
+    const of = vi.spyOn(HTMLElement.prototype, "getBoundingClientRect");
+    of.mockImplementation(() => ({ top: 50 + 400 - area.scrollTop }) as DOMRect); // of the figure
+    told(2, ["one\n", figure]);
+    await settle();
+    expect(area.scrollTop).toBe(400);
+    area.dispatchEvent(new Event("scroll")); // which is not the person
+    told(2, ["one\n", figure, "two\n"]);
+    await settle();
+    expect(area.scrollTop).toBe(1000);
+    of.mockRestore();
   });
 
   it("is not that of another node", async () => {

@@ -309,7 +309,7 @@ describe("a view", () => {
     expect(page.open().frames).toBe(0);
     vi.advanceTimersByTime(2100);
     expect(root.textContent).toContain(
-      "waiting for the kernel\u2026 what is shown is the last it sent",
+      "Waiting for the kernel\u2026 showing the last state it sent",
     );
     model.reply(model.sent[0]);
     page.frame();

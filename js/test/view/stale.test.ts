@@ -69,6 +69,27 @@ describe("results that are out of date", () => {
     expect(part("notice").textContent).toBe(HINT);
   });
 
+  it("are counted with their reasons where several nodes are selected, and marked among them", async () => {
+    const { model, root, part, drawn } = await open({
+      _stale: stale([1, 2]),
+      selected: ["load", "clean", "fit"],
+    });
+    expect(part("stale").textContent).toBe(
+      "2 of 3 out of date: code changed, clean is out of date",
+    );
+    const marks = [...root.querySelectorAll(".fuse-inspector [data-fuse-role='node']")].map(
+      (link) => link.querySelector(".fuse-stale-mark") !== null,
+    );
+    expect(marks).toEqual([false, true, true]);
+    model.set("selected", ["clean", "fit"]);
+    await drawn();
+    expect(part("stale").textContent).toMatch(/^All 2 out of date: /);
+    model.set("_stale", stale([]));
+    await drawn();
+    expect(part("stale")).toBe(null);
+    expect(root.querySelector(".fuse-inspector .fuse-stale-mark")).toBe(null);
+  });
+
   it("of another graph are not marked", async () => {
     const { root } = await open({ _stale: stale([1], { version: 7 }) });
     expect(root.dataset.fuseStale).toBe("0");
@@ -82,7 +103,7 @@ describe("results that are out of date", () => {
 
   it("that cannot be read are said, and the view stays", async () => {
     const { root, part } = await open({ _stale: stale([1], { reason: bytes(new Uint8Array(3)) }) });
-    expect(part("notice").textContent).toContain("not understood");
+    expect(part("notice").textContent).toContain("Not understood");
     expect(root.dataset.fuseNodes).toBe("3");
   });
 });

@@ -79,7 +79,7 @@ function Filters({ list }: { list: List }) {
       <input
         class="fuse-input"
         type="text"
-        placeholder="filter by name or function"
+        placeholder="Filter by name or function"
         aria-label="filter by a part of the name or function"
         autocomplete="off"
         spellcheck={false}

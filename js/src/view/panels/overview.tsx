@@ -128,7 +128,7 @@ function Facts({ given, node, details }: Props) {
             title="Select all nodes of this function"
             act={() => selectFunction(given, f)}
           >
-            select all {counted(alike, "node")}
+            Select all {counted(alike, "node")}
           </Button>
         )}
       </Row>
