@@ -22,6 +22,9 @@ NOT_UNIT := --ignore=tests/browser --ignore=tests/benchmarks
 OTHER = build/env-$(@:test-%=%)
 PYTEST_OTHER = $(OTHER)/bin/python -m pytest $(NOT_UNIT) -m "not browser and not ray and not locked" -q -n 2
 
+# Tests start hundreds of processes; without its bytecode, Ray alone takes each of them two seconds to import.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help setup demo test test-newest test-oldest smoke-oldest chaos check lock bench screenshots clean front-end
