@@ -7,14 +7,16 @@ count by identity, so that one that was made again counts as changed.
 
 from __future__ import annotations
 
+import dis
 import functools
 import sys
 import sysconfig
 import types
 import weakref
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
+from ._arguments import Promise
 from ._definitions import Decorated, captured, code_key, inner_function
 from ._objects import MethodCall
 
@@ -32,12 +34,21 @@ _PLAIN = (int, float, complex, str, bytes, bool, type(None))
 _INSTALLED = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 
 
-def reach(func: Any) -> Reach:
-    """Note what `func` consists of now."""
+def reach(func: Any, nodes: dict[str, tuple[str, Promise]] | None = None) -> Reach:
+    """Note what `func` consists of now.
+
+    Args:
+        func: What a node calls.
+        nodes: Gets the nodes that it reads by a global name, or by an attribute of what has one: by that name, whether it "is"
+            the node or "holds" it, and the node.
+    """
     found: Reach = {}
     if isinstance(func, MethodCall):
         func = func.cls
-    _Walk(found).add("", func)
+    walk = _Walk(found)
+    walk.add("", func)
+    if nodes is not None and walk.nodes:
+        nodes.update(walk.nodes_read())
     return found
 
 
@@ -54,10 +65,48 @@ def same_value(one: Any, other: Any) -> bool:
     return _same(_note(one), _note(other))
 
 
+class _Seen(NamedTuple):
+    """A node on the way.
+
+    Attributes:
+        name: What leads to it.
+        attribute: What code must name to read it; "" if it is read in any case.
+        methods: The methods that the code which reads it belongs to.
+        verb: Whether that "is" the node, or "holds" it.
+        node: The node.
+    """
+
+    name: str
+    attribute: str
+    methods: tuple[str, ...]
+    verb: str
+    node: Promise
+
+
 class _Walk:
+    """One walk. `nodes`: the nodes on the way."""
+
     def __init__(self, found: Reach) -> None:
         self._found = found
         self._seen: set[int] = set()
+        self.nodes: list[_Seen] = []
+        self._names: list[tuple[tuple[str, ...], set[str]]] = []
+        self._methods: tuple[str, ...] = ()
+
+    def nodes_read(self) -> dict[str, tuple[str, Promise]]:
+        """The nodes that code reads; methods that no code names, and that Python does not call itself, are left out."""
+        names: set[str] = set()
+        while True:
+            more = [found for methods, found in self._names if _are_called(methods, names)]
+            more = [found for found in more if not found <= names]
+            if not more:
+                break
+            names.update(*more)
+        return {
+            seen.name: (seen.verb, seen.node)
+            for seen in self.nodes
+            if (not seen.attribute or seen.attribute in names) and _are_called(seen.methods, names)
+        }
 
     def add(self, name: str, value: Any) -> None:
         """Note a value that a function refers to as `name`, and what that refers to."""
@@ -73,6 +122,9 @@ class _Walk:
                 self._class(name, inner)
                 return
         self._found[name] = _note(value)
+        if type(value) not in _PLAIN:
+            for attribute, item in _attributes_of(value):
+                self._note_node(f"{name}.{attribute}", attribute, item)
         if not isinstance(value, type) and not _is_installed_module(type(value).__module__):
             self._class(f"{name}.class", type(value))
 
@@ -85,11 +137,15 @@ class _Walk:
             self.add(f"{name}.{number}", item)
         namespace = getattr(inner, "__globals__", {})
         names = dict.fromkeys(_names_of(code))
+        self._names.append((self._methods, set(names)))
         for one in names:
             if one not in namespace:
                 continue
             item = namespace[one]
             key = f"{name}.{one}" if name else one
+            node = None if type(item) in _PLAIN else _node_in(item)
+            if node is not None and one not in _NOTEBOOK and _reads_global(code, one):
+                self.nodes.append(_Seen(one, "", self._methods, "is" if node is item else "holds", node))
             if isinstance(item, types.ModuleType):
                 if not _is_installed_module(item.__name__):
                     self._module(one, item, names)
@@ -100,10 +156,12 @@ class _Walk:
         """Of a module of the person's, what is taken by the names that stand in the code."""
         for attribute in names:
             item = vars(module).get(attribute)
+            self._note_node(f"{name}.{attribute}", attribute, item)
             if item is not None and id(item) not in self._seen and not isinstance(item, types.ModuleType):
                 self.add(f"{name}.{attribute}", item)
 
     def _class(self, name: str, cls: type) -> None:
+        is_root = name == "" or name.startswith(".base")  # whose methods nodes call
         self._found[name] = cls.__qualname__
         if id(cls) in self._seen:
             return
@@ -111,11 +169,64 @@ class _Walk:
         for attribute, item in vars(cls).items():
             ours = isinstance(item, types.FunctionType) and item.__module__.startswith(_PACKAGE)
             if attribute not in _OF_EACH_CLASS and not ours:
+                self._note_node(f"{cls.__qualname__}.{attribute}", attribute, item)
                 item = getattr(item, "fget", None) or getattr(item, "__func__", item)
+                methods = self._methods
+                if not is_root:
+                    self._methods = (*methods, attribute)
                 self.add(f"{name}.{attribute}", item)
+                self._methods = methods
         for number, base in enumerate(cls.__bases__):
             if base is not object:
                 self.add(f"{name}.base{number}", base)
+
+    def _note_node(self, name: str, attribute: str, value: Any) -> None:
+        node = None if type(value) in _PLAIN else _node_in(value)
+        if node is not None:
+            self.nodes.append(_Seen(name, attribute, self._methods, "is" if node is value else "holds", node))
+
+
+def _are_called(methods: tuple[str, ...], names: set[str]) -> bool:
+    return all(name in names or name[:2] == "__" for name in methods)
+
+
+#: What IPython has of earlier cells.
+_NOTEBOOK = frozenset({"Out", "_oh"})
+
+
+def _node_in(value: Any, room: int = ITEMS) -> Promise | None:
+    """A node that is a value or stands in its containers."""
+    if isinstance(value, Promise):
+        return value
+    if type(value) is types.SimpleNamespace:
+        value = vars(value)
+    if type(value) not in (tuple, list, dict, set, frozenset) or len(value) > room:
+        return None
+    items = [item for pair in value.items() for item in pair] if type(value) is dict else list(value)
+    for item in items:
+        if type(item) not in _PLAIN and (node := _node_in(item, room // len(items))) is not None:
+            return node
+    return None
+
+
+def _attributes_of(value: Any) -> list[tuple[str, Any]]:
+    """The attributes of an object, without calling code of its class."""
+    if isinstance(value, types.ModuleType | Promise):
+        return []
+    try:
+        return [(str(name), item) for name, item in object.__getattribute__(value, "__dict__").items()]
+    except (AttributeError, RuntimeError):
+        return []
+
+
+def _reads_global(code: types.CodeType, name: str) -> bool:
+    """Whether code reads a global name, and not an attribute that is called the same."""
+    if any(
+        step.argval == name and step.opname in ("LOAD_GLOBAL", "LOAD_NAME")
+        for step in dis.get_instructions(code)
+    ):
+        return True
+    return any(_reads_global(const, name) for const in code.co_consts if isinstance(const, types.CodeType))
 
 
 _OF_EACH_CLASS = frozenset(

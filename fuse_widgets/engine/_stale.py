@@ -29,10 +29,14 @@ class Written:
 
     Args:
         functions: What the nodes of the run call.
+
+    Attributes:
+        nodes: Nodes that they read without taking them as arguments, by name, for each function that does so.
     """
 
     def __init__(self, functions: Iterable[Any]) -> None:
         self._reach: dict[int, tuple[Any, Reach]] = {}
+        self.nodes: list[tuple[Any, dict[str, tuple[str, Promise]]]] = []
         for func in {id(func): func for func in functions}.values():
             self.of(func)
 
@@ -41,7 +45,10 @@ class Written:
         key = func.cls if isinstance(func, MethodCall) else func
         found = self._reach.get(id(key))
         if found is None:
-            found = self._reach[id(key)] = (key, reach(func))
+            nodes: dict[str, tuple[str, Promise]] = {}
+            found = self._reach[id(key)] = (key, reach(func, nodes))
+            if nodes:
+                self.nodes.append((key, nodes))
         return found[1]
 
     def __eq__(self, other: object) -> bool:

@@ -492,6 +492,8 @@ class BaseWorkflow:
             self.check(order.nodes)
             previous = self.last_run
             run = Run(self, 1 if previous is None else previous.number + 1, order)
+            if run.written.nodes:
+                raise _reads_nodes(run)
             self.runs = [*self.runs[-KEPT_RUNS + 1 :], run]
             self._hub.open(run.events)
             if previous is not None:
@@ -519,6 +521,25 @@ def _no_thread(error: RuntimeError) -> None:
     raise FuseError(
         f"start() needs a thread and this process cannot start one ({error}): end some threads, or use run()"
     ) from error
+
+
+def _reads_nodes(run: Run) -> FuseError:
+    """Say which function reads a node that is not its argument."""
+    key, nodes = run.written.nodes[0]
+    name, (verb, read) = next(iter(nodes.items()))
+    reader = next(
+        (
+            node
+            for node, func in zip(run.nodes, run.functions, strict=True)
+            if func is key or getattr(func, "cls", None) is key
+        ),
+        None,
+    )
+    who = "a function" if reader is None else f"the function of node {shorten(reader.name)!r}"
+    return FuseError(
+        f"{who} reads {shorten(name)!r}, which {verb} {read!r}: a node has a value only where it is an argument. "
+        "Pass the node as an argument"
+    )
 
 
 #: How many of the newest runs a workflow remembers.

@@ -274,7 +274,7 @@ def test_a_result_holds_no_node(hide: Callable[[Any], Any]) -> None:
     assert node is not None
 
 
-global_bag: dict[str, Any] = {}
+global_bag: Any = collections.UserDict()  # in which the search of functions does not look
 
 
 def from_the_bag(hide: Callable[[Any], Any]) -> Any:
@@ -468,3 +468,107 @@ def test_what_can_be_read_again_passes(tmp_path: Path) -> None:
             (got,) = LocalWorkflow(same(value)).run()
             assert got is value
             assert LocalWorkflow(workflow(lambda value=value: value)()).run() is value
+
+
+# --- what a function reads by itself -------------------------------------------------------------------------
+
+free: Any = None
+
+
+class Holder:
+    node: Any = None
+    nodes: Any = ()
+
+    def method(self) -> bool:
+        return bool(self.node == 3)
+
+    def other(self) -> int:
+        return 1
+
+
+holder = types.SimpleNamespace(node=None)
+instance = Plain(None)
+listed: list[Any] = []
+tree: dict[str, Any] = {}
+
+
+def helper() -> str:
+    return repr(free)
+
+
+def nested() -> list[bool]:
+    return [free == i for i in range(2)]
+
+
+READERS: dict[str, tuple[Callable[[], Any], str]] = {
+    "repr": (lambda: repr(free), "'free', which is"),
+    "==": (lambda: free == 3, "'free', which is"),
+    "!=": (lambda: free != 3, "'free', which is"),
+    "is": (lambda: free is None, "'free', which is"),
+    "hash": (lambda: hash(free), "'free', which is"),
+    "if": (lambda: 1 if free else 2, "'free', which is"),
+    "an f-string": (lambda: f"{free!r}", "'free', which is"),
+    "a list": (lambda: len([free]), "'free', which is"),
+    "in a list": (lambda: free in [3], "'free', which is"),
+    "type": (lambda: type(free).__name__, "'free', which is"),
+    "a helper": (lambda: helper(), "'free', which is"),
+    "nested code": (nested, "'free', which is"),
+    "a class attribute": (lambda: Holder.node == 3, "'Holder.node', which is"),
+    "a list in a class attribute": (lambda: repr(Holder.nodes), "'Holder.nodes', which holds"),
+    "a method of a class with one": (lambda: Holder().method(), "'Holder.node', which is"),
+    "an attribute of an object": (lambda: instance.model == 3, "'instance.model', which is"),
+    "a namespace": (lambda: repr(holder), "'holder', which holds"),
+    "a list of nodes": (lambda: listed == [3], "'listed', which holds"),
+    "a dict of dicts": (lambda: str(tree), "'tree', which holds"),
+}
+
+
+@pytest.fixture
+def global_nodes(monkeypatch: pytest.MonkeyPatch) -> Node:
+    node = one().set_name("read")
+    monkeypatch.setitem(globals(), "free", node)
+    monkeypatch.setattr(Holder, "node", node)
+    monkeypatch.setattr(Holder, "nodes", [node])
+    monkeypatch.setattr(holder, "node", node)
+    monkeypatch.setattr(instance, "model", node)
+    monkeypatch.setitem(globals(), "listed", [node])
+    monkeypatch.setitem(globals(), "tree", {"a": {"b": node}})
+    return node
+
+
+@pytest.mark.usefixtures("global_nodes")
+@pytest.mark.parametrize("kind", READERS)
+def test_a_function_that_reads_a_node_by_a_global_name_is_refused(kind: str) -> None:
+    func, what = READERS[kind]
+    node = workflow(func)().set_name("reader")
+    with pytest.raises(
+        FuseError,
+        match=rf"the function of node 'reader' reads {what} <function node 'read'>: .* Pass the node as an argument",
+    ):
+        LocalWorkflow(node, targets_only=True).run()
+
+
+def test_a_method_of_a_decorated_class_with_a_node_is_refused(global_nodes: Node) -> None:
+    class Keeps:
+        node = global_nodes
+
+        def method(self) -> bool:
+            return bool(self.node == 3)
+
+    with pytest.raises(FuseError, match=r"reads '.*Keeps\.node', which is <function node 'read'>"):
+        LocalWorkflow(workflow(Keeps)().method(), targets_only=True).run()
+
+
+@pytest.mark.usefixtures("global_nodes")
+@pytest.mark.parametrize(
+    "func",
+    [
+        lambda x: x.free,
+        lambda free: free,
+        lambda x: Holder().other(),
+        lambda x: [(lambda free: free)(x)],
+    ],
+)
+def test_a_name_that_means_something_else_is_no_node(func: Any) -> None:
+    value = types.SimpleNamespace(free=1)
+    assert LocalWorkflow(workflow(func)(value)).run() in (1, value, [value])

@@ -261,7 +261,7 @@ def test_functions_are_looked_at_once_however_many_nodes_call_them(monkeypatch: 
 
     looked: list[Any] = []
     reach = _stale.reach
-    monkeypatch.setattr(_stale, "reach", lambda func: looked.append(func) or reach(func))
+    monkeypatch.setattr(_stale, "reach", lambda func, nodes: looked.append(func) or reach(func, nodes))
     book = Notebook()
     book.run("@workflow\ndef f(x): return x\n@workflow\nclass M:\n    def g(self, x): return x", "define")
     book.run("m = M(); wf = LocalWorkflow(*[f(k) for k in range(50)], *[m.g(k) for k in range(50)])", "build")
