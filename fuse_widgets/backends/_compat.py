@@ -14,6 +14,8 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
+from ..storage._cloudpickle import with_slots
+
 __all__ = [
     "call_before_threads_end",
     "class_by_value",
@@ -111,12 +113,10 @@ def class_by_value(cls: type) -> tuple[Any, ...] | None:
     if reduce is None:
         return None
     reduced: tuple[Any, ...] = reduce(cls)
-    made, state = reduced[1], reduced[2]
+    state = reduced[2]
     if isinstance(state, tuple) and state and isinstance(state[0], dict):
         state[0].setdefault("__qualname__", cls.__qualname__)
-        # cloudpickle makes the class without slots, and then sets the attribute
-        if state[0].get("__slots__") and len(made) > 3 and isinstance(made[3], dict):
-            made[3]["__slots__"] = state[0].pop("__slots__")
+    with_slots(cls, reduced)
     return reduced
 
 

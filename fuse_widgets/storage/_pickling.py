@@ -11,6 +11,7 @@ import cloudpickle
 
 from ..engine._by_name import by_value, plain_reference
 from ..engine._definitions import Decorated
+from ._cloudpickle import with_slots
 
 __all__ = ["FilePickler", "Pickler"]
 
@@ -25,7 +26,8 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
             reference = plain_reference(obj)
             if reference is not None:
                 return reference
-        return super().reducer_override(obj)
+        reduced = super().reducer_override(obj)
+        return with_slots(obj, reduced) if isinstance(obj, type) else reduced
 
 
 class FilePickler(Pickler):
