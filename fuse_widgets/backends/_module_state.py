@@ -18,7 +18,7 @@ from ..engine.nodes import Promise, WorkflowClass, WorkflowFunction
 from ..storage._code import join
 from ..storage._functions import Functions
 from ..storage._values import _SCALARS, Unstable
-from ._originals import REPLACED
+from ._originals import REPLACED, Place
 from ._references import ModulePickler, Reached, Reference, is_own, reference
 from ._replaced import Replacements
 
@@ -191,7 +191,7 @@ class _Known:
         self.entries: dict[str, _Entry] = {}
         self.state: ModuleState | None = None
         self.pickled = b""
-        self.reached = Reached(set(), set())
+        self.reached = Reached(set(), set(), set())
 
     def look(self) -> ModuleState:
         """The state now; the same object as before if nothing has changed."""
@@ -250,6 +250,7 @@ class _Known:
         self.reached = Reached(
             set().union(*(entry.reached.modules for entry in entries.values())),
             set().union(*(entry.reached.names for entry in entries.values())),
+            set().union(*(entry.reached.places for entry in entries.values())),
         )
 
 
@@ -337,22 +338,28 @@ class OwnModules:
     Attributes:
         states: By name, the pickled state; the same object as in the run before if the module has not changed. Under `REPLACED`
             what the user has put into other modules.
+
+    Args:
+        texts: See `Replacements`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, texts: bool = True) -> None:
         self.states: dict[str, bytes] = {}
         self._count = 0
         self._index: dict[str, set[str]] = {}
-        self._replaced = Replacements.look()
+        self._replaced = Replacements(texts)
         if self._replaced.state is not None:
             self.states[REPLACED] = self._replaced.state
             self.reach(self._replaced.reached)
 
     def reach(self, reached: Reached) -> None:
         """Add the modules that something refers to, and those that they refer to."""
+        if self._replaced.add(reached.places):
+            self._replaced_more()
         waiting = self._named(reached)
         if waiting <= self.states.keys():
             return
+        places: set[Place] = set()
         states = dict(self.states)
         with _looking:
             while waiting:
@@ -360,8 +367,16 @@ class OwnModules:
                 known = None if name in states else _look_at(name)
                 if known is not None:
                     states[name] = known.pickled
+                    places |= known.reached.places
                     waiting |= self._named(known.reached) - states.keys()
         self.states = states
+        if self._replaced.add(places):
+            self._replaced_more()
+
+    def _replaced_more(self) -> None:
+        assert self._replaced.state is not None
+        self.states = {**self.states, REPLACED: self._replaced.state}
+        self.reach(self._replaced.reached._replace(places=set()))
 
     def closure(self, reached: Reached) -> dict[str, bytes]:
         """The states of the modules that something refers to, and of those that they refer to."""

@@ -18,7 +18,7 @@ from importlib.machinery import ModuleSpec
 from typing import Any, NamedTuple
 
 from ..engine.errors import FuseError, message_of
-from ..storage._replaced import is_users
+from ..storage._replaced import PLAIN, is_users
 from ._unavailable import Unavailable
 
 __all__ = ["REPLACED", "Place", "by_place", "follow_replaced", "note_places", "originals"]
@@ -54,6 +54,8 @@ _places: dict[tuple[int, str], tuple[Any, Place]] = {}
 _met: dict[Place, Any] = {}
 _lock = threading.RLock()
 _depth = 0
+#: Whether something stands in a module that is not imported yet.
+_pending = False
 
 
 # --- in a worker ---------------------------------------------------------------------------------------------
@@ -78,7 +80,7 @@ def follow_replaced(pickled: bytes) -> None:
 @contextlib.contextmanager
 def originals() -> Iterator[None]:
     """While entered, the originals stand where the user has replaced them. In the kernel, nothing happens."""
-    global _depth
+    global _depth, _pending
     with _lock:
         if _depth == 0:
             for place, (container, original) in _originals.items():
@@ -89,6 +91,7 @@ def originals() -> Iterator[None]:
     finally:
         with _lock:
             if _depth == 1:
+                _pending = False
                 for place in list(_wanted):
                     _replace(place)
                 note_places({place: container for place, (container, _) in _originals.items()})
@@ -96,13 +99,22 @@ def originals() -> Iterator[None]:
 
 
 def _replace(place: Place) -> None:
+    global _pending
     container, name = place.container(), place.path[-1]
     if container is None:  # imported later, or not at all
+        _pending = True
         return
-    _originals[place] = (container, vars(container).get(name, _MISSING))
+    original = vars(container).get(name, _MISSING)
     known = _loaded.get(place)
     if known is None or known[0] != _wanted[place]:
+        _originals[place] = (container, original)  # which the replacement may call
         known = _loaded[place] = (_wanted[place], _load(place, *_wanted[place]))
+    if known[1] is original or (
+        type(original) in PLAIN and type(original) is type(known[1]) and original == known[1]
+    ):
+        _originals.pop(place, None)
+        return
+    _originals[place] = (container, original)
     _put(container, name, known[1])
 
 
@@ -132,7 +144,7 @@ class _Finder:
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: types.ModuleType | None = None
     ) -> ModuleSpec | None:
-        if not _wanted or getattr(self._here, "busy", False):
+        if not (_pending or _originals) or getattr(self._here, "busy", False):
             return None
         self._here.busy = True
         try:

@@ -7,6 +7,7 @@ kernel's class. `_module_state` and `_module_sync` see to it that the worker's m
 
 from __future__ import annotations
 
+import builtins
 import functools
 import importlib
 import io
@@ -17,10 +18,12 @@ import weakref
 from typing import Any, NamedTuple
 
 from ..engine.sources import located
+from ..storage._code import facts
+from ..storage._functions import Functions
 from ..storage._origins import origin_of
-from ..storage._replaced import is_users, mock_parts
+from ..storage._replaced import has_own_state, is_users, is_users_module, mock_parts
 from ._compat import class_by_value, function_by_value
-from ._originals import by_place
+from ._originals import Place, by_place
 from ._pickling import Pickler
 
 __all__ = ["ModulePickler", "Reached", "Reference", "dumps", "dumps_reached", "is_own", "reference"]
@@ -87,10 +90,12 @@ class Reached(NamedTuple):
     Attributes:
         modules: Names of the user's modules.
         names: The global names, attributes and imports in its code, some of which may be modules.
+        places: The names in modules of others that its code reads.
     """
 
     modules: set[str]
     names: set[str]
+    places: set[Place] = set()  # noqa: RUF012
 
 
 class ModulePickler(Pickler):
@@ -114,12 +119,14 @@ class ModulePickler(Pickler):
     ) -> None:
         super().__init__(out, protocol)
         self._home, self._apart = home, apart
-        self.reached = Reached(set(), set())
+        self.reached = Reached(set(), set(), set())
 
     def reducer_override(self, obj: Any) -> Any:
         kind = type(obj)
         if kind is types.FunctionType:
             home = obj.__globals__.get("__name__")
+            if home == "__main__" or self._is_own(home):
+                self.reached.places.update(_places_read(obj))
             if self._is_own(home) or self._is_own(obj.__module__):
                 return self._function(obj)
             if home == "__main__" and obj.__module__ not in ("__main__", None):
@@ -172,6 +179,30 @@ class ModulePickler(Pickler):
         if found is None or not self._is_own(found.module) or (found.module, found.path[0]) == self._home:
             return None
         return _follow, tuple(found)
+
+
+def _places_read(func: types.FunctionType) -> list[Place]:
+    """The names in modules of others that a function of the user's reads: `("math", "pi")`."""
+    found = []
+    for root, path, _ in facts(func.__code__, _tokens.token).reads:
+        if root.kind == "import":
+            value = None if root.level else sys.modules.get(root.name)
+        elif root.name in func.__globals__:
+            value = func.__globals__[root.name]
+        else:
+            value, path = builtins, (root.name, *path)
+        for name in path:
+            if type(value) is not types.ModuleType:
+                break
+            place, value = value, vars(value).get(name)
+            if (
+                not isinstance(value, types.ModuleType) and name[:1] != "_"
+            ):  # which is the state of its process
+                found.append(Place(place.__name__, (name,)))
+    return [place for place in found if not is_users_module(place.module) and not has_own_state(place.module)]
+
+
+_tokens = Functions()  # of constants
 
 
 def dumps(value: Any) -> bytes:

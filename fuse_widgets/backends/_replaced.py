@@ -5,46 +5,81 @@ from __future__ import annotations
 import io
 import pickle
 import threading
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..engine.errors import message_of
-from ..storage._replaced import in_classes, in_modules
+from ..storage._replaced import in_classes, in_modules, is_other
 from ._originals import Place, note_places
 from ._references import ModulePickler, Reached, reference
 
 __all__ = ["Replacements"]
 
 _lock = threading.Lock()
-#: What was sent last; None if nothing has ever been replaced.
-_last: bytes | None = None
+#: Whether anything has ever been sent to workers.
+_sent = False
+#: What was sent: the same bytes are the same object, by which `KernelState` knows them.
+_states: dict[bytes, bytes] = {}
+_KEPT = 16
 
 
-class Replacements(NamedTuple):
+class Replacements:
     """What is replaced where a run begins.
+
+    Args:
+        texts: Whether strings in modules of others are those of the kernel. On other machines they are paths and versions.
 
     Attributes:
         state: All of it, pickled; the same object as in the run before if nothing has changed. None if nothing was ever replaced.
         reached: What it refers to.
     """
 
-    state: bytes | None
-    reached: Reached
-
-    @classmethod
-    def look(cls) -> Replacements:
-        """Find what is replaced now."""
-        global _last
-        reached = Reached(set(), set())
+    def __init__(self, texts: bool) -> None:
+        self._texts = texts
+        self.reached = Reached(set(), set(), set())
+        self.state: bytes | None = None
+        self._seen: set[Place] = set()
         with _lock:
             found = _found()
-            if not found and _last is None:
-                return cls(None, reached)
-            note_places({place: container for place, (container, _) in found.items()})
-            values = {tuple(place): _pickled(value, reached) for place, (_, value) in found.items()}
-            state = pickle.dumps(values, protocol=5)
-            if state != _last:
-                _last = state
-            return cls(_last, reached)
+            self._containers = {place: container for place, (container, _) in found.items()}
+            if found or _sent:
+                note_places(self._containers)
+            self._values = {
+                tuple(place): _pickled(value, self.reached) for place, (_, value) in found.items()
+            }
+            if found or _sent:
+                self._renew()
+
+    def add(self, places: set[Place]) -> bool:
+        """Add what stands at places that code reads, unless it stands there in every process. Whether there was any."""
+        new = places - self._seen
+        if not new:
+            return False
+        self._seen |= new
+        found = {}
+        for place in sorted(new):
+            container = place.container()
+            value = None if container is None else vars(container).get(place.path[-1])
+            if tuple(place) in self._values or not is_other(value, place.path[-1]):
+                continue
+            if self._texts or not isinstance(value, str | bytes):
+                found[place] = (container, value)
+        with _lock:
+            self._containers |= {place: container for place, (container, _) in found.items()}
+            note_places(self._containers)
+            more = {tuple(place): _pickled(value, self.reached) for place, (_, value) in found.items()}
+            more = {place: pickled for place, pickled in more.items() if pickled[0] is not None}
+            self._values.update(more)
+            if more:
+                self._renew()
+        return bool(more)
+
+    def _renew(self) -> None:
+        global _sent
+        _sent = True
+        state = pickle.dumps(dict(sorted(self._values.items())), protocol=5)
+        while len(_states) >= _KEPT:
+            del _states[next(iter(_states))]
+        self.state = _states.setdefault(state, state)
 
 
 def _found() -> dict[Place, tuple[Any, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import types
+import typing
 from typing import Any
 
 __all__ = ["with_slots"]
@@ -18,6 +19,8 @@ def with_slots(cls: type, reduced: Any) -> Any:
         return reduced
     made, state = reduced[1], reduced[2]
     if not (isinstance(made, tuple) and len(made) > 3 and made[0] is type(cls) and isinstance(made[3], dict)):
+        return reduced
+    if typing.NamedTuple in vars(cls).get("__orig_bases__", ()):  # whose classes have slots by themselves
         return reduced
     if not (isinstance(state, tuple) and state and isinstance(state[0], dict)):
         return reduced

@@ -21,8 +21,8 @@ from ._code import join
 from ._functions import FILLABLE, NEVER, Functions, never
 from ._origins import Origin, find, is_extension, origin_of, origin_of_globals, origin_of_module
 from ._reads import Attributes, Root
-from ._replaced import in_classes, in_modules, is_users
-from ._values import _SCALARS, Mark, Ref, Unstable, named
+from ._replaced import has_own_state, in_classes, in_modules, is_other
+from ._values import Mark, Ref, Unstable, named
 from .input_file import InputFileError, digest_of
 
 #: What IPython puts into every notebook.
@@ -52,8 +52,6 @@ _DYNAMIC = {
 }
 #: Modules of Python that run what is not Python.
 _FOREIGN = {"ctypes": "C code that ctypes loads", "subprocess": "programs that subprocess starts"}
-#: Modules of Python whose numbers and strings are those of the process.
-_OWN_STATE = frozenset({"sys"})
 _MISSING = object()
 
 
@@ -279,7 +277,7 @@ class Reach(Functions):
         name = ref.root.name
         if hasattr(builtins, name):
             value = getattr(builtins, name)
-            if is_users(value) or (not self._is_dynamic(value, ref) and _is_other(value, name)):
+            if not self._is_dynamic(value, ref) and is_other(value, name):
                 self._refs.append(_replacement(builtins, "builtins", name))
             return None
         if ref.root.kind == "global":
@@ -303,7 +301,9 @@ class Reach(Functions):
                 self._note(f"{_DYNAMIC[full, attribute]} in {ref.reader}")
             value = vars(place).get(attribute)
             if not isinstance(value, types.ModuleType):
-                if place.__name__ not in _OWN_STATE and _is_other(value, attribute):
+                if not has_own_state(str(place.__name__)) and (
+                    is_other(value, attribute) or _is_first_party(value)
+                ):
                     self._refs.append(_replacement(place, str(place.__name__), attribute))
                 break
             place = value
@@ -398,26 +398,8 @@ def _replacement(place: Any, shown: str, name: str) -> Ref:
     return Ref(place, Root("patched", shown), (name,))
 
 
-def _is_other(value: Any, name: str) -> bool:
-    """Whether a module that is not the user's has something under a name that may not be what it had there at first.
-
-    A function of the user's, a function or class of another name, or a number or string, of which nobody can tell.
-    """
-    kind = type(value)
-    if value is None or kind in _SCALARS:
-        return value is not None
-    if kind is functools.partial:
-        return True
-    if kind is types.FunctionType and origin_of_globals(value.__globals__).first_party:
-        return True
-    known = getattr(value, "__name__", None) if _is_function(kind) else None
-    return known not in (None, name) or is_users(value)
-
-
-def _is_function(kind: type) -> bool:
-    return issubclass(kind, (types.FunctionType, types.BuiltinFunctionType, types.MethodType, type)) or (
-        kind.__name__ in ("ufunc", "_ArrayFunctionDispatcher", "cython_function_or_method")
-    )
+def _is_first_party(value: Any) -> bool:
+    return isinstance(value, types.FunctionType) and origin_of_globals(value.__globals__).first_party
 
 
 @functools.lru_cache(maxsize=1_000)

@@ -15,7 +15,16 @@ from typing import Any
 
 from ._origins import origin_of
 
-__all__ = ["in_classes", "in_modules", "is_users", "is_users_module", "mock_parts"]
+__all__ = [
+    "PLAIN",
+    "has_own_state",
+    "in_classes",
+    "in_modules",
+    "is_other",
+    "is_users",
+    "is_users_module",
+    "mock_parts",
+]
 
 _MAIN = ("__main__", "__mp_main__")
 _NO_PLACES = frozenset({*_MAIN, "sys"})
@@ -108,6 +117,33 @@ def in_modules(top: str = "") -> list[tuple[types.ModuleType, str, Any]]:
         if len(found) == before:
             _clean[id(module)] = (weakref.ref(module), ids)
     return found
+
+
+def is_other(value: Any, name: str) -> bool:
+    """Return whether a module that is not the user's has something under a name that may not be what it had there at first.
+
+    What is the user's, a function or class of another name, or a number or string, of which nobody can tell.
+    """
+    kind = type(value)
+    if kind in PLAIN or kind is functools.partial:
+        return True
+    known = getattr(value, "__name__", None) if _is_function(kind) else None
+    return known not in (None, name) or is_users(value)
+
+
+#: Types of numbers and strings.
+PLAIN = (bool, int, float, complex, str, bytes)
+
+
+def _is_function(kind: type) -> bool:
+    return issubclass(kind, (types.FunctionType, types.BuiltinFunctionType, types.MethodType, type)) or (
+        kind.__name__ in ("ufunc", "_ArrayFunctionDispatcher", "cython_function_or_method")
+    )
+
+
+def has_own_state(module: str) -> bool:
+    """Return whether the numbers and strings of a module belong to the process."""
+    return module == "sys"
 
 
 def in_classes() -> list[tuple[type, str, Any]]:

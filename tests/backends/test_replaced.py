@@ -8,6 +8,7 @@ import functools
 import json
 import math
 import statistics
+import string
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -97,6 +98,12 @@ REPLACED: dict[str, tuple[Any, str, Any, Callable[[], Any]]] = {
     "a mock that raises": (json, "dumps", Mock(side_effect=ValueError("mine")), lambda: _raised(json.dumps)),
     "a builtin": (builtins, "abs", lambda x: "abs", lambda: abs(-1)),
     "one that a class of C calls": (np, "sum", lambda *args: SUM(*args) * 10, lambda: (int(np.sum([1, 2])), int(SUM([1, 2])))),
+    "another function of Python": (math, "sqrt", math.exp, roots),
+    "another function of the package": (np, "sum", np.max, lambda: int(np.sum([1, 2]))),
+    "a partial of the original": (np, "sum", functools.partial(SUM, axis=0), lambda: np.sum([[1, 2], [3, 4]]).tolist()),
+    "a number": (math, "pi", 3, lambda: math.pi),
+    "a string": (string, "digits", "01", lambda: string.digits),
+    "another builtin": (builtins, "min", max, lambda: min([1, 2])),
     "a class": (decimal, "Decimal", Exact, lambda: [decimal.Decimal(3), DECIMAL(4)]),
     "a property": (pd.DataFrame, "empty", property(lambda self: "?"), lambda: pd.DataFrame().empty),
     "a class method": (

@@ -14,7 +14,7 @@ from fuse_widgets import workflow
 from fuse_widgets.storage import _cloudpickle
 
 SOURCE = """
-import abc, collections, dataclasses, weakref
+import abc, collections, dataclasses, typing, weakref
 class Both:
     __slots__ = ("v", "__dict__")
 class Text:
@@ -52,7 +52,11 @@ class Data:
 class Frozen:
     x: int = 2
 Pair = collections.namedtuple("Pair", "v w", defaults=(1, 2))
-CLASSES = [Both, Text, Mangled, Sub, Open, Listed, Described, Empty, All, Used, Number, Table, Further, Abstract, Data, Frozen, Pair]
+class Typed(typing.NamedTuple):
+    v: int = 1
+class Box(typing.Generic[typing.TypeVar("T")]):
+    __slots__ = ("v",)
+CLASSES = [Typed, Box, Both, Text, Mangled, Sub, Open, Listed, Described, Empty, All, Used, Number, Table, Further, Abstract, Data, Frozen, Pair]
 def describe():
     found = {}
     for cls in CLASSES:

@@ -78,8 +78,8 @@ class Packer:
         self.literals = Literals()
         self._sized: dict[type, bool] = {}
         self._storage: Code | None = None
-        self._modules = OwnModules()
-        self._states: dict[frozenset[str], tuple[Code, Any]] = {}
+        self._modules = OwnModules(texts=False)
+        self._states: dict[frozenset[tuple[str, bytes]], tuple[Code, Any]] = {}
         #: Modules that no worker can import by name before it has loaded anything of ours, see `by_value`.
         self.apart = frozenset(cloudpickle.list_registry_pickle_by_value())
 
@@ -104,12 +104,12 @@ class Packer:
 
     def modules(self, reached: Reached) -> tuple[Code, Any] | None:
         """The user's modules that something refers to, once in a run for each set of them; None if there are none."""
-        if not reached.modules and not reached.names and not self._modules.states:
+        if not any(reached) and not self._modules.states:
             return None
         states = self._modules.closure(reached)
         if not states:
             return None
-        key = frozenset(states)
+        key = frozenset(states.items())
         if key not in self._states:
             self._states[key] = self._placed(pickle.dumps(None), states)
         return self._states[key]
