@@ -119,7 +119,8 @@ $(VENV)/.demo: $(VENV)/.created pyproject.toml $(LOCK)
 
 $(VENV)/.test: $(VENV)/.created pyproject.toml $(LOCK)
 	@echo "Setting up everything the tests need in .venv (once)"
-	@$(INSTALL) -e ".[demo,test,ray]"
+	@$(INSTALL) --exact -e ".[demo,test,ray]" editables hatchling pip uv
+	@rm -f $(VENV)/.node
 	@$(QUIET_LAB)
 	@touch $@ $(VENV)/.demo
 

@@ -195,16 +195,19 @@ class Scheduler:
         node = self.nodes[place]
         if self.held:
             self.held.discard(place)
-        attempt = self.attempts.get(place, 1)
+        attempt = self.attempts.get(place, 1) if self.attempts else 1
+        executor, initialize, timeout = self.executor, None, None
         inputs: Inputs | None = None
         try:
-            info = self.workflow.info_now(node) or DEFAULTS
-            executor = info.executor or self.executor
+            if node.backend_info or self.infos:
+                info = self.workflow.info_now(node) or DEFAULTS
+                executor, timeout = info.executor or executor, info.timeout
+                if info.plugin is not None:
+                    initialize = prepare(info.plugin, node._name)
             if self.guard.any:
                 inputs = self.guard.begin(place, node, shares=executor != "process")
             else:
                 inputs = node.resolve(self.lookup)
-            initialize = None if info.plugin is None else prepare(info.plugin, node._name)
             if executor != "inline":
                 self._submit(
                     place,
@@ -212,7 +215,7 @@ class Scheduler:
                     attempt,
                     Job(self.functions[place], *inputs, initialize),
                     executor,
-                    info.timeout,
+                    timeout,
                 )
                 return
         except Exception as error:
