@@ -1,6 +1,6 @@
 """What `_ipython` uses of ipykernel and matplotlib that is not public there, guarded.
 
-`tests/backends/test_displays.py` and `tests/widget/test_cells_of_output.py` test these uses.
+`tests/test_compat.py` says what breaks; `tests/backends/test_displays.py` and `tests/widget/test_cells_of_output.py` test these uses.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """What the backends use of other packages that is not public there, each guarded.
 
-`test_module_sync.py`, `test_processes.py`, `test_prints.py` and `test_displays.py` in `tests/backends` test these uses.
+`tests/test_compat.py` says what breaks; `test_module_sync.py`, `test_processes.py`, `test_prints.py` and `test_displays.py` in
+`tests/backends` test these uses.
 """
 
 from __future__ import annotations

@@ -43,7 +43,10 @@ def show_figures() -> None:
 
 def _make(send: Send) -> None:
     global _shell
-    _shell = make_shell(lambda *args: _publish(send, *args), lambda wait: send(Clear(wait)))
+    try:
+        _shell = make_shell(lambda *args: _publish(send, *args), lambda wait: send(Clear(wait)))
+    except Exception:  # IPython has changed: `display()` then prints, as in any process without a shell
+        _shell = None
 
 
 def _publish(

@@ -148,7 +148,7 @@ class _Finder:
             return None
         self._here.busy = True
         try:
-            for finder in sys.meta_path:
+            for finder in list(sys.meta_path):
                 find = getattr(finder, "find_spec", None)
                 spec: ModuleSpec | None = None if find is None else find(name, path, target)
                 if spec is not None:
