@@ -304,6 +304,14 @@ def test_a_fragment_keeps_its_rules_to_itself():
                 assert re.match(r"\s*(\[data-jp-theme-light=\w+\] )?\.fuse-(svg|shot)", selector), selector
 
 
+def test_a_fragment_says_that_a_run_was_stopped():
+    graph, status = finished()
+    status.run_state = "cancelled"
+    status.state[2:] = [8, 0]
+    told = "stopped · 2 of 4 · 1 cached · 1 cancelled · 6.13 s"
+    assert f'<span class="fuse-quiet">{told}</span>' in render_fragment(graph, status)
+
+
 def test_a_fragment_shows_the_first_error():
     assert '<div class="fuse-error">score: ValueError: no data</div>' in render_fragment(*finished())
 
