@@ -42,7 +42,6 @@ def shell(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         sys.modules["matplotlib.pyplot"].switch_backend("agg")
     shell.builtin_trap.deactivate()
     cells.set_label(lambda file: None)
-    cells.set_shorten(lambda error: None)
     output.set_publisher(None)
     output.set_after_node(None)
     InteractiveShell.clear_instance()
