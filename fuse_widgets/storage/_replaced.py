@@ -6,6 +6,7 @@ of the user's in a place that is not the user's. What was only added there count
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import sys
 import types
@@ -99,7 +100,8 @@ def in_modules(top: str = "") -> list[tuple[types.ModuleType, str, Any]]:
     for name, module in list(sys.modules.items()):
         if top and name != top and not name.startswith(f"{top}."):
             continue
-        if not isinstance(module, types.ModuleType) or id(module) in seen or not _is_place(name):
+        # some say that they are modules and are none, such as the libraries of cffi
+        if not issubclass(type(module), types.ModuleType) or id(module) in seen or not _is_place(name):
             continue
         seen.add(id(module))
         space = vars(module)
@@ -115,7 +117,7 @@ def in_modules(top: str = "") -> list[tuple[types.ModuleType, str, Any]]:
             if search.is_users(value) and not search.modules[name] and not _is_hook(name, key):
                 found.append((module, key, value))
         if len(found) == before:
-            _clean[id(module)] = (weakref.ref(module), ids)
+            _remember(module, ids)
     return found
 
 
@@ -170,7 +172,7 @@ def in_classes() -> list[tuple[type, str, Any]]:
             if names:
                 found += [(cls, name, vars(cls)[name]) for name in names]
             else:
-                _clean[id(cls)] = (weakref.ref(cls), ids)
+                _remember(cls, ids)
     return found
 
 
@@ -204,6 +206,11 @@ _clean: dict[int, tuple[weakref.ref[Any], int]] = {}
 def _ids(space: Mapping[str, Any]) -> int:
     """Tell whether names have been set since; a look at a kernel's 3,000 modules and 8,000 classes takes 20 ms so, not 150."""
     return hash(tuple(map(id, list(space.values()))))
+
+
+def _remember(container: Any, ids: int) -> None:
+    with contextlib.suppress(TypeError):  # no weak reference can be made to it: it is looked at each time
+        _clean[id(container)] = (weakref.ref(container), ids)
 
 
 class _Search:

@@ -7,6 +7,8 @@ import decimal
 import functools
 import json
 import math
+import sys
+import types
 from typing import Any
 from unittest.mock import Mock
 
@@ -91,3 +93,15 @@ def test_a_helper_that_uses_it_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     before = fingerprint_all(node_of(func))
     monkeypatch.setattr(math, "sqrt", lambda x: 3)
     assert fingerprint_all(node_of(func)).difference(before) == "math.sqrt changed"
+
+
+def test_what_only_says_that_it_is_a_module_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Library:
+        """As those of cffi: it passes for a module, and no weak reference can be made to it."""
+
+        __slots__ = ("__dict__",)
+        __class__ = types.ModuleType  # type: ignore[assignment]
+
+    monkeypatch.setitem(sys.modules, "math.lib", Library())  # type: ignore[arg-type]
+    func = notebook("import math\ndef f(): return math.sqrt(4)")["f"]
+    assert fingerprint_all(node_of(func)).difference(fingerprint_all(node_of(func))) is None
