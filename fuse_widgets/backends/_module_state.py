@@ -402,16 +402,21 @@ class OwnModules:
                     last = name.rpartition(".")[2]
                     self._index.setdefault(last, set()).add(name)
         index = self._index
+        found = set(reached.modules)
+        for name in reached.names:
+            found |= index.get(name.rpartition(".")[2], set())
         if not reached.names.isdisjoint(_DYNAMIC):
-            found = set().union(*index.values())
-        else:
-            found = set(reached.modules)
-            for name in reached.names:
-                found |= index.get(name.rpartition(".")[2], set())
+            found |= {name for names in index.values() for name in names if not _is_test(name)}
         for name in list(found):
             while name := name.rpartition(".")[0]:
                 found.add(name)
         return found
+
+
+def _is_test(module: str) -> bool:
+    """Whether pytest collects a module of this name, which no other code imports."""
+    last = module.rpartition(".")[2]
+    return last.startswith("test_") or last.endswith("_test") or last == "conftest"
 
 
 def _look_at(name: str) -> _Known | None:
