@@ -1,11 +1,11 @@
-"""One JupyterLab and one browser for all browser tests; each test has a page and a kernel of its own."""
+"""One JupyterLab, browser and page for all browser tests; each test has a notebook and a kernel of its own."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext
+from playwright.sync_api import Browser, Page
 
 from tests.browser.lab import ROOT, Lab, Notebook
 from tests.browser.lab import chromium as open_chromium
@@ -28,6 +28,12 @@ def chromium() -> Iterator[Browser]:
         yield browser
 
 
+@pytest.fixture(scope="package")
+def free(chromium: Browser) -> list[Page]:
+    """Pages with a JupyterLab that shows nothing: to load one takes longer than most tests."""
+    return []
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
@@ -38,29 +44,43 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 @pytest.fixture
 def notebook(
-    lab: Lab, chromium: Browser, request: pytest.FixtureRequest
+    lab: Lab, chromium: Browser, free: list[Page], request: pytest.FixtureRequest
 ) -> Iterator[Callable[..., Notebook]]:
-    """Opens a notebook with the given cells; fails the test where the page had an error nobody caught."""
-    contexts: list[BrowserContext] = []
+    """Opens a notebook with the given cells; fails the test where the page had an error nobody caught.
+
+    With `alone` in a page that no other test uses.
+    """
     opened: list[Notebook] = []
+    kept_apart: list[Notebook] = []
 
     def open_notebook(
-        cells: list[str], *, width: int = 1200, height: int = 900, kernel: str = "python3"
+        cells: list[str],
+        *,
+        width: int = 1200,
+        height: int = 900,
+        kernel: str = "python3",
+        alone: bool = False,
     ) -> Notebook:
-        context = chromium.new_context(viewport={"width": width, "height": height})
-        contexts.append(context)
-        opened.append(Notebook(lab, context.new_page(), cells, kernel=kernel))
+        page = free.pop() if free and not alone else chromium.new_context().new_page()
+        page.set_viewport_size({"width": width, "height": height})
+        opened.append(Notebook(lab, page, cells, kernel=kernel))
+        kept_apart.extend(opened[-1:] if alone else ())
         return opened[-1]
 
     yield open_notebook
-    if request.node.stash.get(FAILED, False):
+    failed = request.node.stash.get(FAILED, False)
+    if failed:
         pictures = ROOT / "build" / "browser-failures"
         for number, book in enumerate(opened):
             book.page.screenshot(path=pictures / f"{request.node.name}-{number}.png")
             print(book.describe())
         print(lab.stacks())
-    for context in contexts:
-        context.close()
+    for book in opened:
+        page, usable = book.page, not failed and not free and book not in kept_apart
+        if usable and book.close() and len(page.context.pages) == 1:
+            free.append(page)
+        else:
+            page.context.close()
     lab.stop_kernels()
     for book in opened:
         assert book.problems == []

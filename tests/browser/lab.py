@@ -103,7 +103,7 @@ class Lab:
                 sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root", f"--port={self.port}",
                 "--ServerApp.port_retries=0", f"--IdentityProvider.token={self.token}",
                 f"--ServerApp.root_dir={self.notebooks}", "--LabApp.news_url=", "--LabApp.check_for_updates_class="
-                "jupyterlab.NeverCheckForUpdate",
+                "jupyterlab.NeverCheckForUpdate", "--LabApp.expose_app_in_browser=True",
                 *([limit.format("msg"), limit.format("data")] if unlimited else ()),
             ],
             stdout=self._log, stderr=subprocess.STDOUT, env=environment, cwd=self.notebooks,
@@ -218,7 +218,13 @@ def _python_path() -> list[str]:
 
 
 class Notebook:
-    """A notebook that is open in JupyterLab, as a person sees it."""
+    """A notebook that is open in JupyterLab, as a person sees it.
+
+    Args:
+        lab, page: The server, and a page: one without anything, or one whose notebook was closed.
+        cells: Code cells to write it with; None for one that is there, called `name`.
+        kernel: The kernel's name.
+    """
 
     def __init__(
         self, lab: Lab, page: Page, cells: list[str] | None = None, *, name: str = "", kernel: str = "python3"
@@ -228,11 +234,24 @@ class Notebook:
         self.problems: list[str] = []
         page.set_default_timeout(PATIENCE)
         page.on("pageerror", lambda error: self.problems.append(str(error)))
-        self.load()
+        if page.url.startswith(lab.url):
+            page.evaluate("path => jupyterapp.commands.execute('docmanager:open', { path })", self.name)
+            self._ready()
+        else:
+            self.load()
 
     def load(self) -> None:
         """Open the notebook, or reload its page."""
         self.page.goto(f"{self.lab.url}/lab/tree/{self.name}?token={self.lab.token}&reset")
+        self._ready()
+
+    def close(self) -> bool:
+        """Close what is open in JupyterLab, saved or not. Whether the page can show another notebook then."""
+        self.page.mouse.move(0, 0)
+        self.page.evaluate("for (const open of [...jupyterapp.shell.widgets('main')]) open.dispose()")
+        return self.page.locator(".jp-Dialog").count() == 0
+
+    def _ready(self) -> None:
         self.page.locator(".jp-Notebook .jp-Cell").first.wait_for()
         # A cell that is run before its kernel is connected makes JupyterLab ask for one.
         self.page.locator(".jp-Toolbar-kernelName").filter(has_not_text="No Kernel").wait_for()

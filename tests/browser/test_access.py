@@ -71,7 +71,7 @@ def add_axe(book: Notebook) -> None:
 
 
 def test_axe_finds_nothing_serious_with_all_panels_open(notebook: Open, theme: str) -> None:
-    book = notebook([MODELS], width=1500)
+    book = notebook([MODELS], width=1500, alone=True)
     book.run(0)
     dag = book.dag()
     dag.wait(f"d.fuseTheme === '{theme}'")
