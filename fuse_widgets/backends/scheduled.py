@@ -38,7 +38,7 @@ class ScheduledWorkflow(BaseWorkflow):
         needed: Any = super(cls, cls).backend_info_model
         if not issubclass(cls.backend_info_model, needed):
             raise TypeError(
-                f"{cls.__name__}.backend_info_model has to be a subclass of {needed.__name__}, whose fields the "
+                f"{cls.__name__}.backend_info_model must be a subclass of {needed.__name__}, whose fields the "
                 f"scheduler reads; {cls.backend_info_model!r} is not"
             )
 

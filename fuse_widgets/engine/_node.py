@@ -209,7 +209,9 @@ class Node(Promise):
             The node itself, so that calls can be chained.
         """
         if not isinstance(name, str) or not name:
-            raise TypeError(f"the name of a node is a text that is not empty, not {shorten(repr(name))}")
+            raise TypeError(
+                f"the name of a node must be a string that is not empty, got {shorten(repr(name))}"
+            )
         self._name = str.__str__(name)  # also of a numpy.str_, which is a text of its own kind
         graph_changed()
         return self

@@ -89,7 +89,7 @@ class BaseWorkflow:
                     "@workflow functions, and a list of them is passed as *nodes."
                 )
         if not isinstance(workflow_name, str) or not workflow_name:
-            raise TypeError(f"workflow_name is a text that is not empty, not {workflow_name!r}")
+            raise TypeError(f"workflow_name must be a string that is not empty, got {workflow_name!r}")
         self.outputs = nodes
         self.workflow_name = str.__str__(workflow_name)
         self.targets_only = targets_only

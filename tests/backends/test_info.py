@@ -184,5 +184,5 @@ def test_a_backend_of_ones_own_extends_the_model_of_the_backend_it_is_made_from(
     node = workflow(lambda: 1)()
     with pytest.raises(BackendInfoError, match="ratio"):
         Own(node).query().set_backend_info("ratio", "much")
-    with pytest.raises(TypeError, match="has to be a subclass of LocalInfo"):
+    with pytest.raises(TypeError, match="must be a subclass of LocalInfo"):
         type("Wrong", (LocalWorkflow,), {"backend_info_model": BackendInfo})

@@ -76,7 +76,7 @@ def test_a_name_of_a_kind_of_text_of_its_own_becomes_a_plain_one() -> None:
 
 @pytest.mark.parametrize("name", ["", 3, None])
 def test_a_name_is_a_text_that_is_not_empty(name: Any) -> None:
-    with pytest.raises(TypeError, match="the name of a node is a text that is not empty"):
+    with pytest.raises(TypeError, match="the name of a node must be a string that is not empty"):
         add(1).set_name(name)
 
 
@@ -363,7 +363,7 @@ def test_replace_func_refuses_at_once_what_the_node_cannot_call() -> None:
 def test_outputs_that_are_no_nodes_are_refused() -> None:
     with pytest.raises(TypeError, match=r"takes nodes, not \[.*\*nodes"):
         BaseWorkflow([add(1)])  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match="workflow_name is a text"):
+    with pytest.raises(TypeError, match="workflow_name must be a string"):
         BaseWorkflow(add(1), workflow_name="")
 
 
