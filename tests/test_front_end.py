@@ -10,8 +10,8 @@ import pytest
 
 
 @pytest.mark.slow
-@pytest.mark.browser
-@pytest.mark.parametrize("script", ["test", "test:browser"])
+@pytest.mark.locked
+@pytest.mark.parametrize("script", ["test", pytest.param("test:browser", marks=pytest.mark.browser)])
 def test_the_tests_in_typescript_pass(root: Path, script: str) -> None:
     command = [sys.executable, root / "js" / "hatch_build.py", "npm", "run", script]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
