@@ -20,7 +20,6 @@ from typing import Any, NamedTuple
 from ..engine.sources import located
 from ..storage._code import facts
 from ..storage._functions import Functions
-from ..storage._origins import origin_of
 from ..storage._replaced import has_own_state, is_users, is_users_module, mock_parts
 from ._compat import class_by_value, function_by_value
 from ._originals import Place, by_place
@@ -34,12 +33,7 @@ _LINKS = ("func", "__wrapped__", "__func__")
 
 def is_own(name: Any) -> bool:
     """Whether a module of this name is the user's: no part of Python, of an installed package, or of this one."""
-    return (
-        isinstance(name, str)
-        and name not in ("__main__", "__mp_main__")
-        and name in sys.modules
-        and origin_of(name).first_party
-    )
+    return name not in ("__main__", "__mp_main__") and is_users_module(name)
 
 
 class Reference(NamedTuple):

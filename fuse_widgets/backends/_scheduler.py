@@ -253,9 +253,8 @@ class Scheduler:
             )
             self.guard.handed_over(place, node)
         self.running[place] = _Running(executor, slot, attempt, job, incoming)
-        if (
-            starts or self.run.states[node._name] is not QUEUED
-        ):  # as it is for another attempt, and after a pause
+        # It is queued already for another attempt, and after a pause.
+        if starts or self.run.states[node._name] is not QUEUED:
             self.emit(node, QUEUED, attempt=attempt, detail=dict(STARTING) if starts else None)
 
     def _state_of_kernel(self) -> KernelState:
