@@ -57,9 +57,9 @@ def ray_cluster() -> Iterator[None]:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Mark what drives a browser and what uses the Ray cluster, so that no test can forget to.
+    """Mark what drives a browser, uses the Ray cluster, or starts processes or a server, so that no test can forget to.
 
-    Each kind is one group to pytest-xdist (`--dist loadgroup`): one process runs it, with one JupyterLab or cluster. It
+    Browser and Ray are one group each to pytest-xdist (`--dist loadgroup`): one process runs it, with one JupyterLab or cluster. It
     looks for groups as soon as all tests are collected.
     """
     if (ROOT / "tests" / "browser") in item.path.parents:
@@ -67,6 +67,12 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     params = item.callspec.params if hasattr(item, "callspec") else {}
     if "ray_cluster" in getattr(item, "fixturenames", ()) or params.get("make") == "ray":
         item.add_marker(pytest.mark.ray)
+    starts = {
+        *getattr(item, "fixturenames", ()),
+        *(value for value in params.values() if isinstance(value, str)),
+    }
+    if starts & {"processes", "process", "s3"}:
+        item.add_marker(pytest.mark.slow)
     for group in ("browser", "ray"):
         if item.get_closest_marker(group):
             item.add_marker(pytest.mark.xdist_group(group))
