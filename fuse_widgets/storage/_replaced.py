@@ -6,6 +6,7 @@ of the user's in a place that is not the user's. What was only added there count
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import functools
 import itertools
@@ -154,32 +155,25 @@ def in_classes() -> list[tuple[type, str, Any]]:
 
     Only those that a name leads to: others may have been made of what is the user's.
     """
-    global _nothing_in
-    classes = _all_classes()
-    state = _state_of(classes)
-    if state is not None and state == _nothing_in:
-        return []
     found: list[tuple[type, str, Any]] = []
     search = _Search()
-    for cls in classes:
-        known = _clean.get(id(cls))
-        ids = _ids(vars(cls))
-        if known and known[1] == ids and known[0]() is cls:
+    for group, classes in _all_classes().items():
+        state = _state_of(classes)
+        if state is not None and state == _clean_groups.get(group):
             continue
-        names = _names_in_class(cls, search)
-        if names:
-            found += [(cls, name, vars(cls)[name]) for name in names]
-        else:
-            _remember(cls, ids)
-    _nothing_in = None if found else state
+        before = len(found)
+        for cls in classes:
+            found += [(cls, name, vars(cls)[name]) for name in _names_in_class(cls, search)]
+        _clean_groups[group] = None if len(found) > before else state
     return found
 
 
-#: The state of all classes when nothing was found in any.
-_nothing_in: int | None = None
+#: The states of groups of classes that had nothing of the user's when they were looked at.
+_clean_groups: dict[int, int | None] = {}
 
 
-def _all_classes() -> list[type]:
+def _all_classes() -> dict[int, list[type]]:
+    """All classes in groups of neighbours in memory, about a hundred each, so that a new class changes only its own group."""
     found: dict[int, type] = {}  # by `id`: some cannot be hashed
     level: list[type] = [object]
     while level:
@@ -187,11 +181,14 @@ def _all_classes() -> list[type]:
         below = {id(cls): cls for cls in subclasses}
         level = [cls for number, cls in below.items() if number not in found]
         found.update(below)
-    return list(found.values())
+    groups: dict[int, list[type]] = collections.defaultdict(list)
+    for number, cls in found.items():
+        groups[number >> 17].append(cls)
+    return groups
 
 
 def _state_of(classes: list[type]) -> int | None:
-    """Tell whether a name has been set in any class since, in a third of the time of looking at each; None if one changes now."""
+    """Tell whether a name has been set in any of them since, much faster than a look at each; None if one changes now."""
     values = itertools.chain.from_iterable(map(types.MappingProxyType.values, map(vars, classes)))
     try:
         return hash((*map(id, classes), *map(id, values)))

@@ -411,6 +411,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["process", "exit"])
 def test_programs_end(what: str, tmp_path: Path) -> None:
     program = tmp_path / "program.py"
@@ -437,6 +438,7 @@ def test_ctrl_c_in_a_second_thread_s_run_is_for_the_main_thread(stuck: Stuck) ->
     assert run.wait(10) == "late"
 
 
+@pytest.mark.slow
 def test_interrupting_many_short_nodes_in_threads_corrupts_nothing(check_log: Any) -> None:
     """At whatever moment: each node is done with its value, cancelled, or pending."""
     for delay in range(15):

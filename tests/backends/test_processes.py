@@ -367,6 +367,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("seconds", "how"), [("0", "run"), ("60", "start")])
 def test_a_program_ends_at_once_and_in_silence(tmp_path: Any, seconds: str, how: str) -> None:
     program = tmp_path / "program.py"

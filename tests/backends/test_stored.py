@@ -361,6 +361,7 @@ shapes = st.integers(1, 8).flatmap(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(shapes, st.data())
 def test_with_storage_results_are_those_without_and_only_changes_run(

@@ -339,6 +339,7 @@ wf = LocalWorkflow(f(1).set_name("f1"), workflow_name="calls")
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("code", "line", "said"),
     [

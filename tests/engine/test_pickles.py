@@ -55,6 +55,7 @@ def test_a_copy_of_a_node_is_the_node() -> None:
     assert LocalWorkflow(node, show(config["model"])).run() == [1, ([1],)]
 
 
+@pytest.mark.slow
 def test_a_chain_of_20_000_is_pickled() -> None:
     end = pickle.loads(pickle.dumps(chain(20_000)))
     order = LocalWorkflow(end).find_nodes()
@@ -63,6 +64,7 @@ def test_a_chain_of_20_000_is_pickled() -> None:
     assert LocalWorkflow(order[-1], targets_only=True).run() == 20_000
 
 
+@pytest.mark.slow
 def test_a_workflow_of_20_000_is_pickled() -> None:
     wf = LocalWorkflow(chain(20_000), workflow_name="long")
     again = pickle.loads(cloudpickle.dumps(wf))
@@ -196,6 +198,7 @@ assert wf.run() == 3
 """
 
 
+@pytest.mark.slow
 @PICKLERS
 def test_nodes_of_a_script_are_read_in_another_process(pickler: Any, tmp_path: Path) -> None:
     script, written = tmp_path / "script.py", tmp_path / "written"

@@ -304,6 +304,7 @@ def test_what_does_not_change_a_result_is_not_noticed(case):
     assert difference(before, after) is None
 
 
+@pytest.mark.slow
 def test_the_same_in_processes_with_other_hash_seeds(tmp_path):
     """Every case above, in the `__main__` of two processes that hash strings differently."""
     cells = {name: textwrap.dedent(case[0]) for name, case in {**CHANGES, **SAME}.items()}

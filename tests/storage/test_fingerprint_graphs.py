@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -146,6 +147,7 @@ def loaded(graph: Graph, numbers: dict[int, int]) -> Iterator[Any]:
             del sys.modules[name]
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(graphs(), st.integers(0, FUNCTIONS - 1))
 def test_an_edit_is_noticed_just_where_it_is_reached_and_every_value_is_that_of_the_present_code(

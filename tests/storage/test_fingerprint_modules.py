@@ -439,6 +439,7 @@ own.calls = 3
 """
 
 
+@pytest.mark.slow
 def test_the_same_in_another_process_and_folder_with_another_hash_seed(tmp_path: Path) -> None:
     script = """
 import json, sys

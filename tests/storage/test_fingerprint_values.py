@@ -312,6 +312,7 @@ def _alike(a, b):
     return repr(a) == repr(b)
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_the_order_of_sets_does_not_count_and_that_of_dicts_does(data):
     """A function can see the order of a dict (`list(d)`), and a set has none."""

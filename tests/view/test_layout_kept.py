@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -46,6 +47,7 @@ def crossings(graph: Graph) -> int:
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(connected(), st.data())
 def test_nodes_of_a_layer_keep_their_order_where_one_is_added(edges, data):

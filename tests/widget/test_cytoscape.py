@@ -358,6 +358,7 @@ HOSTILE = [
 ]
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.one_of(st.text(min_size=1), st.sampled_from(HOSTILE)), min_size=1, max_size=6, unique=True)
 )
