@@ -10,9 +10,7 @@ import contextlib
 import heapq
 import logging
 import math
-import threading
 import time
-from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..engine import output
@@ -23,6 +21,7 @@ from ..engine.run import OWN_THREAD, Run, describe_error
 from ..engine.states import NodeState
 from ..plugins import prepare
 from ._digest import CONSTANTS, is_constant
+from ._inbox import Inbox
 from ._inputs import Guard, refusal, told
 from ._kernel_state import KernelState
 from ._prints import Incoming, Piece
@@ -39,7 +38,8 @@ log = logging.getLogger("fuse_widgets")
 WARNINGS = 3
 PENDING, QUEUED, RUNNING, DONE = NodeState.PENDING, NodeState.QUEUED, NodeState.RUNNING, NodeState.DONE
 Inputs = tuple[tuple[Any, ...], dict[str, Any]]
-#: Seconds after which a loop that waits in a thread other than the main one feels an interrupt: a node may run a workflow.
+#: Seconds after which a loop that waits feels an interrupt that has not ended its wait: one of another thread (a node may run a
+#: workflow), or a signal that came just before the wait.
 FEEL = 0.2
 #: Of a node whose worker process is not up yet, which takes seconds where it imports much.
 STARTING = {"why": "its worker process is starting", "waits": True}
@@ -77,10 +77,9 @@ class Scheduler:
         self.attempts: dict[int, int] = {}
         self.killed: set[int] = set()
         self.failures: list[NodeExecutionError] = []
-        self.inbox: SimpleQueue[tuple[Any, ...]] = SimpleQueue()
+        self.inbox = Inbox()
         self.inline = run.guard
         self.printer = run.printer()
-        self.in_main = threading.current_thread() is threading.main_thread()
         self.looping = self.waiting = False
         self.presses = self.interrupts = 0
         self.give_up_at = math.inf
@@ -150,9 +149,9 @@ class Scheduler:
 
     def _loop(self) -> None:
         run, ready, running = self.run, self.ready, self.running
-        nothing_new, most, pop = self.inbox.empty, self.workflow.max_workers, heapq.heappop
+        messages, most, pop = self.inbox.messages, self.workflow.max_workers, heapq.heappop
         while True:
-            while not nothing_new():
+            while messages:
                 self._wait()
             if run.cancelled or (self.failures and self.fail_fast):
                 if run.cancelled > 1:
@@ -173,21 +172,16 @@ class Scheduler:
 
     def _wait(self, until: float = math.inf) -> None:
         """Do what the next message says, if one comes in time."""
-        action, *args = self._next(until)
-        action(*args)
-
-    def _next(self, until: float) -> tuple[Any, ...]:
-        while True:
-            left = min(until - time.monotonic(), math.inf if self.in_main else FEEL)
-            timeout = None if left == math.inf else max(0.0, left)
-            try:
-                self.waiting = True
-                return self.inbox.get(timeout=timeout)
-            except Empty:
-                if time.monotonic() >= until:
-                    return (_nothing,)
-            finally:
-                self.waiting = False
+        message = None
+        self.waiting = True
+        try:
+            while message is None and (left := until - time.monotonic()) > 0:
+                message = self.inbox.get(min(left, FEEL))
+        finally:
+            self.waiting = False
+        if message is not None:
+            action, *args = message
+            action(*args)
 
     # --- one node ------------------------------------------------------------------------------------------
 
@@ -550,7 +544,3 @@ class Scheduler:
                     self.workflow.processes.kill(running.slot)
                 else:
                     self.workflow.threads.interrupt(running.slot)
-
-
-def _nothing() -> None:
-    pass
