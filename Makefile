@@ -50,7 +50,7 @@ endif
 NO_SCREEN := $(if $(or $(DISPLAY),$(WAYLAND_DISPLAY),$(filter Darwin,$(shell uname -s))),,1)
 
 test: $(VENV)/.test $(VENV)/.browser front-end smoke-oldest ## run every test: TypeScript, Python, Ray, browser
-	@$(PYTEST) --ignore=tests/benchmarks -n 3 --dist loadgroup -q
+	@$(PYTEST) --ignore=tests/benchmarks -n 4 --dist loadgroup -q
 
 test-newest: $(VENV)/.created front-end ## run the Python tests against the newest releases of what the project needs
 	@echo "Setting up build/env-newest"

@@ -27,6 +27,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parent.parent
+BROWSER_FILES = sorted((ROOT / "tests" / "browser").glob("test_*.py"))
 
 
 @pytest.fixture(scope="session")
@@ -59,8 +60,8 @@ def ray_cluster() -> Iterator[None]:
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Mark what drives a browser, uses the Ray cluster, or starts processes or a server, so that no test can forget to.
 
-    Browser and Ray are one group each to pytest-xdist (`--dist loadgroup`): one process runs it, with one JupyterLab or cluster. It
-    looks for groups as soon as all tests are collected.
+    To pytest-xdist (`--dist loadgroup`) Ray is one group, and each half of the browser's files another: one process runs a group,
+    with one cluster or JupyterLab. It looks for groups as soon as all tests are collected.
     """
     if (ROOT / "tests" / "browser") in item.path.parents:
         item.add_marker(pytest.mark.browser)
@@ -73,6 +74,8 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     }
     if starts & {"processes", "process", "s3"}:
         item.add_marker(pytest.mark.slow)
-    for group in ("browser", "ray"):
-        if item.get_closest_marker(group):
-            item.add_marker(pytest.mark.xdist_group(group))
+    if item.get_closest_marker("ray"):
+        item.add_marker(pytest.mark.xdist_group("ray"))
+    elif item.get_closest_marker("browser"):
+        part = BROWSER_FILES.index(item.path) % 2 if item.path in BROWSER_FILES else 1
+        item.add_marker(pytest.mark.xdist_group(f"browser {part}"))
