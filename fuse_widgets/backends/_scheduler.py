@@ -1,16 +1,16 @@
 """The scheduler of `LocalWorkflow`: one loop, in the thread that called `run()`, that owns the whole run.
 
-Workers and controls only put messages into its inbox. The loop alone changes what is ready, running and settled.
-Nodes are known here by their place in the traversal.
+What may start, and what follows from an end, the ledger decides (`engine/ledger.py`); the loop starts attempts and reports how they
+end. Workers and controls only put messages into its inbox. Nodes are known here by their place in the traversal.
 """
 
 from __future__ import annotations
 
 import contextlib
-import heapq
 import logging
 import math
 import time
+from time import time as now
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..engine import output
@@ -36,7 +36,6 @@ log = logging.getLogger("fuse_widgets")
 
 #: How many notices the log tells of in one run; the events tell of all.
 WARNINGS = 3
-PENDING, QUEUED, RUNNING, DONE = NodeState.PENDING, NodeState.QUEUED, NodeState.RUNNING, NodeState.DONE
 Inputs = tuple[tuple[Any, ...], dict[str, Any]]
 #: Seconds after which a loop that waits feels an interrupt that has not ended its wait: one of another thread (a node may run a
 #: workflow), or a signal that came just before the wait.
@@ -48,7 +47,6 @@ STARTING = {"why": "its worker process is starting", "waits": True}
 class _Running(NamedTuple):
     kind: str
     slot: int
-    attempt: int
     job: Job
     printed: Incoming
 
@@ -65,16 +63,10 @@ class Scheduler:
 
     def __init__(self, workflow: LocalWorkflow, run: Run, stored: Stored, *, fail_fast: bool) -> None:
         self.workflow, self.run, self.stored, self.fail_fast = workflow, run, stored, fail_fast
-        self.nodes, self.children, self.followers = run.order.nodes, run.order.children, run.order.followers
-        self.functions = run.functions
-        self.waits = list(run.order.waits)
+        self.nodes, self.functions, self.ledger = run.nodes, run.functions, run.ledger
         self.values, self.infos = run.values, workflow.infos
-        self.emit, self.lookup, self.storing = run.emit, run.values.__getitem__, stored.storage is not None
-        self.ready: list[int] = []
-        self.held: set[int] = set()
-        self.settled: set[int] = set()  # cached or skipped
+        self.lookup, self.storing = run.values.__getitem__, stored.storage is not None
         self.running: dict[int, _Running] = {}
-        self.attempts: dict[int, int] = {}
         self.killed: set[int] = set()
         self.failures: list[NodeExecutionError] = []
         self.inbox = Inbox()
@@ -86,7 +78,6 @@ class Scheduler:
         self.kernel: KernelState | None = None
         self.executor = workflow.executor
         self.guard = Guard(workflow, run, stored)
-        self.again: dict[int, int] = {}  # how often each ran again on account of its inputs
         self.changed: dict[int, list[str]] = {}
         self.noticed = 0
 
@@ -133,24 +124,20 @@ class Scheduler:
         if self.storing:
             self.functions = list(map(self.stored.checked, self.nodes, self.functions))
         self.values.update(self.stored.values)
-        self.settled.update(self.run.order.place[node] for node in cached)
-        for node, detail in cached.items():
-            self.emit(node, NodeState.CACHED, attempt=0, detail=detail)
-            for waiting in self._waiting_for(self.run.order.place[node]):
-                self.waits[waiting] -= 1
+        places = self.run.order.place
+        self.ledger.open([(places[node], detail) for node, detail in cached.items()], now())
+        self.run.wake()
         for node, value in self.stored.values.items():
             if not is_constant(value):
                 self.guard.made(self.run.order.place[node], node, value, saved=True)
-        self.guard.look_at_arguments(self.settled)
-        self.ready = [p for p, count in enumerate(self.waits) if not count and p not in self.settled]
-
-    def _waiting_for(self, place: int) -> list[int]:
-        return [*self.children[place], *self.followers.get(place, ())]
+        self.guard.look_at_arguments({places[node] for node in cached})
 
     def _loop(self) -> None:
-        run, ready, running = self.run, self.ready, self.running
-        messages, most, pop = self.inbox.messages, self.workflow.max_workers, heapq.heappop
+        run, ledger, running, hub = self.run, self.ledger, self.running, self.run.hub
+        messages, most = self.inbox.messages, self.workflow.max_workers
         while True:
+            if hub.idle:
+                hub.wake()
             while messages:
                 self._wait()
             if run.cancelled or (self.failures and self.fail_fast):
@@ -159,12 +146,12 @@ class Scheduler:
                 if not running or self.interrupts > 1 or time.monotonic() >= self.give_up_at:
                     return
                 self._wait(self.give_up_at)
-            elif ready and len(running) < most:
-                if not run.paused or run.take_turn():
-                    self._start(pop(ready))
-                else:
-                    self._hold(ready[0])
+            elif ledger.ready and len(running) < most:
+                place = run.next() if ledger.paused else ledger.pop()
+                if place is None:
                     self._wait()
+                else:
+                    self._start(place)
             elif running:
                 self._wait()
             else:
@@ -187,9 +174,6 @@ class Scheduler:
 
     def _start(self, place: int) -> None:
         node = self.nodes[place]
-        if self.held:
-            self.held.discard(place)
-        attempt = self.attempts.get(place, 1) if self.attempts else 1
         executor, initialize, timeout = self.executor, None, None
         inputs: Inputs | None = None
         try:
@@ -203,31 +187,22 @@ class Scheduler:
             else:
                 inputs = node.resolve(self.lookup)
             if executor != "inline":
-                self._submit(
-                    place,
-                    node,
-                    attempt,
-                    Job(self.functions[place], *inputs, initialize),
-                    executor,
-                    timeout,
-                )
+                self._submit(place, node, Job(self.functions[place], *inputs, initialize), executor, timeout)
                 return
         except Exception as error:
             self.guard.forget(place, node)
-            self.emit(node, RUNNING, attempt=attempt)
-            self._missed(place, node, attempt, Outcome(error=error), inputs)
+            self.ledger.started(place, now())
+            self._missed(place, node, Outcome(error=error), inputs)
             return
-        self._run_inline(place, node, attempt, inputs, initialize)
+        self._run_inline(place, node, inputs, initialize)
 
-    def _submit(
-        self, place: int, node: Node, attempt: int, job: Job, executor: str, timeout: float | None
-    ) -> None:
+    def _submit(self, place: int, node: Node, job: Job, executor: str, timeout: float | None) -> None:
         if executor == "process" and isinstance(node, MethodNode):
             job = job._replace(changes_object=True)
         printer, incoming = self.run.printer(node._name), Incoming()
 
         def began(worker: str, when: float) -> None:
-            self.inbox.put((self._began, place, attempt, worker, when))
+            self.inbox.put((self._began, place, worker, when))
 
         def ended(outcome: Outcome) -> None:
             self.inbox.put((self._ended, place, outcome))
@@ -246,10 +221,8 @@ class Scheduler:
                 job, self._state_of_kernel(), printed, began, ended, timeout
             )
             self.guard.handed_over(place, node)
-        self.running[place] = _Running(executor, slot, attempt, job, incoming)
-        # It is queued already for another attempt, and after a pause.
-        if starts or self.run.states[node._name] is not QUEUED:
-            self.emit(node, QUEUED, attempt=attempt, detail=dict(STARTING) if starts else None)
+        self.running[place] = _Running(executor, slot, job, incoming)
+        self.ledger.queued(place, now(), dict(STARTING) if starts else None)
 
     def _state_of_kernel(self) -> KernelState:
         """What worker processes have to have in common with this one, as it was when the run began.
@@ -261,8 +234,10 @@ class Scheduler:
             self.kernel = KernelState.take(self.workflow.max_workers)
         return self.kernel
 
-    def _run_inline(self, place: int, node: Node, attempt: int, inputs: Inputs, initialize: Any) -> None:
-        self.emit(node, RUNNING, attempt)
+    def _run_inline(self, place: int, node: Node, inputs: Inputs, initialize: Any) -> None:
+        self.ledger.started(place, now())
+        if self.run.hub.idle:
+            self.run.hub.wake()
         self.printer.name = node._name
         guard = self.inline
         error: BaseException | None = None
@@ -295,28 +270,26 @@ class Scheduler:
         if output.after_node is not None:
             output.end_node()
         if error is None and not self.guard.any:
-            self._succeeded(place, node, attempt, value, seconds, inputs)
+            self._succeeded(place, node, value, seconds, inputs)
         else:
-            self._ended_inline(place, node, attempt, Outcome(value, error, seconds), inputs)
+            self._ended_inline(place, node, Outcome(value, error, seconds), inputs)
 
-    def _ended_inline(self, place: int, node: Node, attempt: int, outcome: Outcome, inputs: Inputs) -> None:
+    def _ended_inline(self, place: int, node: Node, outcome: Outcome, inputs: Inputs) -> None:
         if self.guard.any:
-            looked = self._look_at_inputs(place, node, attempt, outcome, shares=True)
+            looked = self._look_at_inputs(place, node, outcome, shares=True)
             if looked is None:
                 return
             outcome = looked
         if outcome.error is None:
-            self._succeeded(place, node, attempt, outcome.value, outcome.seconds, inputs)
+            self._succeeded(place, node, outcome.value, outcome.seconds, inputs)
             return
         interrupted = isinstance(outcome.error, KeyboardInterrupt)
         if interrupted and not self.inline.refuse:  # the node raised it; else the loop knows already
             self._interrupted()
         outcome = outcome._replace(error=own_traceback(outcome.error))
-        self._missed(place, node, attempt, outcome, inputs, interrupted)
+        self._missed(place, node, outcome, inputs, interrupted)
 
-    def _look_at_inputs(
-        self, place: int, node: Node, attempt: int, outcome: Outcome, *, shares: bool
-    ) -> Outcome | None:
+    def _look_at_inputs(self, place: int, node: Node, outcome: Outcome, *, shares: bool) -> Outcome | None:
         """Tell what a node changed of its inputs.
 
         Returns:
@@ -340,12 +313,9 @@ class Scheduler:
             return outcome
         why = {"seconds": outcome.seconds, "why": "another node changed its inputs in place while it ran"}
         if self.run.cancelled:
-            self.emit(node, NodeState.CANCELLED, attempt, None, why)
-            return None
-        self.attempts[place] = attempt + 1
-        self.again[place] = self.again.get(place, 0) + 1
-        self.emit(node, QUEUED, attempt, None, why)
-        heapq.heappush(self.ready, place)
+            self.ledger.stopped(place, now(), why)
+        else:
+            self.ledger.lost(place, now(), why)
         return None
 
     def _finish_inputs(self) -> None:
@@ -365,11 +335,11 @@ class Scheduler:
             log.warning("%s", text)
         with self.run._control:
             if not self.run.state.finished:
-                self.emit(None, self.run.state, detail={"notice": text})
+                self.run.emit(None, self.run.state, detail={"notice": text})
 
-    def _began(self, place: int, attempt: int, worker: str, when: float) -> None:
+    def _began(self, place: int, worker: str, when: float) -> None:
         if place in self.running:
-            self.emit(self.nodes[place], RUNNING, attempt, worker, when=when)
+            self.ledger.started(place, when, worker)
 
     def _ended(self, place: int, outcome: Outcome) -> None:
         running, node = self.running.pop(place), self.nodes[place]
@@ -377,7 +347,7 @@ class Scheduler:
         self._show(self.run.printer(node._name), running.printed)
         if self.guard.any or outcome.changed:
             shares = running.kind == "thread"
-            looked = self._look_at_inputs(place, node, running.attempt, outcome, shares=shares)
+            looked = self._look_at_inputs(place, node, outcome, shares=shares)
             if looked is None:
                 return
             outcome = looked
@@ -385,20 +355,18 @@ class Scheduler:
             if running.job.changes_object:
                 assert isinstance(node, MethodNode)
                 self.values[node.object] = outcome.object
-            self._succeeded(place, node, running.attempt, outcome.value, outcome.seconds, inputs)
+            self._succeeded(place, node, outcome.value, outcome.seconds, inputs)
             return
         interrupted = place in self.killed and isinstance(
             outcome.error, WorkerCrashedError | KeyboardInterrupt
         )
-        self._missed(place, node, running.attempt, outcome, inputs, interrupted)
+        self._missed(place, node, outcome, inputs, interrupted)
 
     def _show(self, printer: output.Printer, printed: Incoming) -> None:
         for piece in printed.take():
             output.show(printer, piece)
 
-    def _succeeded(
-        self, place: int, node: Node, attempt: int, value: Any, seconds: float, inputs: Inputs
-    ) -> None:
+    def _succeeded(self, place: int, node: Node, value: Any, seconds: float, inputs: Inputs) -> None:
         self.values[node] = value
         detail: dict[str, Any] | float = seconds
         if self.storing:
@@ -410,14 +378,9 @@ class Scheduler:
                 **(detail if isinstance(detail, dict) else {"seconds": seconds}),
                 "changed": self.changed[place],
             }
-        self.emit(node, DONE, attempt, None, detail)
-        waits = self.waits
-        for child in self.children[place]:
-            waits[child] -= 1
-            if not waits[child] and child not in self.settled:
-                heapq.heappush(self.ready, child)
-        if self.followers:
-            self._release_followers(place)
+        self.ledger.succeeded(place, now(), detail)
+        if self.run.outputs:
+            self.run.settle_output(node._name)
 
     def _save(self, node: Node, value: Any, seconds: float) -> dict[str, Any]:
         if self.inline.left:
@@ -430,48 +393,23 @@ class Scheduler:
             return {"saved": False, "why_not_saved": "the run was interrupted while it was saved"}
 
     def _missed(
-        self,
-        place: int,
-        node: Node,
-        attempt: int,
-        outcome: Outcome,
-        inputs: Inputs | None,
-        interrupted: bool = False,
+        self, place: int, node: Node, outcome: Outcome, inputs: Inputs | None, interrupted: bool = False
     ) -> None:
         """An attempt has ended without a result."""
         assert outcome.error is not None
         if interrupted:
-            self.emit(node, NodeState.CANCELLED, attempt=attempt, detail={"seconds": outcome.seconds})
-            return
-        detail = {"seconds": outcome.seconds, "error": describe_error(outcome.error), **self.stored.why(node)}
-        tries = attempt - self.again.get(place, 0)
-        if tries <= self.infos.get(node, DEFAULTS).retries and not self.run.cancelled:
-            self.attempts[place] = attempt + 1
-            self.emit(node, QUEUED, attempt=attempt, detail=detail)
-            heapq.heappush(self.ready, place)
-            return
-        self.emit(node, NodeState.FAILED, attempt=attempt, detail=detail)
-        self.failures.append(NodeExecutionError(node, outcome.error, inputs))
-        self._release_followers(place)
-        stack = self.children[place][::-1]
-        while stack:
-            lost = stack.pop()
-            if lost not in self.settled:
-                self.settled.add(lost)
-                self.emit(self.nodes[lost], NodeState.SKIPPED, attempt=0, detail={"root": node._name})
-                self._release_followers(lost)
-                stack += self.children[lost][::-1]
-
-    def _release_followers(self, place: int) -> None:
-        for follower in self.followers.get(place, ()):
-            self.waits[follower] -= 1
-            if not self.waits[follower] and follower not in self.settled:
-                heapq.heappush(self.ready, follower)
-
-    def _hold(self, place: int) -> None:
-        if place not in self.held:
-            self.held.add(place)
-            self.emit(self.nodes[place], NodeState.PAUSED, attempt=self.attempts.get(place, 0))
+            self.ledger.stopped(place, now(), {"seconds": outcome.seconds})
+        else:
+            detail = {
+                "seconds": outcome.seconds,
+                "error": describe_error(outcome.error),
+                **self.stored.why(node),
+            }
+            retries = self.infos.get(node, DEFAULTS).retries
+            if self.ledger.failed(place, now(), detail, retries=retries):
+                return
+            self.failures.append(NodeExecutionError(node, outcome.error, inputs))
+        self.run.settle_output(node._name)
 
     def _settle_open(self) -> None:
         """What still runs is waited for no longer; what was queued or held when the run stopped is pending again."""
@@ -480,17 +418,8 @@ class Scheduler:
                 self._leave_thread(place, running)
             elif place not in self.killed:
                 self.workflow.processes.kill(running.slot)
-        for place, running in self.running.items():
-            self.emit(self.nodes[place], NodeState.CANCELLED, attempt=running.attempt)
-        if not self.ready and not self.run.cancelled:
-            return
-        states = self.run.states
-        for place, node in enumerate(self.nodes):
-            state = states[node._name]
-            if state is QUEUED or state is NodeState.PAUSED:
-                self.emit(node, PENDING, attempt=self.attempts.get(place, 0))
-            elif state is RUNNING:  # an interrupt came between two instructions of ours
-                self.emit(node, NodeState.CANCELLED, attempt=self.attempts.get(place, 1))
+        self.ledger.settle(now())
+        self.run.wake()
 
     def _leave_thread(self, place: int, running: _Running) -> None:
         """Leave a thread behind, unless its job has just ended: then what came of it counts."""
@@ -504,7 +433,7 @@ class Scheduler:
     def _left_behind(self) -> None:
         """The run's own thread does not come back from a node or from storage; called on another thread."""
         name, self.printer.shown = self.printer.name, False
-        if name and self.run.states[name] is RUNNING:
+        if name and self.run.states[name] is NodeState.RUNNING:
             self.run.left_running(name, OWN_THREAD)
         self._settle_open()
 
@@ -515,10 +444,7 @@ class Scheduler:
         self.inbox.put((self._look_at_controls,))
 
     def _look_at_controls(self) -> None:
-        if not self.run.paused:
-            for place in sorted(self.held):
-                self.emit(self.nodes[place], QUEUED, attempt=self.attempts.get(place, 0))
-            self.held.clear()
+        self.ledger.release_held(now())
 
     def _on_ctrl_c(self) -> None:
         """Ctrl-C in the main thread; what runs inline, or storage, is interrupted as well."""

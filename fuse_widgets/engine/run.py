@@ -10,7 +10,6 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Generator, Mapping, Sequence
 from time import time as now
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from . import _node, output
@@ -18,6 +17,7 @@ from ._stale import Written
 from .errors import FuseError, NodeExecutionError, RunCancelledError, message_of, shorten
 from .events import EventLog, Subscriber
 from .interrupts import GRACE, CtrlC, Interruptible, LeftBehind, start_thread
+from .ledger import Ledger, States
 from .order import Order
 from .states import FINISHED, NodeState
 
@@ -47,15 +47,15 @@ class Run:
         written: What these functions consisted of when the run began.
         fingerprints: Of the nodes, where the run has made them.
         events: The log, append-only; reads like a list.
+        ledger: The state of each node, and which starts next.
+        states: The state of every node, by name, in traversal order. Live.
         values: Results that are in memory, by node; gone once a newer run has begun.
         outputs: What nodes printed and displayed, by name; only those that did.
         background: Whether it goes on in a thread of its own.
         has_cell: Whether what nodes print reaches a cell or a terminal as well; not after a click on Run.
         thread: Identifier of the thread that executes the run.
-        cancelled: 0; 1 once cancelling was asked for, 2 once it was asked for again.
-        paused: Whether no further node is started for now.
 
-    State: the control fields change under `_control`. What a node's states are written by is one thread at a time.
+    State: the controls of the ledger change under `_control`. One thread at a time writes the states of nodes.
     """
 
     def __init__(self, workflow: BaseWorkflow, number: int, order: Order) -> None:
@@ -75,16 +75,13 @@ class Run:
         self.ended: float | None = None
         self.error: BaseException | None = None
         self.result: Any = None
-        self._states = dict.fromkeys([node._name for node in order.nodes], NodeState.PENDING)
-        self._hub, self._add = workflow._hub, self.events.add
-        self._attempts: dict[Node, int] = {}
+        self.hub = workflow._hub
+        self.ledger = Ledger(order, self.events.add, repeats=workflow.observed)
+        self.states: Mapping[str, NodeState] = States(self.ledger)
         self._released = False
         self._control = threading.Condition()
         self._over = threading.Event()
         self._waiting: list[Callable[[], None]] = []  # called when it is over
-        self.cancelled = 0
-        self.paused = False
-        self._steps = 0
         self._failed: NodeExecutionError | None = None
         #: Reads the stored result of a node that this run used or saved; set by a backend that uses storage.
         self.read_stored: Callable[[Node], Any] | None = None
@@ -107,9 +104,14 @@ class Run:
         return self.functions[self.order.place[node]]
 
     @property
-    def states(self) -> Mapping[str, NodeState]:
-        """The state of every node, by name, in traversal order. Live."""
-        return MappingProxyType(self._states)
+    def cancelled(self) -> int:
+        """0; 1 once the run was cancelled, 2 once it was cancelled again."""
+        return self.ledger.cancelled
+
+    @property
+    def paused(self) -> bool:
+        """Whether no further node starts for now."""
+        return self.ledger.paused
 
     @property
     def results(self) -> dict[str, Any]:
@@ -119,7 +121,7 @@ class Run:
     @property
     def counts(self) -> Counter[NodeState]:
         """How many nodes are in each state."""
-        return Counter(list(self._states.values()))
+        return Counter(list(self.ledger.states))
 
     def report(self) -> list[dict[str, Any]]:
         """A row for each node: `node, state, seconds, attempt, source, why, worker, not_tracked`.
@@ -128,7 +130,7 @@ class Run:
         node did not run; `not_tracked` lists what storage cannot compare, such as the target of `eval()`.
         """
         rows = {
-            name: {"node": name, "state": str(state), **_NOTHING_YET} for name, state in self._states.items()
+            name: {"node": name, "state": str(state), **_NOTHING_YET} for name, state in self.states.items()
         }
         sources = {NodeState.DONE: "computed", NodeState.CACHED: "stored"}
         waiting: set[str] = set()
@@ -155,7 +157,7 @@ class Run:
         Returns:
             A function that ends the subscription.
         """
-        return self._hub.subscribe(callback, run=self.number, replay=self.events)
+        return self.hub.subscribe(callback, run=self.number, replay=self.events)
 
     def release(self) -> None:
         """Let go of results, inputs and errors; states, events and outputs stay."""
@@ -221,7 +223,7 @@ class Run:
         with self._control:
             if self.state.finished:
                 return
-            self.cancelled = min(self.cancelled + 1, 2)
+            self.ledger.cancel()
             self._control.notify_all()
             self.emit(None, NodeState.RUNNING, detail={"stopping": self.cancelled, **self._what_ends()})
             watch = self.cancelled > 1 and not self._watched
@@ -238,9 +240,13 @@ class Run:
             self.cancel()
         self.cancel()
 
+    def _running(self) -> list[str]:
+        names = self.ledger.names
+        return [names[p] for p, state in enumerate(self.ledger.states) if state is NodeState.RUNNING]
+
     def _what_ends(self) -> dict[str, str]:
         """What the run waits for once no further node starts; once more, that it is interrupted."""
-        names = [name for name, state in self._states.items() if state is NodeState.RUNNING]
+        names = self._running()
         if not names:
             return {}
         if self.cancelled > 1:
@@ -265,7 +271,7 @@ class Run:
                 self._say_that_nothing_ends_it()
 
     def _say_that_nothing_ends_it(self) -> None:
-        names = [name for name, state in self._states.items() if state is NodeState.RUNNING]
+        names = self._running()
         what = listed(names) if names else "the backend"
         notice = (
             f"{what} does not react to the interrupt. It runs in the main thread, where nothing else can end it but "
@@ -289,10 +295,11 @@ class Run:
 
     def _settle_left(self) -> None:
         """Say of the nodes that run that nobody waits for them."""
-        for node in self.nodes:
-            if self._states[node._name] is NodeState.RUNNING:
-                self.emit(node, NodeState.CANCELLED, attempt=self._attempts.get(node, 1))
-                self.left_running(node._name, OWN_THREAD)
+        for place, state in enumerate(self.ledger.states):
+            if state is NodeState.RUNNING:
+                self.ledger.stopped(place, now())
+                self.left_running(self.ledger.names[place], OWN_THREAD)
+        self.wake()
         if self._printing is not None:
             self._printing.shown = False
 
@@ -330,28 +337,25 @@ class Run:
 
     def pause(self) -> None:
         """Start no further node until `resume()` or `step()`."""
-        self._set_paused(True)
+        self._control_by(self.ledger.pause)
 
     def resume(self) -> None:
         """Go on after `pause()`."""
-        self._set_paused(False)
+        self._control_by(self.ledger.resume)
 
     def step(self) -> None:
         """Start one node, and pause after it."""
-        self._set_paused(True, 1)
+        self._control_by(self.ledger.step)
+
+    def next(self) -> int | None:
+        """The place of the node that starts now; None if none may. For backends whose scheduler starts nodes by the ledger."""
+        with self._control:
+            return self.ledger.next(now())
 
     def take_turn(self) -> bool:
         """Whether a backend may start a node now; uses up a step. For backends with a scheduler."""
         with self._control:
-            return self._take_turn()
-
-    def _take_turn(self) -> bool:
-        if not self.paused:
-            return True
-        if self._steps:
-            self._steps -= 1
-            return True
-        return False
+            return self.ledger.take_turn()
 
     def gate(self) -> None:
         """Wait while the run is paused; called between two nodes for backends without a scheduler.
@@ -360,19 +364,18 @@ class Run:
             RunCancelledError: Cancelling was asked for.
         """
         with self._control:
-            self._control.wait_for(lambda: self.cancelled or self._take_turn())
+            self._control.wait_for(lambda: self.cancelled or self.ledger.take_turn())
         if self.cancelled:
             raise RunCancelledError(f"run {self.number} of {self.workflow.workflow_name!r} was cancelled")
 
-    def _set_paused(self, paused: bool, step: int = 0) -> None:
+    def _control_by(self, control: Callable[[], bool]) -> None:
         with self._control:
             if self.state.finished or self.cancelled:
                 return
-            self._steps = self._steps + 1 if step else 0
-            changed, self.paused = self.paused is not paused, paused
+            changed = control()
             self._control.notify_all()
             if changed:
-                self.emit(None, NodeState.PAUSED if paused else NodeState.RUNNING)
+                self.emit(None, NodeState.PAUSED if self.paused else NodeState.RUNNING)
         self.on_control()
 
     # --- reporting -----------------------------------------------------------------------------------------
@@ -393,24 +396,36 @@ class Run:
             state, attempt, worker, detail: See `RunEvent`; a number as detail stands for `{"seconds": number}`.
             when: When it was, in seconds since the epoch; None for now.
         """
+        at = now() if when is None else when
         if node is not None:
-            name = node._name
-            self._states[name] = state
-            if self.outputs and state in FINISHED and (tail := self.outputs.get(name)) is not None:
-                tail.settle()
-            self._add((now() if when is None else when, name, state, attempt, worker, detail))
+            place = self.order.place[node]
+            self.ledger.set(place, state, at, attempt=attempt, worker=worker, detail=detail)
+            if self.outputs and state in FINISHED:
+                self.settle_output(node._name)
         else:
             self.state = state
-            self._add((now(), None, state, attempt, worker, detail))
-        if self._hub.idle:
-            self._hub.wake()
+            self.events.add((at, None, state, attempt, worker, detail))
+        self.wake()
+
+    def wake(self) -> None:
+        """Events were recorded: let subscribers have them."""
+        if self.hub.idle:
+            self.hub.wake()
+
+    def settle_output(self, node: str) -> None:
+        """Show what is held back of a node's last line, since no more of it will come."""
+        tail = self.outputs.get(node)
+        if tail is not None:
+            tail.settle()
 
     def observe(
         self, node: Node, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         """Call `func` for `node` and report that it runs, and how it ended."""
-        attempt = self._attempts[node] = self._attempts.get(node, 0) + 1
-        self.emit(node, NodeState.RUNNING, attempt=attempt)
+        ledger, place = self.ledger, self.order.place[node]
+        ledger.attempts[place] += 1
+        ledger.started(place, now())
+        self.wake()
         self._printing = self.printer(node._name)
         token = output.printer.set(self._printing)
         began = time.perf_counter()
@@ -423,18 +438,22 @@ class Run:
             self._raise_if_left()
             self._failed = self._failed or NodeExecutionError(node, error, (args, kwargs))
             detail = {"seconds": time.perf_counter() - began, "error": describe_error(error)}
-            self.emit(node, NodeState.FAILED, attempt=attempt, detail=detail)
+            self._ended(node, NodeState.FAILED, detail)
             raise
         except BaseException:
             self._raise_if_left()
-            self.emit(node, NodeState.CANCELLED, attempt=attempt)
+            self._ended(node, NodeState.CANCELLED)
             raise
         finally:
             output.end_node()
             output.printer.reset(token)
         self.values[node] = result
-        self.emit(node, NodeState.DONE, attempt=attempt, detail={"seconds": time.perf_counter() - began})
+        self._ended(node, NodeState.DONE, {"seconds": time.perf_counter() - began})
         return result
+
+    def _ended(self, node: Node, state: NodeState, detail: dict[str, Any] | None = None) -> None:
+        """A node that a backend without a scheduler has called has come to its end; what follows is the backend's own."""
+        self.emit(node, state, self.ledger.attempts[self.order.place[node]], detail=detail)
 
     def _raise_if_left(self) -> None:
         if self.guard.left:
@@ -541,7 +560,7 @@ class Run:
         _node.observed_runs = tuple(run for run in _node.observed_runs if run is not self)
         _under_way.pop(id(self), None)
         if end is NodeState.FAILED or self._failed is not None:
-            self._skip_descendants_of_failed()
+            self.ledger.skip_unreached(now())
         self.ended = time.time()
         self.on_control = self.on_left = _nothing  # lets the scheduler go, and what it holds
         with self._control:
@@ -549,21 +568,7 @@ class Run:
             if still := self.still_running():
                 detail["notice"] = still
             self.emit(None, end, detail=detail or None)
-        self._hub.flush(LAST_BATCH, patient=False)
-
-    def _skip_descendants_of_failed(self) -> None:
-        """Settle what a backend without events leaves open after a failure."""
-        lost: dict[Node, Node] = {}
-        for node in self.nodes:
-            state = self._states[node.name]
-            root = next((lost[parent] for parent in node.parents if parent in lost), None)
-            if state is NodeState.FAILED:
-                lost[node] = node
-            elif state is NodeState.SKIPPED and root is not None:
-                lost[node] = root
-            elif root is not None and state not in FINISHED:
-                lost[node] = root
-                self.emit(node, NodeState.SKIPPED, detail={"root": root.name})
+        self.hub.flush(LAST_BATCH, patient=False)
 
     def __repr__(self) -> str:
         counts = self.counts

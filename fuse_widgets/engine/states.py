@@ -21,6 +21,7 @@ class NodeState(str, Enum):
     CANCELLED = "cancelled"
 
     __str__ = str.__str__
+    __hash__ = str.__hash__  # equal to its name, so with the same hash; and that of an Enum is slow
 
     @property
     def code(self) -> int:
@@ -44,7 +45,7 @@ _P, _Q, _R, _H, _D, _C, _F, _S, _X = NodeState
 #: The legal transitions. `running -> queued` is a retry; `cached -> ...` a stored result found damaged.
 TRANSITIONS: dict[NodeState, frozenset[NodeState]] = {
     _P: frozenset({_Q, _R, _H, _C, _F, _S, _X}),
-    _Q: frozenset({_R, _H, _P, _F, _X, _S}),
+    _Q: frozenset({_Q, _R, _H, _P, _F, _X, _S}),
     _R: frozenset({_D, _F, _X, _Q, _R}),
     _H: frozenset({_P, _Q, _R, _X, _S, _C}),
     _D: frozenset(),

@@ -422,7 +422,9 @@ class BaseWorkflow:
         """
         inspect.signature(self.run).bind(*args, **kwargs)  # a wrong argument is no run
         run = self._open()
-        run.paused, run.background = paused, True
+        run.background = True
+        if paused:
+            run.ledger.pause()
         thread = threading.Thread(
             target=copied_context().run,
             args=(run.carry_out, lambda: self.run(*args, **kwargs)),

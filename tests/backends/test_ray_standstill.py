@@ -56,14 +56,14 @@ class Scene:
 
     def done(self, *names: str) -> None:
         for name in names:
-            self.run._states[name] = NodeState.DONE
+            self.run.ledger.states[self.place[name]] = NodeState.DONE
             self.over[self.place[name]] = NodeState.DONE
             self.sent.pop(self.place[name], None)
             self.objects[self.keeper].flying.discard(self.place[name])
 
     def queued(self, *names: str) -> None:
         for name in names:
-            self.run._states[name] = NodeState.QUEUED
+            self.run.ledger.states[self.place[name]] = NodeState.QUEUED
             self.sent[self.place[name]] = None
             if name in ("method", "next"):
                 self.objects[self.keeper].flying.add(self.place[name])
@@ -110,7 +110,7 @@ def test_a_node_that_no_machine_can_hold_will_not(scene: Scene) -> None:
 
 def test_nodes_that_end_between_two_looks_ran(scene: Scene) -> None:
     scene.queued("stuck", "made", "other", "quick")
-    scene.run._states["made"] = NodeState.PENDING  # too quick for the state to tell
+    scene.run.ledger.states[scene.place["made"]] = NodeState.PENDING  # too quick for the state to tell
     for name in ("made", "other", "quick"):
         assert scene.looks(1) == [None]
         scene.done(name)

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
-from fuse_widgets import BaseWorkflow, DAGWidget, LocalWorkflow, Run, workflow
+from fuse_widgets import BaseWorkflow, DAGWidget, LocalWorkflow, Run, RunCancelledError, workflow
 from fuse_widgets.backends.info import BackendInfo, parse
 from fuse_widgets.engine._node import forget
 from fuse_widgets.engine.errors import BackendInfoError
@@ -26,6 +26,7 @@ from fuse_widgets.widget.as_code import raw_literal
 from fuse_widgets.widget.bridge import bridge
 from fuse_widgets.widget.commands import CommandError, execute
 from fuse_widgets.widget.edit_words import counts_from
+from tests.backends.waiting import until
 from tests.lines import lines_run
 
 
@@ -660,11 +661,15 @@ def test_of_a_node_that_was_handed_to_the_backend_it_does_not_say_that_it_runs(
     states: list[str], words: str
 ) -> None:
     nodes = chain(*"ab"[: len(states)])
-    run = LocalWorkflow(*nodes).start()
-    run.wait(10)
+    run = LocalWorkflow(*nodes).start(paused=True)
+    until(lambda: run.states["a"] == "paused")
     for node, state in zip(nodes, states, strict=True):
+        run.emit(node, NodeState.RUNNING if state == "done" else NodeState(state))
         run.emit(node, NodeState(state))
     assert counts_from(run, nodes) == f"counts from the next run on: {words}"
+    run.cancel()
+    with pytest.raises(RunCancelledError):
+        run.wait(10)
 
 
 def test_without_a_run_it_says_nothing_of_it() -> None:
