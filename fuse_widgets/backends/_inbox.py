@@ -37,6 +37,7 @@ class Inbox:
         until = time.monotonic() + seconds
         while not self.messages:
             left = until - time.monotonic()
-            if not self._bell.acquire(timeout=max(left, 0.0)) and left <= 0:
+            # without `max`, which the notebook may have replaced
+            if not self._bell.acquire(timeout=left if left > 0 else 0.0) and left <= 0:
                 return None
         return self.messages.popleft()

@@ -163,7 +163,7 @@ class Scheduler:
         self.waiting = True
         try:
             while message is None and (left := until - time.monotonic()) > 0:
-                message = self.inbox.get(min(left, FEEL))
+                message = self.inbox.get(left if left < FEEL else FEEL)
         finally:
             self.waiting = False
         if message is not None:

@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 
 #: Why a constructor runs: it never is in storage.
 UNSTORED = "it is needed, and objects are not stored"
+#: Why a constructor runs that no other node needs.
+UNUSED = "objects are not stored"
 #: How many results that could not be saved the log tells of in one run; the events tell of all.
 WARNINGS = 3
 
@@ -270,8 +272,15 @@ class Stored:
             if isinstance(node, MethodNode):
                 members.setdefault(node.object, []).append(node)
         outputs = {out.node if isinstance(out, NodeItem) else out for out in self.workflow.outputs}
+        unused = {
+            node
+            for node, children in zip(self.run.nodes, self.run.order.children, strict=True)
+            if isinstance(node, ObjectNode) and not children
+        }
         waiting = [
-            n for n in self.run.nodes if n not in stored or (isinstance(n, ObjectNode) and n in outputs)
+            n
+            for n in self.run.nodes
+            if n not in stored or n in unused or (isinstance(n, ObjectNode) and n in outputs)
         ]
         seen: set[ObjectNode] = set()
         while waiting:
@@ -282,7 +291,8 @@ class Stored:
                 seen.add(obj)
                 for member in [obj, *members.get(obj, ())]:
                     if stored.pop(member, None) is not None:
-                        self._why[member] = UNSTORED if member is obj else "its object is needed again"
+                        needed = "its object is needed again" if member is not obj else UNSTORED
+                        self._why[member] = needed if member not in unused else UNUSED
                         waiting.append(member)
 
     def _wanted(self, stored: dict[Node, dict[str, Any]]) -> list[Node]:

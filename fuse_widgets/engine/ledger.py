@@ -90,7 +90,7 @@ class Ledger:
 
     def cancel(self) -> None:
         """Start no further node; called again, what runs is to be interrupted."""
-        self.cancelled = min(self.cancelled + 1, 2)
+        self.cancelled = 2 if self.cancelled else 1
 
     def take_turn(self) -> bool:
         """Return whether a node may start now; uses up a step."""

@@ -384,6 +384,24 @@ def test_storage_is_used_where_it_holds_and_says_why_not(make: Any, tmp_path: Pa
     check_log(wf.last_run)
 
 
+def test_an_object_that_no_node_uses_is_made_in_each_run(make: Any, tmp_path: Path) -> None:
+    class Notes:
+        def __init__(self, path: Path, value: int) -> None:
+            with path.open("a") as file:
+                file.write(f"{value}\n")
+
+    for _ in range(2):
+        first = workflow(lambda: 1)().set_name("first")
+        wf = make(first, workflow_name="notes")
+        workflow(Notes)(tmp_path / "notes", first).set_name("notes")
+        wf.set_storage(FileStorage(tmp_path / "store"))
+        assert wf.run() == 1
+        assert wf.last_run.states["notes"] == "done"
+        assert column(wf, "why")["notes"] == "objects are not stored"
+    assert (tmp_path / "notes").read_text() == "1\n1\n"
+    assert column(wf, "source") == {"first": "stored", "notes": "computed"}
+
+
 def test_what_one_backend_stored_another_uses(make: Any, tmp_path: Path) -> None:
     from fuse_widgets import LocalWorkflow
 

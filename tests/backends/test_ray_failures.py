@@ -515,3 +515,41 @@ def test_a_file_storage_that_workers_cannot_write_to_names_node_and_machine(tmp_
     (done,) = [e for e in wf.last_run.events if e.node and e.state == "done"]
     assert "task 'n'" in done.detail["why_not_saved"]
     assert f"(on machine {HERE})" in done.detail["why_not_saved"]
+
+
+def test_what_failed_with_an_old_input_runs_again_with_the_new_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, check_log: Any
+) -> None:
+    """An actor dies in `die_once`; `after` has failed on account of it, and is heard of only when its parent has run again."""
+    reports = importlib.import_module("fuse_widgets.backends._ray.reports")
+
+    class Frail:
+        def die_once(self, mark: Path) -> int:
+            if not mark.exists():
+                mark.touch()
+                os._exit(1)
+            return 1
+
+    called = workflow(Frail)().die_once(tmp_path / "mark")
+    between = workflow(same)(called).set_name("between")
+    after = workflow(same)(between).set_name("after")
+    wf = RayWorkflow(after)
+    place = {node.name: number for number, (_, node) in enumerate(wf.graph_traversal())}
+    take = reports.Reports.take
+    held: list[Any] = []
+    late: list[bool] = []
+
+    def take_late(self: Any, **options: Any) -> Any:
+        for number, content in take(self, **options):
+            if number == place["after"] and isinstance(content, Exception) and not late:
+                held.append((number, content))
+                continue
+            yield number, content
+            if held and wf.last_run.states["between"] == "done":
+                late.append(True)
+                yield held.pop()
+
+    monkeypatch.setattr(reports.Reports, "take", take_late)
+    assert wf.run() == 1
+    assert late == [True], "the report did not come late"
+    check_log(wf.last_run)

@@ -10,7 +10,16 @@ from typing import Any
 import ray
 from ray import cloudpickle as ray_cloudpickle
 
-__all__ = ["dead_workers", "is_client", "keep_file_names", "ran_out_of_memory", "submit", "tries_before"]
+__all__ = [
+    "dead_workers",
+    "is_client",
+    "keep_file_names",
+    "ran_out_of_memory",
+    "reduce_ref",
+    "ref_types",
+    "submit",
+    "tries_before",
+]
 
 
 def tries_before() -> int:
@@ -55,6 +64,32 @@ def ran_out_of_memory(worker: Any) -> bool:
     from ray.core.generated import common_pb2
 
     return bool(worker.exit_type == common_pb2.WorkerExitType.NODE_OUT_OF_MEMORY)
+
+
+def reduce_ref(ref: Any) -> Any:
+    """Reduce a reference to an object as Ray's own pickler does: with its owner, without whom `ray.get` waits for ever.
+
+    Ray keeps the object until the process that owns it ends.
+
+    Raises:
+        TypeError: Ray's pickler does not say how.
+    """
+    reduce = getattr(ray_cloudpickle.CloudPickler, "dispatch", {}).get(type(ref))
+    if reduce is None:
+        raise TypeError(
+            f"a {type(ref).__name__} in a function, a global name or a result cannot travel here: pass it to the node as an "
+            "argument, or return what it refers to"
+        )
+    return reduce(ref)
+
+
+def ref_types() -> tuple[type, ...]:
+    """Return the types of references to objects: through the Ray client there is one more."""
+    if not is_client():
+        return (ray.ObjectRef,)
+    from ray.util.client.common import ClientObjectRef
+
+    return ray.ObjectRef, ClientObjectRef
 
 
 def is_client() -> bool:

@@ -27,8 +27,9 @@ from ...engine.errors import FuseError, NodeName, message_of, shorten
 from ...engine.nodes import MethodNode, Node, NodeItem, Promise
 from .._module_state import OwnModules
 from .._module_sync import follow_modules
-from .._pickling import Pickler, dumps
+from .._pickling import Pickler, dumps, reducers
 from .._references import ModulePickler, Reached, dumps_reached
+from ._compat import reduce_ref, ref_types
 from .literals import Literals
 
 __all__ = ["Code", "Packed", "Packer", "by_value", "load_code", "unpack", "writable"]
@@ -80,6 +81,8 @@ class Packer:
         self._storage: Code | None = None
         self._modules = OwnModules(texts=False)
         self._states: dict[frozenset[tuple[str, bytes]], tuple[Code, Any]] = {}
+        self.ref_types = ref_types()
+        reducers.update(dict.fromkeys(self.ref_types, reduce_ref))
         #: Modules that no worker can import by name before it has loaded anything of ours, see `by_value`.
         self.apart = frozenset(cloudpickle.list_registry_pickle_by_value())
 
@@ -224,16 +227,29 @@ class _Pickler(ModulePickler):
         self.sources: dict[Node, int] = {}
         self.literals: list[Any] = []
         self.taken: set[int] = set()
+        self.held: list[Any] | None = None
+        self.held_at = 0
 
     def persistent_id(self, value: Any) -> Any:
         if isinstance(value, Promise):
             return self._promise(value)
+        if isinstance(value, self.packer.ref_types):
+            return self._held(value)
         ref = self.packer.reference(value)
         if ref is None:
             return None
         self.literals.append(ref)
         self.taken.add(id(value))
         return "literal", len(self.literals) - 1
+
+    def _held(self, ref: Any) -> Any:
+        """A reference of the user's stays one, as in every executor; Ray follows it, since it stands in a list among the inputs."""
+        if self.held is None:
+            self.held = []
+            self.held_at = len(self.literals)
+            self.literals.append(self.held)
+        self.held.append(ref)
+        return "held", self.held_at, len(self.held) - 1
 
     def _promise(self, value: Promise) -> Any:
         if self.node is None:
@@ -270,6 +286,8 @@ class _Unpickler(pickle.Unpickler):
         kind, number, *item = reference
         if kind == "literal":
             return self._inputs[self._sources + number]
+        if kind == "held":
+            return self._inputs[self._sources + number][item[0]]
         if kind == "node":
             return self._inputs[number]
         name, path = item

@@ -231,6 +231,8 @@ class RayScheduler:
         node, obj = self.nodes[place], self._left_object(place, report.seconds if report.began else None)
         if place in self.again:
             self._made_again(place, node, obj, report)
+        elif report.state == "skipped" and self._had_old_input(place, sent):
+            self._unsubmit(place, "an input was computed again")
         elif report.state == "skipped" and self._was_done(report.root):
             self._failed(place, node, Report("failed"), self._not_made_again(report))
         elif report.state in ("recalled", "skipped"):  # those whose root failed have been told with it
@@ -270,6 +272,8 @@ class RayScheduler:
         if is_cancelled(error) or (lost and self.controls.stopped) or not self._has_parents(place):
             self.again.discard(place)
             self._unsubmit(place, "its run was stopped")
+        elif place not in self.again and is_of_input(error) and self._had_old_input(place, sent):
+            self._unsubmit(place, "an input was computed again")
         elif lost and self._made_again_since(place, sent, obj, error):
             self._unsubmit(place, "its object was lost, and is made again")
         elif place in self.again:
@@ -277,6 +281,11 @@ class RayScheduler:
             self.failures.append(self._failure(node, plain(error)))
         else:
             self._failed(place, node, Report("failed"), plain(error))
+
+    def _had_old_input(self, place: int, sent: Sent) -> bool:
+        """Return whether a parent was submitted again after a node: what became of the node's input says nothing about the new one."""
+        sent_at = self.submitter.sent_at
+        return any(sent_at.get(parent, 0) > sent.at for parent in self.order.parents(place))
 
     def _has_parents(self, place: int) -> bool:
         return all(parent in self.over or parent in self.saves.refs for parent in self.order.parents(place))

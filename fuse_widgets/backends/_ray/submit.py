@@ -72,6 +72,7 @@ class Submitter:
         self.objects = kept_objects(run.order)
         self.live: set[KeptObject] = set()  # those that have an actor
         self.turn = 0  # how many nodes were handed in
+        self.sent_at: dict[int, int] = {}  # for each place, its last submission among those of the run
         self._turns: dict[int, int] = {}
 
     def object_of(self, node: Node) -> KeptObject | None:
@@ -134,6 +135,7 @@ class Submitter:
         if save is not None and self.stored.remote_args is not None:
             task = save_result.options(name=f"save {node._name}", **self.stored.remote_args)
             there = task.remote(to_wire(save), value, report)
+        self.sent_at[place] = self.turn
         return Sent(turn, self.turn, value, report, there)
 
     def end(self) -> None:

@@ -159,11 +159,16 @@ export function barText(run: Run, name: string, { node, missed }: Bar): string {
   return `${first}\nattempt ${attempt}${why ? `: ${oneLine(why, 240)}` : ""}`;
 }
 
-/** About `most` round times from 0 to `end` for an axis. */
-export function ticks(end: number, most: number): number[] {
-  if (!(end > 0) || most < 1) return [0];
-  const rough = end / most;
+/**
+ * About `most` round times from `begin` to `end`, both in seconds since the run began, as in the header. A time that is
+ * not a twentieth of a step before `begin` counts as there: a run that starts nothing first has a 0 at its left edge.
+ */
+export function ticks(begin: number, end: number, most: number): number[] {
+  if (!(end > begin) || most < 1) return [begin];
+  const rough = (end - begin) / most;
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].map((k) => k * power).find((s) => s >= rough) ?? 10 * power;
-  return Array.from({ length: Math.floor(end / step) + 1 }, (_, k) => k * step);
+  const first = Math.ceil(begin / step - 0.05);
+  const last = Math.floor(end / step);
+  return Array.from({ length: Math.max(0, last - first + 1) }, (_, k) => (first + k) * step);
 }

@@ -171,7 +171,7 @@ export class Timeline {
     context.font = font;
     context.textBaseline = "middle";
     const { begin, end, scale } = this.#axis(first);
-    this.#frame(labels, width, end - begin, theme);
+    this.#frame(labels, width, begin, end, theme);
 
     const busy = new Map<number, number>();
     const chosen = new Set(selected.map((name) => store.indexOf(name)));
@@ -223,7 +223,13 @@ export class Timeline {
     setText(this.#spoken, `${counted(lanes, "worker")}. ${doing.slice(0, 8).join("; ")}`);
   }
 
-  #frame(labels: readonly string[], width: number, seconds: number, theme: Themes): void {
+  #frame(
+    labels: readonly string[],
+    width: number,
+    begin: number,
+    end: number,
+    theme: Themes,
+  ): void {
     const context = this.#context;
     const lanes = labels.length;
     context.textAlign = "left";
@@ -241,8 +247,8 @@ export class Timeline {
     }
     context.fillStyle = theme.quiet;
     const most = Math.max(1, Math.floor((width - LABELS) / 96));
-    for (const time of ticks(seconds, most)) {
-      const x = LABELS + (time / seconds) * (width - LABELS - END);
+    for (const time of ticks(begin, end, most)) {
+      const x = LABELS + (Math.max(0, time - begin) / (end - begin)) * (width - LABELS - END);
       const text = time === 0 ? "0 s" : tidy(duration(time));
       if (x + this.#measure(text) > width) continue;
       context.fillText(text, x, lanes * LANE + AXIS / 2);

@@ -185,10 +185,17 @@ describe("lanes", () => {
   });
 
   it("have an axis with round times", () => {
-    expect(ticks(6.1, 8)).toEqual([0, 1, 2, 3, 4, 5, 6]);
-    expect(ticks(100, 3)).toEqual([0, 50, 100]);
-    expect(ticks(0.0034, 4)).toHaveLength(4);
-    expect(ticks(0, 5)).toEqual([0]);
+    expect(ticks(0, 6.1, 8)).toEqual([0, 1, 2, 3, 4, 5, 6]);
+    expect(ticks(0, 100, 3)).toEqual([0, 50, 100]);
+    expect(ticks(0, 0.0034, 4)).toHaveLength(4);
+    expect(ticks(0, 0, 5)).toEqual([0]);
+  });
+
+  it("count from the beginning of the run, as the header does, however late the first node began", () => {
+    expect(ticks(7.3, 11.2, 5)).toEqual([8, 9, 10, 11]);
+    expect(ticks(0.01, 6.1, 8)).toEqual([0, 1, 2, 3, 4, 5, 6]);
+    expect(ticks(73, 85, 4)).toEqual([75, 80, 85]);
+    expect(ticks(8.6, 8.9, 1)).toEqual([]);
   });
 });
 
