@@ -149,6 +149,7 @@ class Scheduler:
             elif ledger.ready and len(running) < most:
                 place = run.next() if ledger.paused else ledger.pop()
                 if place is None:
+                    run.wake()
                     self._wait()
                 else:
                     self._start(place)

@@ -374,3 +374,18 @@ print(lines_run(lambda: [n for n in range(1000)]) > 0)
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, cwd=root, check=False
     )
     assert done.stdout == "True\n", done.stderr
+
+
+@pytest.mark.parametrize("executor", ["inline", "thread"])
+def test_a_subscriber_hears_at_once_which_node_a_pause_holds_back(executor: Any) -> None:
+    wf = LocalWorkflow(*[workflow(lambda: 1)().set_name(name) for name in "ab"], executor=executor)
+    heard = threading.Semaphore(0)
+    wf.subscribe(
+        lambda events: [heard.release() for event in events if event.node and event.state == "paused"]
+    )
+    run = wf.start(paused=True)
+    for _ in range(2):
+        assert heard.acquire(timeout=10)
+        assert wf.drain_events(10)
+        run.step()
+    assert run.wait(10) == [1, 1]
