@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from fuse_widgets import ClusterError, RayFileStorage, RayWorkflow, Run, RunCancelledError, workflow
+from fuse_widgets.engine.order import Order
 
 pytest.importorskip("ray")
 
@@ -49,7 +50,7 @@ def held(tmp_path: Path) -> Iterator[Any]:
 def run() -> Run:
     """A run that is under way, as far as anybody can see."""
     wf = RayWorkflow(workflow(lambda: 1)())
-    return Run(wf, 1, SimpleNamespace(nodes=[]))  # type: ignore[arg-type]
+    return Run(wf, 1, Order({}))
 
 
 @pytest.fixture
