@@ -112,7 +112,7 @@ def test_results_are_not_waited_for_past_a_cancel_or_the_loss_of_the_cluster(
         with pytest.raises(RunCancelledError):
             list(watch.ready([held], "the results of the outputs"))
         assert notices(run) == ["the run waits for the results of the outputs"]
-        run.cancelled = 0
+        run.ledger.cancelled = 0
         watch._over.set()
         watch.lost = True
         with pytest.raises(ClusterError):
