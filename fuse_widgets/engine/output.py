@@ -453,6 +453,12 @@ class NoInput:
     def fileno(self) -> int:
         return int(self._checked().fileno())
 
+    def close(self) -> None:
+        if (
+            self._fuse_stream is not None
+        ):  # a process may have no standard input, and a child that it forks closes it
+            self._fuse_stream.close()
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._fuse_stream, name)
 
@@ -508,8 +514,9 @@ def redirected() -> Iterator[None]:
         _users += 1
         if _users == 1:
             for name, stand_in in (("stdout", _Tee), ("stderr", _Tee), ("stdin", NoInput)):
-                _tees[name] = stand_in(getattr(sys, name))
-                setattr(sys, name, _tees[name])
+                if getattr(sys, name) is not None:  # as in a process without a terminal
+                    _tees[name] = stand_in(getattr(sys, name))
+                    setattr(sys, name, _tees[name])
     try:
         yield
     finally:

@@ -70,13 +70,13 @@ class Model(RuleBasedStateMachine):
     @precondition(lambda self: not self.settled)
     @rule(queue=st.booleans())
     def start(self, queue: bool) -> None:
-        held_back = self.ledger.paused and not self.may_step
+        held_back = self.ledger.paused and not self.steps
         place = self.ledger.next(self.now())
         if held_back or self.ledger.cancelled:
             assert place is None
         if place is None:
             return
-        self.may_step = False
+        self.steps -= self.ledger.paused
         assert place not in self.running
         if queue:
             self.ledger.queued(place, self.now())
@@ -111,13 +111,14 @@ class Model(RuleBasedStateMachine):
 
     # --- a person ------------------------------------------------------------------------------------------
 
-    may_step = False
+    steps = 0
 
     @precondition(lambda self: not self.settled)
     @rule(control=st.sampled_from(["pause", "resume", "step", "step", "cancel"]))
     def control(self, control: str) -> None:
         getattr(self.ledger, control)()
-        self.may_step = control == "step" or (self.may_step and control == "cancel")
+        if control != "cancel":
+            self.steps = self.steps + 1 if control == "step" else 0
 
     # --- what always holds ---------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fuse_widgets import LocalWorkflow, workflow
-from fuse_widgets.engine.output import Tail, in_no_cell
+from fuse_widgets.engine.output import NoInput, Tail, in_no_cell
 
 
 @given(st.lists(st.text(max_size=30), max_size=30), st.integers(1, 40))
@@ -327,3 +327,12 @@ def test_what_one_run_without_a_cell_prints_is_kept_and_shown_nowhere(
     assert wf.last_run.outputs["n"].text == "out\nerr\n"
     wf.start().wait(30)
     assert capsys.readouterr() == ("out\n", "err\n")
+
+
+def test_a_process_without_standard_streams_runs_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("stdin", "stdout", "stderr"):
+        monkeypatch.setattr(sys, name, None)
+    wf = LocalWorkflow(workflow(lambda: print("seen by nobody") or 1)())
+    assert wf.run() == 1
+    assert [sys.stdin, sys.stdout, sys.stderr] == [None, None, None]
+    NoInput(None).close()

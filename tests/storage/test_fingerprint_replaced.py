@@ -25,6 +25,8 @@ class Mine:
     """A class in the place of another one."""
 
 
+#: Its module is another one in pandas before 3.0.
+FRAME = f"{pd.DataFrame.__module__}.DataFrame"
 CASES: dict[str, tuple[str, Any, str, Any, str]] = {
     "a function": ("return math.sqrt(4)", math, "sqrt", lambda x: 3, "math.sqrt"),
     "by another name": ("return m.sqrt(4)", math, "sqrt", lambda x: 3, "math.sqrt"),
@@ -36,10 +38,10 @@ CASES: dict[str, tuple[str, Any, str, Any, str]] = {
     "another function of the package": ("return np.sum([1])", np, "sum", np.nansum, "numpy.sum"),
     "of a module in a package": ("return np.linalg.norm([1])", np.linalg, "norm", lambda x: 3, "numpy.linalg.norm"),
     "a class": ("return decimal.Decimal(1)", decimal, "Decimal", Mine, "decimal.Decimal"),
-    "a method of an argument": ("return x.mean()", pd.DataFrame, "mean", lambda x: 3, "pandas.DataFrame.mean"),
-    "a method of a class": ("return pd.DataFrame.mean(x)", pd.DataFrame, "mean", lambda x: 3, "pandas.DataFrame.mean"),
-    "a property of an argument": ("return x.empty", pd.DataFrame, "empty", property(lambda x: 3), "pandas.DataFrame.empty"),
-    "an operator": ("return x + 1", pd.DataFrame, "__add__", lambda x, y: 3, "pandas.DataFrame.__add__"),
+    "a method of an argument": ("return x.mean()", pd.DataFrame, "mean", lambda x: 3, f"{FRAME}.mean"),
+    "a method of a class": ("return pd.DataFrame.mean(x)", pd.DataFrame, "mean", lambda x: 3, f"{FRAME}.mean"),
+    "a property of an argument": ("return x.empty", pd.DataFrame, "empty", property(lambda x: 3), f"{FRAME}.empty"),
+    "an operator": ("return x + 1", pd.DataFrame, "__add__", lambda x, y: 3, f"{FRAME}.__add__"),
     "what the package calls": (
         "return json.dumps(x)", json.JSONEncoder, "default", lambda s, x: 3, "json.encoder.JSONEncoder.default",
     ),
